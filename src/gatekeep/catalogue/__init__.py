@@ -1,0 +1,1 @@
+"""What a target's schema says, as a frozen value."""

@@ -1,0 +1,118 @@
+"""Actions: what a principal asks a target to do, and what is known about it (facts)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class SqlClass(enum.StrEnum):
+    """Class of a statement; each is the Cedar action `sql.<class>`.
+
+    Ordered from mild to severe by `SEVERITY`: of several statements the severest stands for all.
+    """
+
+    READ = "read"
+    SESSION = "session"
+    WRITE = "write"
+    COPY = "copy"
+    PROCEDURAL = "procedural"
+    DDL = "ddl"
+    DCL = "dcl"
+    OPAQUE = "opaque"
+
+
+class TransactionVerb(enum.StrEnum):
+    """What a transaction-control statement does to the open transaction."""
+
+    NONE = ""
+    BEGIN = "begin"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    SAVEPOINT = "savepoint"
+    ROLLBACK_TO = "rollback_to"
+    RELEASE = "release"
+    PREPARE = "prepare"
+    COMMIT_PREPARED = "commit_prepared"
+    ROLLBACK_PREPARED = "rollback_prepared"
+
+
+class WhereClause(enum.StrEnum):
+    """Whether a statement restricts the rows it touches. A hint, never the only guard."""
+
+    NOT_APPLICABLE = "n/a"
+    ABSENT = "absent"
+    PRESENT = "present"
+    TAUTOLOGY = "tautology"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFacts:
+    """What is known about one SQL statement.
+
+    Names are canonical (`schema.name` as stored) where the catalogue knows them; the name as
+    written is kept in the same set. The `*_complete` flags are false when the set may lack
+    members (opaque, procedural, unknown relation, `*` without catalogue): a `forbid` that
+    reads an incomplete set is treated as matching.
+
+    `template` is gatekeep's own normal form, with literals as slots. `redacted` is the
+    statement's text, safe for events: secrets replaced. `unproven` names what broke the proof
+    of `read`. `vector_safe` is false when the session vector is unknown after the statement
+    (12-threats C2). `values_read` is true when any of these facts depended on the *value* of a
+    literal; if false, the facts hold for every statement of the same shape.
+    `settings` are names of settings (GUCs) that the statement changes, `roles` names of roles
+    it assumes, grants, alters or creates.
+    """
+
+    sql_class: SqlClass
+    verb: str
+    redacted: str
+    template: str
+    tables_read: frozenset[str] = frozenset()
+    tables_written: frozenset[str] = frozenset()
+    columns: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    tables_complete: bool = True
+    functions_complete: bool = True
+    columns_complete: bool = True
+    where: WhereClause = WhereClause.NOT_APPLICABLE
+    tags: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    copy_target: str = ""
+    unproven: str = ""
+    transaction: TransactionVerb = TransactionVerb.NONE
+    vector_safe: bool = True
+    values_read: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BoundValue:
+    """One bind value of an execution, decoded for the record.
+
+    `text` is the value as text (None for NULL). Values in a binary format that is not among
+    the common ones, and long ones, are kept as `length` and `sha256` only, with `text` empty.
+    """
+
+    oid: int
+    text: str | None
+    length: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAction:
+    """One execution: the statement, its values, and what is known about it.
+
+    `mode` is `simple` (one Query message, perhaps of several statements) or `extended`.
+    `facts` has one entry a statement; `text` is the text as sent, which only the target sees:
+    events carry the redacted form.
+    """
+
+    mode: str
+    text: str
+    facts: tuple[SqlFacts, ...]
+    parameters: tuple[BoundValue, ...] = ()
+    statement_name: str = ""
+    portal_name: str = ""
+    tags: frozenset[str] = field(default_factory=frozenset)

@@ -1,0 +1,51 @@
+"""Events: past facts, and the receipts that prove them durable."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class EventKind(enum.StrEnum):
+    """Every kind of event that exists so far (the journal page lists the words)."""
+
+    LOG_GENESIS = "log.genesis"
+    LOG_HEARTBEAT = "log.heartbeat"
+    SESSION_OPENED = "session.opened"
+    SESSION_CLOSED = "session.closed"
+    SESSION_ABORTED = "session.aborted"
+    AUTH_SUCCEEDED = "auth.succeeded"
+    AUTH_FAILED = "auth.failed"
+    AUTH_LOCKED = "auth.locked"
+    ACTION_REQUESTED = "action.requested"
+    ACTION_DECIDED = "action.decided"
+    ACTION_RELEASED = "action.released"
+    ACTION_REFUSED = "action.refused"
+    ACTION_FINISHED = "action.finished"
+    ACTION_UNKNOWN = "action.unknown"
+    POLICY_ACTIVATED = "policy.activated"
+    PROTOCOL_FAULT = "protocol.fault"
+    TARGET_FAULT = "target.fault"
+    NOTIFICATION_RECEIVED = "notification.received"
+    SECRET_REDACTED = "secret.redacted"  # noqa: S105 - a kind of event, not a secret
+    TOKEN_MADE = "token.made"  # noqa: S105 - a kind of event, not a secret
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a kind of event, not a secret
+    DIRECTORY_CHANGED = "directory.changed"
+    SETTINGS_LOADED = "settings.loaded"
+    CLOCK_STEPPED = "clock.stepped"
+    RECOVERY_TORN = "recovery.torn"
+    RECOVERY_DONE = "recovery.done"
+    KEY_ROTATED = "key.rotate"
+    CANCEL_RECEIVED = "cancel.received"
+    AUDIT_READ = "audit.read"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that one event is durable. Only the journal makes one, after its fsync.
+
+    `n` is the event's index in the log, `batch` the number of the batch that held it.
+    """
+
+    n: int
+    batch: int

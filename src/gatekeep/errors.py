@@ -1,0 +1,61 @@
+"""The whole error tree, sorted by who must act.
+
+Each error carries a public sentence (may reach the client) and a private cause
+(diagnostics only). Wire codes are mapped in the protocol rooms, not here.
+"""
+
+from __future__ import annotations
+
+
+class GatekeepError(Exception):
+    """Base of all errors of gatekeep.
+
+    `public` is a sentence that may be shown to anybody; `cause` is for
+    diagnostics and never leaves the gateway.
+    """
+
+    def __init__(self, public: str, *, cause: str = "") -> None:
+        super().__init__(public)
+        self.public = public
+        self.cause = cause
+
+
+class SettingsError(GatekeepError):
+    """The platform owner must act: a file, a key, or a policy is wrong.
+
+    `file` and `key` say where, `fix` says what to do.
+    """
+
+    def __init__(self, public: str, *, file: str = "", key: str = "", fix: str = "") -> None:
+        where = f"{file}: {key}: " if file and key else f"{file or key}: " if file or key else ""
+        super().__init__(where + public)
+        self.file = file
+        self.key = key
+        self.fix = fix
+
+
+class ClientFault(GatekeepError):
+    """The client broke the protocol or asked for what is not offered."""
+
+
+class TargetFault(GatekeepError):
+    """The target broke the protocol, refused us, or does not answer."""
+
+
+class NotPermitted(GatekeepError):  # noqa: N818 - reads as the answer it is
+    """A principal may not do this, or could not be recognised."""
+
+
+class JournalUnavailable(GatekeepError):  # noqa: N818 - a state of the journal, not a mistake
+    """Nothing can be recorded, so nothing may be forwarded.
+
+    `fatal` is true when the journal is dead (fsync or write error): the process must exit 74.
+    """
+
+    def __init__(self, public: str, *, cause: str = "", fatal: bool = False) -> None:
+        super().__init__(public, cause=cause)
+        self.fatal = fatal
+
+
+class EvidenceBroken(GatekeepError):  # noqa: N818 - a finding about files
+    """Stored evidence is damaged or was changed; the files are kept as they are."""

@@ -1,0 +1,1 @@
+"""The only way from a client's bytes to a target."""

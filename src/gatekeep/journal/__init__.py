@@ -1,0 +1,1 @@
+"""The log of events: sealed, hashed, signed, verifiable."""

@@ -1,0 +1,1 @@
+"""Cedar behind a port: pure evaluation, loading, lint and explanation."""

@@ -1,0 +1,1 @@
+"""Bytes to messages to actions, without sockets."""

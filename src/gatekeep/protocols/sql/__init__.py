@@ -1,0 +1,1 @@
+"""What a SQL statement means: guard, parse, facts, proof, template, redaction. Pure."""

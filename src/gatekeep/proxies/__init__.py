@@ -1,0 +1,1 @@
+"""Sockets and back-pressure only."""

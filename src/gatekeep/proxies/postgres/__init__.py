@@ -1,0 +1,1 @@
+"""The Postgres door: listener, session, target."""

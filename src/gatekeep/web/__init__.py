@@ -1,0 +1,1 @@
+"""HTTP: the API on the Unix socket, health and metrics."""
