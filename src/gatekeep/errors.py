@@ -34,11 +34,11 @@ class SettingsError(GatekeepError):
         self.fix = fix
 
 
-class ClientFault(GatekeepError):
+class ClientFault(GatekeepError):  # noqa: N818 - a fault, and whose
     """The client broke the protocol or asked for what is not offered."""
 
 
-class TargetFault(GatekeepError):
+class TargetFault(GatekeepError):  # noqa: N818 - a fault, and whose
     """The target broke the protocol, refused us, or does not answer."""
 
 

@@ -24,7 +24,7 @@ def printable(text: str, limit: int = MAX_FOREIGN_TEXT) -> str:
     for character in text[: limit + 1]:
         if unicodedata.category(character) in _HIDDEN_CATEGORIES:
             code = ord(character)
-            piece = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004
+            piece = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
         else:
             piece = character
         length += len(piece)
@@ -55,53 +55,75 @@ def context_line(*, rule: str = "", policy: str = "", session: str = "", request
     return ", ".join(f"{name} {value}" for name, value in parts if value)
 
 
-def _rule_detail(rule: str, why: str) -> str:
-    if not rule:
-        return "No rule permits it."
-    shown = printable(why).rstrip(".")
-    return f"Rule {rule}: {shown}." if shown else f"Rule {rule}."
+@dataclass(frozen=True, slots=True)
+class RuleWords:
+    """What a refusal says of the rule behind it: its id, its `@why`, its owner, and the CONTEXT."""
+
+    rule: str
+    why: str = ""
+    owner: str = ""
+    context: str = ""
+
+    def sentence(self) -> str:
+        """The rule as DETAIL names it."""
+        if not self.rule:
+            return "No rule permits it."
+        shown = printable(self.why).rstrip(".")
+        return f"Rule {self.rule}: {shown}." if shown else f"Rule {self.rule}."
 
 
-def _statement_detail(position: int, total: int, *, pipeline: bool) -> str:
-    if total <= 1:
-        return ""
-    if not pipeline:
-        return f" Statement {position} of {total}; none of the {total} was run."
-    if position == 1:
-        return f" Statement 1 of {total}; it and those after it were not run."
-    before = "the one before it belongs" if position == 2 else "those before it belong"  # noqa: PLR2004
-    return (
-        f" Statement {position} of {total}; it and those after it were not run, "
-        f"{before} to your transaction."
-    )
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a message or pipeline the refused statement stands (positions count from 1)."""
+
+    position: int = 1
+    total: int = 1
+    pipeline: bool = False
+
+    def sentence(self) -> str:
+        """What happened to the statements around it; empty when it stood alone."""
+        if self.total <= 1:
+            return ""
+        if not self.pipeline:
+            return (
+                f" Statement {self.position} of {self.total}; "
+                f"none of the {self.total} was run."
+            )
+        head = f" Statement {self.position} of {self.total}; it and those after it were not run"
+        if self.position == 1:
+            return head + "."
+        before = (
+            "the one before it belongs"
+            if self.position == 2  # noqa: PLR2004 - the grammar of one against many
+            else "those before it belong"
+        )
+        return f"{head}, {before} to your transaction."
 
 
-def policy_refuses(
-    *, verb: str, target: str, rule: str, why: str, owner: str, context: str,
-    position: int = 1, total: int = 1, pipeline: bool = False,
-) -> WireMessage:
+ALONE = Place()
+
+
+def policy_refuses(verb: str, target: str, words: RuleWords, place: Place = ALONE) -> WireMessage:
     """The policy says deny."""
-    owner_part = f" Owner of the rule: {printable(owner)}." if owner else ""
+    owner = f" Owner of the rule: {printable(words.owner)}." if words.owner else ""
     return WireMessage(
         "42501",
         f"{PREFIX}policy does not allow {printable(verb)} on {target}",
-        _rule_detail(rule, why) + _statement_detail(position, total, pipeline=pipeline),
-        f"The statement was not sent; your transaction is as it was.{owner_part} "
+        words.sentence() + place.sentence(),
+        f"The statement was not sent; your transaction is as it was.{owner} "
         f"To ask for an exception: gatekeep request new --target {target}",
-        context,
+        words.context,
     )
 
 
-def approval_not_set_up(
-    *, rule: str, context: str, position: int = 1, total: int = 1, pipeline: bool = False,
-) -> WireMessage:
+def approval_not_set_up(words: RuleWords, place: Place = ALONE) -> WireMessage:
     """The policy says ask, but nobody can be asked yet."""
     return WireMessage(
         "42501",
         f"{PREFIX}this needs approval, and approvals are not set up here",
-        f"Rule {rule}." + _statement_detail(position, total, pipeline=pipeline),
+        f"Rule {words.rule}." + place.sentence(),
         "The statement was not sent; your transaction is as it was.",
-        context,
+        words.context,
     )
 
 

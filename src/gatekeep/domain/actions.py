@@ -105,13 +105,15 @@ class SqlAction:
     """One execution: the statement, its values, and what is known about it.
 
     `mode` is `simple` (one Query message, perhaps of several statements) or `extended`.
-    `facts` has one entry a statement; `text` is the text as sent, which only the target sees:
-    events carry the redacted form.
+    `facts` has one entry a statement and may be shared by all statements of one shape, so events
+    carry `redacted`, this action's own text with secrets replaced; `text` is what was sent, which
+    only the target sees.
     """
 
     mode: str
     text: str
     facts: tuple[SqlFacts, ...]
+    redacted: str = ""
     parameters: tuple[BoundValue, ...] = ()
     statement_name: str = ""
     portal_name: str = ""
