@@ -1,0 +1,104 @@
+"""Who may open a session where: target, account and policy, before anything is dialled.
+
+Says the same words for a target that does not exist and one that may not be reached.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from gatekeep import messages
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.sessions import Session
+from gatekeep.domain.targets import Target, TargetKind
+from gatekeep.gate.ports import Judgement, PolicyDesk, TargetBook
+from gatekeep.messages import WireMessage
+
+_NEAR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asked for at the door. `account` and `database` may be empty."""
+
+    principal: Principal
+    target: str
+    account: str
+    database: str
+    source: str
+    application: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A session that may begin, and the judgement that let it."""
+
+    session: Session
+    judgement: Judgement
+
+
+class Admission:
+    """Decides over sessions; `draw_id()` gives 32 random hex digits."""
+
+    def __init__(self, targets: TargetBook, policy: PolicyDesk) -> None:
+        self._targets = targets
+        self._policy = policy
+
+    def admit(self, asked: Asked, session_id: str) -> Admitted | WireMessage:
+        """The session, or the words of the refusal."""
+        target = self._targets.target(asked.target)
+        if target is None or target.kind is not TargetKind(asked.protocol):
+            return self._unknown(asked)
+        names = [asked.account] if asked.account else sorted(target.accounts)
+        permitted = [
+            admitted
+            for name in names
+            if name in target.accounts
+            and (admitted := self._judge(asked, target, name, session_id)) is not None
+        ]
+        if not permitted:
+            return self._unknown(asked)
+        if len(permitted) > 1:
+            return messages.name_an_account(
+                [admitted.session.account for admitted in permitted], asked.principal.name
+            )
+        return permitted[0]
+
+    def reachable(self, principal: Principal) -> list[str]:
+        """Names of the targets that this principal may open with some account."""
+        return [
+            target.name
+            for target in self._targets.targets()
+            if any(self._may(principal, target, account) for account in target.accounts)
+        ]
+
+    def _judge(
+        self, asked: Asked, target: Target, account: str, session_id: str
+    ) -> Admitted | None:
+        session = Session(
+            id=session_id,
+            principal=asked.principal,
+            target=target,
+            account=account,
+            protocol=asked.protocol,
+            source=asked.source,
+            database=asked.database or target.database or account,
+            application=asked.application,
+        )
+        judgement = self._policy.may_open(session)
+        if judgement.decision.verdict is not Verdict.ALLOW:
+            return None
+        return Admitted(session, judgement)
+
+    def _may(self, principal: Principal, target: Target, account: str) -> bool:
+        session = Session("0" * 32, principal, target, account, target.kind.value)
+        return self._policy.may_open(session).decision.verdict is Verdict.ALLOW
+
+    def _unknown(self, asked: Asked) -> WireMessage:
+        near = difflib.get_close_matches(
+            asked.target, self.reachable(asked.principal), _NEAR, cutoff=0.5
+        )
+        return messages.no_such_target(asked.target, asked.principal.name, sorted(near))

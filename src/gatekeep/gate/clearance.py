@@ -1,0 +1,242 @@
+"""The pipeline every action passes: judge → record → wait for the fsync → permit.
+
+Read it top to bottom; there is no plug-in order. This is the only file that makes a `Permit`.
+Any exception on the way is a refusal, and the journal's failures are told in its own words.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import structlog
+
+from gatekeep import messages
+from gatekeep.domain.actions import SqlAction, SqlClass, TransactionVerb
+from gatekeep.domain.decisions import Decision, Verdict
+from gatekeep.domain.events import EventKind
+from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.evidence import EvidenceWriter, of_counters, outcome_payload
+from gatekeep.gate.permit import Permit, Refusal
+from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
+from gatekeep.gate.supervision import LiveSession
+from gatekeep.messages import Place, RuleWords, WireMessage
+
+_log = structlog.get_logger(__name__)
+
+Answer = Permit | Refusal
+
+_ENDINGS: Final = frozenset(
+    {TransactionVerb.ROLLBACK, TransactionVerb.ROLLBACK_TO, TransactionVerb.COMMIT}
+)
+_UNAMBIGUOUS: Final = re.compile(r"[A-Za-z0-9_\s]+;?\s*")
+
+
+class _Objection(NamedTuple):
+    """Why an action is refused: words for the client (None: the target's own), cause for the event."""
+
+    message: WireMessage | None
+    cause: bytes
+
+
+class _Ruled(NamedTuple):
+    """One action with what was decided; `refusal` is None when it may run."""
+
+    action: SqlAction
+    judgement: Judgement
+    refusal: Refusal | None
+    cause: bytes
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since start, for metrics; no names."""
+
+    allowed: int = 0
+    asked: int = 0
+    denied: int = 0
+    unrecorded: int = 0
+    finished: int = 0
+
+
+class Clearance:
+    """The gate itself. `on_unrecordable(incident, error)` hears of every failure to record."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        policy: PolicyDesk,
+        *,
+        on_unrecordable: Callable[[str, BaseException], None],
+    ) -> None:
+        self._journal = journal
+        self._policy = policy
+        self._evidence = EvidenceWriter()
+        self._on_unrecordable = on_unrecordable
+        self.tally = Tally()
+
+    async def clear(
+        self,
+        live: LiveSession,
+        session_fragment: bytes,
+        actions: Sequence[SqlAction],
+        *,
+        vector_known: bool = True,
+    ) -> list[Answer]:
+        """Judge and record one segment; one answer an action, in order.
+
+        Nothing of the segment may be forwarded before this returns. After the first refusal
+        the rest is refused as well: the target would skip it anyway. `vector_known` is false in
+        a failed transaction whose session vector could not be read again.
+        """
+        recorded: list[PendingReceipt] = []
+        try:
+            ruled = self._judge(live, actions, vector_known=vector_known)
+            for one in ruled:
+                recorded.append(self._record(live, session_fragment, one))  # noqa: PERF401 - what was appended before a failure must be known
+            receipts = [await pending.durable() for pending in recorded]
+        except Exception as error:  # noqa: BLE001 - fail closed: whatever went wrong is a refusal
+            refusal = Refusal(self._incident(error))
+            self._give_up(live, recorded)
+            self.tally.unrecorded += len(actions)
+            return [refusal] * len(actions)
+        return [
+            Permit(receipt, vector_safe=vector_safe(one.action))
+            if one.refusal is None
+            else one.refusal
+            for receipt, one in zip(receipts, ruled, strict=True)
+        ]
+
+    def _judge(
+        self, live: LiveSession, actions: Sequence[SqlAction], *, vector_known: bool
+    ) -> list[_Ruled]:
+        """What is to become of each action; nothing is written yet."""
+        ruled: list[_Ruled] = []
+        stopped: Refusal | None = None
+        for position, action in enumerate(actions, 1):
+            judgement = self._policy.judge(live.session, action)
+            if stopped is not None:
+                ruled.append(_Ruled(action, judgement, stopped, b"skipped"))
+                continue
+            place = Place(position, len(actions), pipeline=True)
+            objection = self._objection(live, action, judgement, place, vector_known=vector_known)
+            if objection is None:
+                ruled.append(_Ruled(action, judgement, None, b""))
+                vector_known = vector_known and vector_safe(action)
+                self.tally.allowed += 1
+                continue
+            stopped = Refusal(objection.message)
+            ruled.append(_Ruled(action, judgement, stopped, objection.cause))
+            live.refusals += 1
+        live.statements += len(actions)
+        return ruled
+
+    def settle(self, live: LiveSession, permit: Permit, outcome: Outcome) -> None:
+        """Record what became of a forwarded action; it joins the next group commit.
+
+        Raises JournalUnavailable when it cannot: the session must end.
+        """
+        of = permit.receipt.n
+        self._journal.append(
+            live.events,
+            EventKind.ACTION_FINISHED,
+            outcome_payload(of, outcome),
+            counters=of_counters(of),
+        )
+        self.tally.finished += 1
+
+    def _objection(
+        self,
+        live: LiveSession,
+        action: SqlAction,
+        judgement: Judgement,
+        place: Place,
+        *,
+        vector_known: bool,
+    ) -> _Objection | None:
+        """Why an action may not run, with the words for it; None when it may."""
+        if not vector_known and not (place.position == 1 and _ends_transaction(action)):
+            # Its meaning turns on a session vector that is unknown (12-threats C2). First in its
+            # segment this happens only in a failed transaction, where the target's 25P02 says it.
+            unread = None if place.position == 1 else messages.after_vector_change()
+            return _Objection(unread, b"vector")
+        if any(fact.sql_class is SqlClass.COPY for fact in action.facts):
+            return _Objection(messages.not_offered("COPY"), b"not_offered")
+        decision = judgement.decision
+        if decision.verdict is Verdict.ALLOW or _is_rollback(action):
+            return None
+        words = rule_words(decision, live.session.code)
+        if decision.verdict is Verdict.ASK:
+            self.tally.asked += 1
+            return _Objection(messages.approval_not_set_up(words, place), b"policy")
+        self.tally.denied += 1
+        verb = ", ".join(dict.fromkeys(fact.verb for fact in action.facts)) or "this"
+        target = live.session.target.name
+        return _Objection(messages.policy_refuses(verb, target, words, place), b"policy")
+
+    def _record(self, live: LiveSession, fragment: bytes, one: _Ruled) -> PendingReceipt:
+        kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
+        return self._journal.append(
+            live.events,
+            kind,
+            self._evidence.action(one.action, one.judgement, fragment, cause=one.cause),
+            decision=one.judgement.envelope_json,
+        )
+
+    def _give_up(self, live: LiveSession, recorded: Sequence[PendingReceipt]) -> None:
+        """Say of what was recorded and then not forwarded that it never ran, if that can be said."""
+        skipped = Outcome(OutcomeKind.SKIPPED)
+        for pending in recorded:
+            try:
+                self._journal.append(
+                    live.events,
+                    EventKind.ACTION_FINISHED,
+                    outcome_payload(pending.n, skipped),
+                    counters=of_counters(pending.n),
+                )
+            except JournalUnavailable:
+                return
+
+    def _incident(self, error: BaseException) -> WireMessage:
+        incident = secrets.token_hex(3).upper()
+        _log.error("not recorded, so not forwarded", incident=incident, error=repr(error))
+        self._on_unrecordable(incident, error)
+        return messages.cannot_record(incident)
+
+
+def vector_safe(action: SqlAction) -> bool:
+    """Whether the session vector is still known after the action."""
+    return all(fact.vector_safe for fact in action.facts)
+
+
+def rule_words(decision: Decision, session_code: str) -> RuleWords:
+    """What a message says of a decision's rule."""
+    return RuleWords(
+        decision.rule,
+        decision.reason,
+        decision.owner,
+        messages.context_line(
+            rule=decision.rule, policy=decision.policy[:7], session=session_code
+        ),
+    )
+
+
+def _is_rollback(action: SqlAction) -> bool:
+    """ROLLBACK and ROLLBACK TO are never refused: they only give up what was not committed."""
+    return bool(action.facts) and all(
+        fact.transaction in (TransactionVerb.ROLLBACK, TransactionVerb.ROLLBACK_TO)
+        for fact in action.facts
+    )
+
+
+def _ends_transaction(action: SqlAction) -> bool:
+    """Whether the text is one ROLLBACK, ROLLBACK TO or COMMIT under either string syntax."""
+    return (
+        len(action.facts) == 1
+        and action.facts[0].transaction in _ENDINGS
+        and _UNAMBIGUOUS.fullmatch(action.text) is not None
+    )

@@ -1,0 +1,149 @@
+"""Builds the payloads of action events as JSON bytes, reusing every part that was encoded before.
+
+No decisions here: only what is written down about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+
+from gatekeep.domain.actions import BoundValue, SqlAction, SqlFacts, WhereClause
+from gatekeep.domain.outcomes import Outcome
+from gatekeep.domain.sessions import Session
+from gatekeep.gate.ports import Judgement
+
+_FACTS_KEPT: Final = 4096
+
+
+def session_fragment(session: Session) -> bytes:
+    """The `session` member of an action's payload."""
+    return orjson.dumps(
+        {
+            "account": session.account,
+            "database": session.database,
+            "principal": session.principal.name,
+        }
+    )
+
+
+class EvidenceWriter:
+    """Encodes actions and outcomes for the journal; one for the whole gateway."""
+
+    def __init__(self) -> None:
+        self._facts: dict[int, tuple[tuple[SqlFacts, ...], bytes]] = {}
+
+    def action(
+        self, action: SqlAction, judgement: Judgement, session: bytes, *, cause: bytes = b""
+    ) -> bytes:
+        """Payload of `action.released` (no `cause`) or `action.refused`."""
+        parameters = _parameters(action.parameters) if action.parameters else b""
+        names = _names(action) if action.statement_name or action.portal_name else b""
+        return b'{%b,"decision":%b,"mode":"%b",%b%b%b"request":%b,"session":%b,"text":%b}' % (
+            self._facts_fragment(action.facts),
+            judgement.decision_json,
+            action.mode.encode(),
+            names,
+            parameters,
+            b'"cause":"%b",' % cause if cause else b"",
+            judgement.request_json,
+            session,
+            orjson.dumps(action.redacted),
+        )
+
+    def _facts_fragment(self, facts: tuple[SqlFacts, ...]) -> bytes:
+        """The facts' members, encoded once per facts (which are shared by shape)."""
+        known = self._facts.get(id(facts))
+        if known is not None and known[0] is facts:
+            return known[1]
+        fragment = _encode_facts(facts)
+        if len(self._facts) >= _FACTS_KEPT:
+            self._facts.clear()
+        self._facts[id(facts)] = (facts, fragment)
+        return fragment
+
+
+def outcome_payload(of: int, outcome: Outcome) -> bytes:
+    """Payload of `action.finished`; `of` is the index of the released event."""
+    if outcome.sqlstate or outcome.message:
+        failure = b'"message":%b,"sqlstate":%b,' % (
+            orjson.dumps(outcome.message[:2000]),
+            orjson.dumps(outcome.sqlstate),
+        )
+    else:
+        failure = b""
+    return (
+        b'{"bytes_in":%d,"bytes_out":%d,"duration_us":%d,%b"of":%d,"outcome":"%b",'
+        b'"rows":%d,"status":"%b","tag":%b}'
+        % (
+            outcome.bytes_in,
+            outcome.bytes_out,
+            outcome.duration_us,
+            failure,
+            of,
+            outcome.kind.value.encode(),
+            outcome.rows,
+            outcome.status.encode(),
+            orjson.dumps(outcome.tag),
+        )
+    )
+
+
+def of_counters(of: int) -> bytes:
+    """The envelope's `r` of an event that belongs to an earlier one."""
+    return b'{"of":%d}' % of
+
+
+def _encode_facts(facts: tuple[SqlFacts, ...]) -> bytes:
+    members = orjson.dumps(
+        {
+            "class": strictest_class(facts),
+            "columns": _union(fact.columns for fact in facts),
+            "functions": _union(fact.functions for fact in facts),
+            "statements": len(facts),
+            "tables_read": _union(fact.tables_read for fact in facts),
+            "tables_written": _union(fact.tables_written for fact in facts),
+            "tags": _union(fact.tags for fact in facts),
+            "template": "; ".join(fact.template for fact in facts),
+            "unproven": "; ".join(fact.unproven for fact in facts if fact.unproven),
+            "verb": ", ".join(fact.verb for fact in facts),
+            "where": [
+                fact.where.value for fact in facts if fact.where is not WhereClause.NOT_APPLICABLE
+            ],
+        }
+    )
+    return members[1:-1]
+
+
+def _union(sets: Iterable[frozenset[str]]) -> list[str]:
+    names: set[str] = set()
+    for one in sets:
+        names |= one
+    return sorted(names)
+
+
+_SEVERITY: Final = ("read", "session", "write", "copy", "procedural", "ddl", "dcl", "opaque")
+
+
+def strictest_class(facts: tuple[SqlFacts, ...]) -> str:
+    """The severest class among the statements of one action; `read` for an empty string."""
+    if not facts:
+        return _SEVERITY[0]
+    return max((fact.sql_class.value for fact in facts), key=_SEVERITY.index)
+
+
+def _parameters(values: tuple[BoundValue, ...]) -> bytes:
+    shown = [
+        value.text if not value.sha256 else {"length": value.length, "sha256": value.sha256}
+        for value in values
+    ]
+    return b'"parameters":%b,' % orjson.dumps(shown)
+
+
+def _names(action: SqlAction) -> bytes:
+    return b'"portal":%b,"statement":%b,' % (
+        orjson.dumps(action.portal_name),
+        orjson.dumps(action.statement_name),
+    )

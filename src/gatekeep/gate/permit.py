@@ -1,0 +1,37 @@
+"""The right to forward one action. Only `gate/clearance.py` makes one (an architecture test proves it)."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from gatekeep.domain.events import Receipt
+from gatekeep.messages import WireMessage
+
+
+@final
+class Permit:
+    """Leave to forward one action whose event is durable.
+
+    `receipt` proves the event; it cannot be made without the journal's fsync.
+    `vector_safe` is false when the session vector is unknown once the action has run.
+    """
+
+    __slots__ = ("receipt", "vector_safe")
+
+    def __init__(self, receipt: Receipt, *, vector_safe: bool) -> None:
+        self.receipt: Final = receipt
+        self.vector_safe: Final = vector_safe
+
+
+@final
+class Refusal:
+    """An action that is not forwarded, and the words the client gets.
+
+    `message` is None when the target's own error is to reach the client: in a failed
+    transaction whose session vector is unknown (12-threats C2).
+    """
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: WireMessage | None) -> None:
+        self.message: Final = message
