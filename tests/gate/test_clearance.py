@@ -1,0 +1,224 @@
+"""The pipeline: judged, recorded, durable, then and only then permitted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from support import builders
+from support.fake_journal import FakeJournal
+
+from gatekeep.domain.actions import SqlAction, SqlClass, TransactionVerb
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.clearance import Clearance
+from gatekeep.gate.permit import Permit, Refusal
+from gatekeep.gate.ports import Judgement
+from gatekeep.gate.supervision import LiveSession
+
+
+class ScriptedPolicy:
+    """Judges by a function of the action's text."""
+
+    version = "abcdef012345"
+
+    def __init__(self, rule: Callable[[SqlAction], Judgement]) -> None:
+        self._rule = rule
+
+    def judge(self, session: object, action: SqlAction) -> Judgement:
+        """Ask the script."""
+        return self._rule(action)
+
+
+def by_text(**verdicts: Verdict) -> ScriptedPolicy:
+    """A policy that allows all but the texts named."""
+    return ScriptedPolicy(
+        lambda action: builders.judgement(
+            verdicts.get(action.text.split()[0].lower(), Verdict.ALLOW)
+        )
+    )
+
+
+class Story:
+    """A gate over a fake journal, and one live session."""
+
+    def __init__(self, policy: ScriptedPolicy | None = None, journal: FakeJournal | None = None) -> None:
+        self.journal = journal or FakeJournal()
+        self.incidents: list[str] = []
+        self.gate = Clearance(
+            self.journal,
+            policy or by_text(),
+            on_unrecordable=lambda incident, _error: self.incidents.append(incident),
+        )
+        session = builders.session()
+        stream = self.journal.open_stream(session_id=session.id, subject="alice", target="orders")
+        self.live = LiveSession(session, stream, 0, lambda _reason: None)
+
+    async def clear(self, *actions: SqlAction, vector_known: bool = True) -> list[Permit | Refusal]:
+        """Send one segment through the gate."""
+        return await self.gate.clear(self.live, b"{}", actions, vector_known=vector_known)
+
+
+async def test_an_allowed_action_is_released_with_its_own_receipt() -> None:
+    """The permit carries the receipt of the event that holds the whole policy request."""
+    story = Story()
+    (answer,) = await story.clear(builders.action("SELECT 1"))
+    assert isinstance(answer, Permit)
+    assert answer.receipt.n == 0
+    (event,) = story.journal.events
+    assert event.kind == "action.released"
+    assert event.payload["text"] == "SELECT 1"
+    assert event.payload["request"] == {"action": "sql.read"}
+    assert event.payload["class"] == "read"
+    assert event.decision == {"decision": "allow", "rule": "rule-allow"}
+
+
+async def test_no_permit_before_the_event_is_durable() -> None:
+    """While the journal has not synced, nothing is answered."""
+    story = Story(journal=FakeJournal(auto=False))
+    waiting = asyncio.ensure_future(story.clear(builders.action()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    assert story.journal.kinds() == ["action.released"]
+    story.journal.synced.set()
+    assert isinstance((await waiting)[0], Permit)
+
+
+async def test_denied_is_recorded_and_explained() -> None:
+    """A denial is an event, and the words name rule, target and what was not done."""
+    story = Story(by_text(drop=Verdict.DENY))
+    drop = builders.action("DROP TABLE t", builders.facts(SqlClass.DDL, "DROP TABLE"))
+    (answer,) = await story.clear(drop)
+    assert isinstance(answer, Refusal)
+    assert answer.message is not None
+    assert answer.message.sqlstate == "42501"
+    assert answer.message.primary == "gatekeep: policy does not allow DROP TABLE on orders"
+    assert "rule-deny" in answer.message.detail
+    assert "policy abcdef0" in answer.message.context
+    (event,) = story.journal.events
+    assert (event.kind, event.payload["cause"]) == ("action.refused", "policy")
+
+
+async def test_asking_is_refused_while_nobody_can_be_asked() -> None:
+    """Until approvals exist, ask is a refusal that says so."""
+    story = Story(by_text(delete=Verdict.ASK))
+    (answer,) = await story.clear(builders.action("DELETE FROM t"))
+    assert isinstance(answer, Refusal)
+    assert answer.message is not None
+    assert "approvals are not set up here" in answer.message.primary
+    assert story.journal.kinds() == ["action.refused"]
+
+
+async def test_after_a_refusal_the_rest_of_the_pipeline_is_refused_too() -> None:
+    """The first runs, the second is refused, the third never reaches the target; all are events."""
+    story = Story(by_text(drop=Verdict.DENY))
+    answers = await story.clear(
+        builders.action("SELECT 1"), builders.action("DROP x"), builders.action("SELECT 2")
+    )
+    assert [type(answer).__name__ for answer in answers] == ["Permit", "Refusal", "Refusal"]
+    assert story.journal.kinds() == ["action.released", "action.refused", "action.refused"]
+    assert story.journal.events[2].payload["cause"] == "skipped"
+    assert isinstance(answers[1], Refusal)
+    assert answers[1].message is not None
+    assert "Statement 2 of 3" in answers[1].message.detail
+
+
+async def test_what_follows_code_that_may_change_its_reading_is_refused() -> None:
+    """12-threats C2: in one segment nothing is forwarded under a reading that may be stale."""
+    story = Story()
+    flip = builders.action(
+        "SELECT flip()", builders.facts(SqlClass.PROCEDURAL, vector_safe=False)
+    )
+    first, second = await story.clear(flip, builders.action("SELECT 'a'"))
+    assert isinstance(first, Permit)
+    assert not first.vector_safe
+    assert isinstance(second, Refusal)
+    assert second.message is not None
+    assert second.message.sqlstate == "0A000"
+
+
+async def test_in_a_failed_transaction_with_unknown_vector_only_an_ending_passes() -> None:
+    """Only what is one ROLLBACK or COMMIT under either string syntax is forwarded."""
+    story = Story()
+    rollback = builders.facts(
+        SqlClass.SESSION, "ROLLBACK", transaction=TransactionVerb.ROLLBACK, vector_safe=False
+    )
+    (ending,) = await story.clear(builders.action("ROLLBACK;", rollback), vector_known=False)
+    (hidden,) = await story.clear(
+        builders.action("ROLLBACK -- '\\", rollback), vector_known=False
+    )
+    (other,) = await story.clear(builders.action("SELECT 1"), vector_known=False)
+    assert isinstance(ending, Permit)
+    for refused in (hidden, other):
+        assert isinstance(refused, Refusal)
+        assert refused.message is None
+
+
+async def test_rollback_is_never_refused() -> None:
+    """A person can always give up a transaction, whatever the policy says."""
+    story = Story(by_text(rollback=Verdict.DENY))
+    rollback = builders.facts(SqlClass.SESSION, "ROLLBACK", transaction=TransactionVerb.ROLLBACK)
+    (answer,) = await story.clear(builders.action("ROLLBACK", rollback))
+    assert isinstance(answer, Permit)
+
+
+async def test_copy_is_recognised_and_refused_for_now() -> None:
+    """COPY gets 0A000 whatever the policy says, and an event."""
+    story = Story()
+    (answer,) = await story.clear(
+        builders.action("COPY t FROM STDIN", builders.facts(SqlClass.COPY, "COPY"))
+    )
+    assert isinstance(answer, Refusal)
+    assert answer.message is not None
+    assert answer.message.sqlstate == "0A000"
+    assert story.journal.events[0].payload["cause"] == "not_offered"
+
+
+@pytest.mark.parametrize("broken", ["append", "sync", "policy"])
+async def test_any_failure_on_the_way_is_a_refusal_with_an_incident(broken: str) -> None:
+    """Whatever breaks, nothing is permitted, the client gets 58030 and operators an incident."""
+    journal = FakeJournal()
+    policy = by_text()
+    if broken == "append":
+        journal.break_append_at = 1
+    elif broken == "sync":
+        journal.broken_sync = JournalUnavailable("the journal cannot write")
+    else:
+        def explode(action: SqlAction) -> Judgement:
+            raise ValueError(action.text)
+
+        policy = ScriptedPolicy(explode)
+    story = Story(policy, journal)
+    answers = await story.clear(builders.action("SELECT 1"), builders.action("SELECT 2"))
+    assert len(answers) == 2
+    for answer in answers:
+        assert isinstance(answer, Refusal)
+        assert answer.message is not None
+        assert answer.message.sqlstate == "58030"
+        assert story.incidents[0] in answer.message.detail
+
+
+async def test_what_was_recorded_and_not_forwarded_is_closed_as_skipped() -> None:
+    """A release that no permit followed does not stay open in the log."""
+    story = Story(journal=FakeJournal(broken_sync=JournalUnavailable("late")))
+    await story.clear(builders.action("SELECT 1"))
+    assert story.journal.kinds() == ["action.released", "action.finished"]
+    assert story.journal.events[1].payload["outcome"] == "skipped"
+    assert story.journal.events[1].counters == {"of": 0}
+
+
+async def test_an_outcome_names_the_event_it_ends() -> None:
+    """`action.finished` points at the released event in envelope and payload."""
+    story = Story()
+    (permit,) = await story.clear(builders.action())
+    assert isinstance(permit, Permit)
+    story.gate.settle(
+        story.live, permit, Outcome(OutcomeKind.FAILED, sqlstate="22012", message="division")
+    )
+    event = story.journal.events[-1]
+    assert event.kind == "action.finished"
+    assert (event.counters, event.payload["of"]) == ({"of": 0}, 0)
+    assert (event.payload["sqlstate"], event.payload["outcome"]) == ("22012", "failed")
