@@ -6,32 +6,48 @@ Each error carries a public sentence (may reach the client) and a private cause
 
 from __future__ import annotations
 
+from gatekeep.messages import WireMessage
+
 
 class GatekeepError(Exception):
     """Base of all errors of gatekeep.
 
     `public` is a sentence that may be shown to anybody; `cause` is for
-    diagnostics and never leaves the gateway.
+    diagnostics and never leaves the gateway; `answer` is the whole message for a
+    Postgres client, where the fault has one of its own.
     """
 
-    def __init__(self, public: str, *, cause: str = "") -> None:
+    def __init__(
+        self, public: str, *, cause: str = "", answer: WireMessage | None = None
+    ) -> None:
         super().__init__(public)
         self.public = public
         self.cause = cause
+        self.answer = answer
 
 
 class SettingsError(GatekeepError):
     """The platform owner must act: a file, a key, or a policy is wrong.
 
-    `file` and `key` say where, `fix` says what to do.
+    `file` and `key` say where, `fix` says what to do; `also` holds what else is wrong in the
+    same file, so that one run of `gatekeep check` shows all of it.
     """
 
-    def __init__(self, public: str, *, file: str = "", key: str = "", fix: str = "") -> None:
+    def __init__(
+        self,
+        public: str,
+        *,
+        file: str = "",
+        key: str = "",
+        fix: str = "",
+        also: tuple[SettingsError, ...] = (),
+    ) -> None:
         where = f"{file}: {key}: " if file and key else f"{file or key}: " if file or key else ""
         super().__init__(where + public)
         self.file = file
         self.key = key
         self.fix = fix
+        self.also = also
 
 
 class ClientFault(GatekeepError):  # noqa: N818 - a fault, and whose
