@@ -1,0 +1,118 @@
+"""What the API needs, who is calling, and whether policy lets them. Handlers live in `api`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from gatekeep.domain.decisions import Decision, Verdict
+from gatekeep.domain.events import EventKind, Receipt
+from gatekeep.domain.identity import Principal
+from gatekeep.errors import NotPermitted
+from gatekeep.gate.ports import (
+    Directory,
+    EventArchive,
+    Journal,
+    Judgement,
+    PolicyDesk,
+    SearchQuery,
+    TargetBook,
+    Tokens,
+)
+from gatekeep.gate.supervision import LiveSession
+from gatekeep.runtime.clock import Clock
+
+RecordEvent = Callable[[EventKind, bytes, bytes], Awaitable[Receipt]]
+"""Record one event of the gateway's own stream (kind, payload, decision) and wait for its fsync.
+
+Raises JournalUnavailable; then whatever was asked for must not be given.
+"""
+
+AUDIT_READ: Final = "audit.read"
+TOKEN_MAKE: Final = "token.make"  # noqa: S105 - the name of an action, not a secret
+SESSION_WATCH: Final = "session.watch"
+POLICY_APPLY: Final = "policy.apply"
+VERBS: Final = (AUDIT_READ, TOKEN_MAKE, SESSION_WATCH, POLICY_APPLY)
+"""Every gateway action that the API asks policy about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiNeeds:
+    """Everything the API works with; the composition root fills it.
+
+    `parse_query` raises ClientFault for a query that cannot be understood. `reload` loads
+    settings, targets, principals and policy anew for the principal given and says what is active
+    now; it raises SettingsError and then the old ones stay active.
+    """
+
+    directory: Directory
+    book: TargetBook
+    desk: PolicyDesk
+    archive: EventArchive
+    tokens: Tokens
+    live_sessions: Iterable[LiveSession]
+    parse_query: Callable[[str], SearchQuery]
+    record: RecordEvent
+    reload: Callable[[Principal], Awaitable[Mapping[str, Any]]]
+    clock: Clock
+
+
+NEEDS: Final = web.AppKey("needs", ApiNeeds)
+PRINCIPAL: Final = web.RequestKey("principal", Principal)
+
+
+def journal_recorder(journal: Journal) -> RecordEvent:
+    """A RecordEvent that appends to the journal's system stream."""
+
+    async def record(kind: EventKind, payload: bytes, decision: bytes) -> Receipt:
+        pending = journal.append(journal.system, kind, payload, decision=decision)
+        return await pending.durable()
+
+    return record
+
+
+def permitted(request: web.Request, verb: str) -> Judgement | None:
+    """The judgement if policy allows `verb` to the caller, else None."""
+    judgement = request.app[NEEDS].desk.judge_gateway(request[PRINCIPAL], verb)
+    return judgement if judgement.decision.verdict is Verdict.ALLOW else None
+
+
+def demand(request: web.Request, verb: str) -> Judgement:
+    """The judgement of an allowed `verb`. Raises NotPermitted, in the words of the decision."""
+    judgement = request.app[NEEDS].desk.judge_gateway(request[PRINCIPAL], verb)
+    if judgement.decision.verdict is not Verdict.ALLOW:
+        raise Refused(verb, judgement.decision)
+    return judgement
+
+
+class Refused(NotPermitted):
+    """Policy does not let the caller do this; `why` and `advice` are shown to them."""
+
+    def __init__(self, verb: str, decision: Decision) -> None:
+        if decision.verdict is Verdict.ASK:
+            super().__init__("this needs approval, and approvals are not set up here")
+        else:
+            super().__init__(f"policy does not allow {verb}")
+        self.why = (
+            f"rule {decision.rule}: {decision.reason}" if decision.rule else ("no rule permits it")
+        )
+        self.advice = (
+            f"ask {decision.owner}, who owns the rule"
+            if decision.owner
+            else ("ask those who own the policy")
+        )
+
+
+async def record(
+    request: web.Request, kind: EventKind, judgement: Judgement, facts: Mapping[str, Any]
+) -> Receipt:
+    """Make durable what the caller does, with the decision that let them. Raises if it cannot."""
+    payload = orjson.dumps(
+        {"principal": request[PRINCIPAL].name, "via": "socket", **facts},
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return await request.app[NEEDS].record(kind, payload, judgement.envelope_json)

@@ -1,0 +1,253 @@
+"""The JSON API: one small handler an address. Who calls and what may go wrong is in `server`.
+
+Every call is judged by policy. Whoever reads what others did leaves an `audit.read` event that is
+durable before a byte of it is given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.events import EventKind
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.sessions import Session
+from gatekeep.domain.targets import Target
+from gatekeep.errors import ClientFault
+from gatekeep.gate.ports import SearchQuery, StoredEvent
+from gatekeep.web.access import (
+    AUDIT_READ,
+    NEEDS,
+    POLICY_APPLY,
+    PRINCIPAL,
+    SESSION_WATCH,
+    TOKEN_MAKE,
+    VERBS,
+    demand,
+    permitted,
+    record,
+)
+from gatekeep.web.hosts import problem
+from gatekeep.web.shapes import (
+    event_shape,
+    json_bytes,
+    principal_shape,
+    session_shape,
+    target_shape,
+    token_shape,
+)
+from gatekeep.web.tailing import Tails
+
+TAILS: Final = web.AppKey("tails", Tails)
+API_VERSION: Final = 1
+MAX_EVENTS: Final = 1000
+MAX_QUERY_CHARS: Final = 4096
+MAX_NOTE_CHARS: Final = 200
+MAX_TTL_SECONDS: Final = 366 * 86_400
+_NO_ID: Final = "0" * 32
+
+
+def add_routes(app: web.Application) -> None:
+    """Every address of version 1."""
+    app.router.add_get("/v1/whoami", whoami)
+    app.router.add_get("/v1/targets", targets)
+    app.router.add_get("/v1/sessions", sessions)
+    app.router.add_get("/v1/principals", principals)
+    app.router.add_get("/v1/audit/events", search_events)
+    app.router.add_get("/v1/audit/events/{n}", show_event)
+    app.router.add_get("/v1/audit/tail", tail_events)
+    app.router.add_get("/v1/tokens", list_tokens)
+    app.router.add_post("/v1/tokens", make_token)
+    app.router.add_delete("/v1/tokens/{id}", revoke_token)
+    app.router.add_post("/v1/reload", reload)
+
+
+def answer(value: Any, *, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(body=json_bytes(value), status=status, content_type="application/json")
+
+
+async def whoami(request: web.Request) -> web.Response:
+    """The caller, what policy lets them do here, and which policy that is."""
+    may = [verb for verb in VERBS if permitted(request, verb)]
+    return answer(
+        {
+            "api": API_VERSION,
+            "principal": principal_shape(request[PRINCIPAL]),
+            "may": may,
+            "policy": request.app[NEEDS].desk.version,
+        }
+    )
+
+
+async def targets(request: web.Request) -> web.Response:
+    """The targets that policy lets the caller open, each with the accounts they may use."""
+    needs = request.app[NEEDS]
+    reachable = [
+        target_shape(target, accounts)
+        for target in needs.book.targets()
+        if (accounts := _accounts(request, target))
+    ]
+    return answer({"targets": reachable})
+
+
+def _accounts(request: web.Request, target: Target) -> list[str]:
+    desk, principal = request.app[NEEDS].desk, request[PRINCIPAL]
+    return [
+        account
+        for account in sorted(target.accounts)
+        if desk.may_open(
+            Session(_NO_ID, principal, target, account, target.kind.value)
+        ).decision.verdict
+        is Verdict.ALLOW
+    ]
+
+
+async def sessions(request: web.Request) -> web.Response:
+    """Live sessions: one's own, or all of them for those who may watch."""
+    needs = request.app[NEEDS]
+    everybody = permitted(request, SESSION_WATCH) is not None
+    now_ns = needs.clock.monotonic_ns()
+    shown = [
+        session_shape(live, now_ns=now_ns)
+        for live in needs.live_sessions
+        if everybody or live.session.principal.name == request[PRINCIPAL].name
+    ]
+    return answer({"sessions": shown, "everybody": everybody})
+
+
+async def principals(request: web.Request) -> web.Response:
+    """All principals for those who may read the audit or make tokens, else the caller alone."""
+    found: list[Principal] = [request[PRINCIPAL]]
+    if permitted(request, AUDIT_READ) or permitted(request, TOKEN_MAKE):
+        found = list(request.app[NEEDS].directory.principals())
+    return answer({"principals": [principal_shape(one) for one in found]})
+
+
+async def search_events(request: web.Request) -> web.Response:
+    """Events that match `q`, newest first; `before` pages backwards."""
+    judgement = demand(request, AUDIT_READ)
+    text = request.query.get("q", "")
+    if len(text) > MAX_QUERY_CHARS:
+        raise ClientFault(f"a query has at most {MAX_QUERY_CHARS} characters")
+    query = dataclasses.replace(
+        request.app[NEEDS].parse_query(text),
+        limit=_number(request, "limit", low=1, high=MAX_EVENTS, default=100),
+        before_n=_number(request, "before", low=0, default=None),
+    )
+    found = await request.app[NEEDS].archive.search(query)
+    if not _only_own(query, request[PRINCIPAL]):
+        facts = {"verb": AUDIT_READ, "query": text, "found": len(found)}
+        if found:
+            facts |= {"first": found[-1].n, "last": found[0].n}
+        await record(request, EventKind.AUDIT_READ, judgement, facts)
+    following = found[-1].n if len(found) == query.limit else None
+    return answer({"events": [event_shape(event) for event in found], "before": following})
+
+
+def _only_own(query: SearchQuery, principal: Principal) -> bool:
+    """Whether the query can only find what the caller did."""
+    return [value for key, value in query.terms if key == "principal"] == [principal.name]
+
+
+async def show_event(request: web.Request) -> web.Response:
+    """One event, whole."""
+    judgement = demand(request, AUDIT_READ)
+    text = request.match_info["n"]
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else -1  # noqa: PLR2004 - below 2^53
+    event = await request.app[NEEDS].archive.event(number) if number >= 0 else None
+    if event is None:
+        return problem(404, f"no event {text[:20]}", advice="gatekeep audit search finds events")
+    if not _is_own(event, request[PRINCIPAL]):
+        await record(request, EventKind.AUDIT_READ, judgement, {"verb": AUDIT_READ, "n": number})
+    return answer(event_shape(event))
+
+
+def _is_own(event: StoredEvent, principal: Principal) -> bool:
+    payload = event.payload or {}
+    session = payload.get("session")
+    who = session.get("principal") if isinstance(session, dict) else payload.get("principal")
+    return who == principal.name
+
+
+async def tail_events(request: web.Request) -> web.StreamResponse:
+    """Durable events as JSON lines, from `from` or from now on, until either side ends."""
+    judgement = demand(request, AUDIT_READ)
+    start = _number(request, "from", low=0, default=None)
+    # The stream is opened first, so that no event between the two is missed.
+    events = request.app[NEEDS].archive.tail(start)
+    await record(request, EventKind.AUDIT_READ, judgement, {"verb": AUDIT_READ, "tail": start})
+    return await request.app[TAILS].serve(request, events)
+
+
+async def list_tokens(request: web.Request) -> web.Response:
+    """Tokens without their secrets: one's own, or all for those who may make them."""
+    everybody = permitted(request, TOKEN_MAKE) is not None
+    rows = request.app[NEEDS].tokens.rows(None if everybody else request[PRINCIPAL].name)
+    return answer({"tokens": [token_shape(row) for row in rows], "everybody": everybody})
+
+
+async def make_token(request: web.Request) -> web.Response:
+    """A new token; its secret is in this answer and nowhere else."""
+    judgement = demand(request, TOKEN_MAKE)
+    wish = await _body(request)
+    name = wish.get("principal") or request[PRINCIPAL].name
+    ttl, note = wish.get("ttl_s"), wish.get("note", "")
+    if not isinstance(name, str) or not isinstance(note, str) or len(note) > MAX_NOTE_CHARS:
+        raise ClientFault(f"principal and note are texts; a note has ≤ {MAX_NOTE_CHARS} characters")
+    if ttl is not None and (type(ttl) is not int or not 0 < ttl <= MAX_TTL_SECONDS):
+        raise ClientFault("ttl_s is a whole number of seconds, at most 366 days")
+    tokens = request.app[NEEDS].tokens
+    row, secret = tokens.make(name, ttl_s=ttl, note=note)
+    try:
+        facts = {"of": name, "token": row.id, "expires_us": row.expires_us, "note": note}
+        await record(request, EventKind.TOKEN_MADE, judgement, facts)
+    except BaseException:
+        # Nobody has seen the secret, and nobody ever shall.
+        tokens.revoke(row.id)
+        raise
+    return answer({"token": token_shape(row), "secret": secret}, status=201)
+
+
+async def revoke_token(request: web.Request) -> web.Response:
+    """Revoke at once, by id or unique prefix. Taking a right away never waits for the journal."""
+    judgement = demand(request, TOKEN_MAKE)
+    try:
+        row = request.app[NEEDS].tokens.revoke(request.match_info["id"])
+    except KeyError:
+        return problem(404, "no such token", advice="gatekeep tokens ls shows their ids")
+    facts = {"of": row.principal, "token": row.id}
+    await record(request, EventKind.TOKEN_REVOKED, judgement, facts)
+    return answer({"token": token_shape(row)})
+
+
+async def reload(request: web.Request) -> web.Response:
+    """Load settings, targets, principals and policy anew; on any fault the old ones stay."""
+    demand(request, POLICY_APPLY)
+    return answer(dict(await request.app[NEEDS].reload(request[PRINCIPAL])))
+
+
+def _number(
+    request: web.Request, name: str, *, low: int, high: int = 2**53 - 1, default: int | None
+) -> Any:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and low <= int(text) <= high):  # noqa: PLR2004 - digits of 2^53
+        raise ClientFault(f"{name} is a whole number from {low} to {high}")
+    return int(text)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    raw = await request.read()
+    try:
+        wish = orjson.loads(raw) if raw else {}
+    except orjson.JSONDecodeError:
+        raise ClientFault("the body is not JSON") from None
+    if not isinstance(wish, dict):
+        raise ClientFault("the body is not a JSON object")
+    return wish

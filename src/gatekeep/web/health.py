@@ -1,0 +1,169 @@
+"""The health door: /healthz, /readyz and /metrics over TCP, loopback by default.
+
+Says numbers and fixed words only: never a principal, a target, a rule or a statement. Every
+metric and label is spelt out in this file, so nothing else can reach the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from gatekeep.domain.decisions import Verdict
+from gatekeep.web.hosts import LOOPBACK_NAMES, add_safe_headers, guard_hosts, problem
+
+_TEXT_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_MAX_BODY: Final = 1024
+_IDLE_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What must hold before traffic is sent here; all four, or /readyz answers 503."""
+
+    journal_accepting: bool
+    archivist_alive: bool
+    policy_loaded: bool
+    draining: bool
+
+    def missing(self) -> list[str]:
+        """The fixed words for what does not hold; empty when ready."""
+        facts = (
+            (self.journal_accepting, "journal"),
+            (self.archivist_alive, "archivist"),
+            (self.policy_loaded, "policy"),
+            (not self.draining, "draining"),
+        )
+        return [word for holds, word in facts if not holds]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNumbers:
+    """What /metrics shows, read at the moment of the request.
+
+    Totals count since start. `journal_lag_events` is how many durable events the archivist has
+    not yet taken into the tree; `journal_pending_events` are appended and not yet durable.
+    `refusals` counts statements that were not forwarded, by cause.
+    """
+
+    events_total: int = 0
+    statements: Mapping[Verdict, int] = field(default_factory=dict)
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    sessions_live: int = 0
+    sessions_total: int = 0
+    sign_in_failures_total: int = 0
+    journal_batches_total: int = 0
+    journal_batched_events_total: int = 0
+    journal_last_batch_events: int = 0
+    journal_pending_events: int = 0
+    journal_lag_events: int = 0
+
+
+REFUSAL_CAUSES: Final = ("policy", "journal", "protocol")
+
+
+def metrics_page(numbers: GatewayNumbers, readiness: Readiness) -> str:
+    """The Prometheus text exposition format, version 0.0.4."""
+    return "".join(_families(numbers, readiness))
+
+
+def health_app(
+    readiness: Callable[[], Readiness],
+    numbers: Callable[[], GatewayNumbers],
+    *,
+    names: Iterable[str] = LOOPBACK_NAMES,
+) -> web.Application:
+    """The application; `names` are the Host names it answers to."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        missing = readiness().missing()
+        if missing:
+            return web.Response(status=503, text="not ready: " + " ".join(missing) + "\n")
+        return web.Response(text="ready\n")
+
+    async def metrics(_request: web.Request) -> web.Response:
+        page = metrics_page(numbers(), readiness())
+        return web.Response(body=page.encode(), headers={"Content-Type": _TEXT_FORMAT})
+
+    async def elsewhere(_request: web.Request) -> web.Response:
+        return problem(404, "nothing is here", advice="/healthz /readyz /metrics")
+
+    app = web.Application(middlewares=[guard_hosts(names)], client_max_size=_MAX_BODY)
+    app.on_response_prepare.append(add_safe_headers)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_route("*", "/{rest:.*}", elsewhere)
+    return app
+
+
+class HealthDoor:
+    """The health application on one TCP address."""
+
+    def __init__(self, app: web.Application, *, address: str, port: int) -> None:
+        self._runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=_IDLE_SECONDS, handler_cancellation=True
+        )
+        self._address = address
+        self._port = port
+
+    async def start(self) -> int:
+        """Listen; returns the port, also when 0 was asked for. Raises OSError."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._address, self._port).start()
+        self._port = int(self._runner.addresses[0][1])
+        return self._port
+
+    async def close(self) -> None:
+        """Stop listening and close what is open."""
+        await self._runner.cleanup()
+
+
+def _families(numbers: GatewayNumbers, readiness: Readiness) -> Iterator[str]:
+    yield _family(
+        "gatekeep_ready",
+        "gauge",
+        "1 when new sessions are taken.",
+        [("", 0 if readiness.missing() else 1)],
+    )
+    yield _family(
+        "gatekeep_events_total", "counter", "Events made durable.", [("", numbers.events_total)]
+    )
+    yield _family(
+        "gatekeep_statements_total",
+        "counter",
+        "Statements judged, by decision.",
+        [(f'{{decision="{v.value}"}}', numbers.statements.get(v, 0)) for v in Verdict],
+    )
+    yield _family(
+        "gatekeep_refusals_total",
+        "counter",
+        "Statements not forwarded, by cause.",
+        [(f'{{cause="{c}"}}', numbers.refusals.get(c, 0)) for c in REFUSAL_CAUSES],
+    )
+    for name, kind, meaning in _PLAIN:
+        yield _family(f"gatekeep_{name}", kind, meaning, [("", getattr(numbers, name))])
+
+
+_PLAIN: Final = (
+    ("sessions_live", "gauge", "Sessions open now."),
+    ("sessions_total", "counter", "Sessions opened."),
+    ("sign_in_failures_total", "counter", "Sign-ins refused."),
+    ("journal_batches_total", "counter", "Group commits of the journal."),
+    ("journal_batched_events_total", "counter", "Events in those commits."),
+    ("journal_last_batch_events", "gauge", "Events in the latest commit."),
+    ("journal_pending_events", "gauge", "Events appended and not yet durable."),
+    ("journal_lag_events", "gauge", "Durable events not yet in the tree."),
+)
+
+
+def _family(name: str, kind: str, meaning: str, samples: list[tuple[str, int]]) -> str:
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+    lines += [f"{name}{labels} {value}" for labels, value in samples]
+    return "\n".join(lines) + "\n"

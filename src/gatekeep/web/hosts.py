@@ -1,0 +1,72 @@
+"""Who may address our HTTP doors: Host and Origin allow-lists against DNS rebinding, safe headers.
+
+A middleware and nothing else; what is served lives in `health` and `api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_SAFE_HEADERS: Final = (
+    ("Server", "gatekeep"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+)
+
+
+def problem(status: int, what: str, *, why: str = "", advice: str = "") -> web.Response:
+    """An error as every door of ours says it: what happened, why, and the thing to do."""
+    return web.json_response({"error": {"what": what, "why": why, "try": advice}}, status=status)
+
+
+def name_of(authority: str) -> str:
+    """The name in `name`, `name:port` or `[v6]:port`, lower case, without a trailing dot."""
+    try:
+        name = urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return ""
+    return name.rstrip(".").lower()
+
+
+def guard_hosts(names: Iterable[str] = LOOPBACK_NAMES) -> Middleware:
+    """Refuse requests addressed to a name that is not ours, or sent by a foreign page.
+
+    A page on `evil.example` that re-points its own name at 127.0.0.1 still sends its own name in
+    Host and Origin, and that is what is compared.
+    """
+    allowed = frozenset(name.rstrip(".").lower() for name in names)
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if name_of(request.headers.get("Host", "")) not in allowed:
+            return problem(
+                421,
+                "this name is not served here",
+                why="the Host header names nothing on the allow-list",
+                advice="use localhost, or add the name to the settings",
+            )
+        for origin in request.headers.getall("Origin", []):
+            if name_of(urlsplit(origin).netloc) not in allowed:
+                return problem(403, "requests from other pages are refused", why="foreign Origin")
+        return await handler(request)
+
+    return guard
+
+
+async def add_safe_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Signal handler for `on_response_prepare`: the same cautious headers on every answer."""
+    for name, value in _SAFE_HEADERS:
+        response.headers[name] = value
