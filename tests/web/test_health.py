@@ -115,3 +115,31 @@ async def test_our_own_names_are_served(http: aiohttp.ClientSession, base: str) 
         answer = await http.get("/healthz", headers={"Host": name, "Origin": f"http://{name}"})
         assert answer.status == 200
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(("given_to", "status"), [("off", 403), ("everywhere", 200)])
+async def test_metrics_can_be_shut(given_to: str, status: int) -> None:
+    """`off` shuts /metrics for everybody, and readiness goes on."""
+    app = health_app(lambda: READY, GatewayNumbers, metrics_for=given_to)
+    door = HealthDoor(app, address="127.0.0.1", port=0)
+    port = await door.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        assert (await http.get("/metrics")).status == status
+        assert (await http.get("/readyz")).status == 200
+    await door.close()
+
+
+async def test_a_listed_name_and_page_are_served() -> None:
+    """What the settings list as ours is served; the same name under another scheme is a page too."""
+    app = health_app(
+        lambda: READY, GatewayNumbers, names=["gw.example"], origins=["https://console.example"]
+    )
+    door = HealthDoor(app, address="127.0.0.1", port=0)
+    port = await door.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        listed = {"Host": "gw.example", "Origin": "https://console.example"}
+        assert (await http.get("/healthz", headers=listed)).status == 200
+        other = {"Host": "gw.example", "Origin": "http://console.example"}
+        assert (await http.get("/healthz", headers=other)).status == 403
+        assert (await http.get("/healthz", headers=listed | {"Origin": "http://["})).status == 403
+    await door.close()

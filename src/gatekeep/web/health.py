@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import web
@@ -75,8 +76,13 @@ def health_app(
     numbers: Callable[[], GatewayNumbers],
     *,
     names: Iterable[str] = LOOPBACK_NAMES,
+    origins: Iterable[str] = (),
+    metrics_for: str = "loopback",
 ) -> web.Application:
-    """The application; `names` are the Host names it answers to."""
+    """The application; it answers to the Host `names`, and to pages of those or of `origins`.
+
+    `metrics_for` says who may read /metrics: `loopback`, `everywhere`, or `off`.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -87,14 +93,18 @@ def health_app(
             return web.Response(status=503, text="not ready: " + " ".join(missing) + "\n")
         return web.Response(text="ready\n")
 
-    async def metrics(_request: web.Request) -> web.Response:
+    async def metrics(request: web.Request) -> web.Response:
+        if metrics_for == "off" or (metrics_for == "loopback" and not _is_near(request.remote)):
+            return problem(403, "metrics are not for you", why=f"metrics: {metrics_for}")
         page = metrics_page(numbers(), readiness())
         return web.Response(body=page.encode(), headers={"Content-Type": _TEXT_FORMAT})
 
     async def elsewhere(_request: web.Request) -> web.Response:
         return problem(404, "nothing is here", advice="/healthz /readyz /metrics")
 
-    app = web.Application(middlewares=[guard_hosts(names)], client_max_size=_MAX_BODY)
+    app = web.Application(
+        middlewares=[guard_hosts(names, origins=origins)], client_max_size=_MAX_BODY
+    )
     app.on_response_prepare.append(add_safe_headers)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
@@ -123,6 +133,13 @@ class HealthDoor:
     async def close(self) -> None:
         """Stop listening and close what is open."""
         await self._runner.cleanup()
+
+
+def _is_near(address: str | None) -> bool:
+    try:
+        return ip_address(address or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _families(numbers: GatewayNumbers, readiness: Readiness) -> Iterator[str]:

@@ -41,13 +41,26 @@ def name_of(authority: str) -> str:
     return name.rstrip(".").lower()
 
 
-def guard_hosts(names: Iterable[str] = LOOPBACK_NAMES) -> Middleware:
+def _name_of_page(origin: str) -> str:
+    try:
+        return name_of(urlsplit(origin).netloc)
+    except ValueError:
+        return ""
+
+
+def guard_hosts(
+    names: Iterable[str] = LOOPBACK_NAMES, *, origins: Iterable[str] = ()
+) -> Middleware:
     """Refuse requests addressed to a name that is not ours, or sent by a foreign page.
+
+    `names` are compared with Host (ports do not matter); a page may come from one of them or from
+    exactly one of `origins`, such as `https://gw.example`.
 
     A page on `evil.example` that re-points its own name at 127.0.0.1 still sends its own name in
     Host and Origin, and that is what is compared.
     """
     allowed = frozenset(name.rstrip(".").lower() for name in names)
+    pages = frozenset(origin.rstrip("/").lower() for origin in origins)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -59,7 +72,7 @@ def guard_hosts(names: Iterable[str] = LOOPBACK_NAMES) -> Middleware:
                 advice="use localhost, or add the name to the settings",
             )
         for origin in request.headers.getall("Origin", []):
-            if name_of(urlsplit(origin).netloc) not in allowed:
+            if origin.lower() not in pages and _name_of_page(origin) not in allowed:
                 return problem(403, "requests from other pages are refused", why="foreign Origin")
         return await handler(request)
 
