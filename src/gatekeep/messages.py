@@ -210,6 +210,14 @@ def target_silent(target: str) -> WireMessage:
     return WireMessage("08001", f"{PREFIX}{target} does not answer", severity="FATAL")
 
 
+def target_refused(target: str, sqlstate: str, says: str) -> WireMessage:
+    """The target knew the gateway and still refused the session, e.g. for want of the database."""
+    return WireMessage(
+        sqlstate, f"{PREFIX}{target} refused the session", TARGET_PREFIX + printable(says),
+        severity="FATAL",
+    )
+
+
 def target_violation(target: str) -> WireMessage:
     """The target broke the protocol."""
     return WireMessage(
