@@ -32,6 +32,8 @@ _TYPE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "list_type": ("must be a list", "write [one, two] or one '- item' per line"),
     "model_type": ("must be a block of keys", "put the keys below it, indented"),
     "path_type": ("must be a path", "write a path"),
+    "tuple_type": ("must be a list", "write [one, two] or one '- item' per line"),
+    "frozen_set_type": ("must be a list", "write [one, two] or one '- item' per line"),
     "string_type": ("must be text", "put the value in quotes"),
 }
 

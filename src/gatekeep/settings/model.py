@@ -1,0 +1,224 @@
+"""The settings as typed groups: names, meanings, limits, defaults. Reading them is `sources`' job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX: Final = "GATEKEEP_"
+NESTED: Final = "__"
+
+Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255)]
+#: A C2SP key name: no blanks, no plus.
+Origin = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[!-*,-~]+$")
+]
+
+
+def checkout() -> Path | None:
+    """The root of the source checkout that this code runs from; None when it is installed."""
+    root = Path(__file__).resolve().parents[3]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
+def default_config_dir() -> Path:
+    """Where the settings file is looked for."""
+    root = checkout()
+    return root / "config" if root else Path("/etc/gatekeep")
+
+
+def _default_state_dir() -> Path:
+    root = checkout()
+    return root / "state" if root else Path("/var/lib/gatekeep")
+
+
+def _default_keys_dir() -> Path:
+    root = checkout()
+    return root / "keys" if root else Path("/etc/gatekeep/keys")
+
+
+class _Group(BaseModel):
+    """A block of settings: nothing unknown in it, nothing changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PostgresDoor(_Group):
+    """The door for Postgres clients."""
+
+    host: Text = Field(default="127.0.0.1", description="Address that the door listens on.")
+    port: Port = Field(default=6432, description="Port of the door; 0 takes a free one.")
+    tls: Literal["require", "prefer", "off"] | None = Field(
+        default=None,
+        description="`require`, `prefer` (TLS for clients that ask) or `off` (loopback only). "
+        "Unset: `require` with a certificate, else `off`.",
+    )
+    certificate: Path | None = Field(
+        default=None, description="PEM file with the door's certificate and its chain."
+    )
+    key: Path | None = Field(
+        default=None, description="PEM file with the certificate's private key."
+    )
+    handshake_s: Seconds = Field(
+        default=10.0, description="Seconds until a connection must have signed in."
+    )
+    unauthenticated_per_address: Count = Field(
+        default=32,
+        description="Connections of one address that have not signed in yet; "
+        "the oldest is shed for a new one.",
+    )
+    unauthenticated_total: Count = Field(
+        default=512, description="Connections that have not signed in yet, over all addresses."
+    )
+    message_mib: Annotated[int, Field(strict=True, ge=1, le=256)] = Field(
+        default=16,
+        description="MiB of one message that must be judged whole (a statement, its values).",
+    )
+
+    @property
+    def tls_mode(self) -> str:
+        """`require`, `prefer` or `off`, with the default worked out."""
+        return self.tls or ("require" if self.certificate else "off")
+
+
+class Http(_Group):
+    """Health, readiness and metrics."""
+
+    host: Text = Field(default="127.0.0.1", description="Address that it listens on.")
+    port: Port = Field(default=8080, description="Port; 0 takes a free one.")
+    allowed_hosts: tuple[Text, ...] = Field(
+        default=(),
+        description="Names accepted in `Host`, beside the loopback names (against DNS rebinding).",
+    )
+    allowed_origins: tuple[Text, ...] = Field(
+        default=(), description="Origins accepted beside our own, such as `https://gw.example`."
+    )
+    metrics: Literal["loopback", "everywhere", "off"] = Field(
+        default="loopback",
+        description="Who may read `/metrics`: `loopback`, `everywhere` or `off`.",
+    )
+
+
+class JournalSettings(_Group):
+    """The log of events."""
+
+    origin: Origin = Field(
+        default="localhost/gatekeep/default/1/1",
+        description="Name of this log in checkpoints: `<domain>/gatekeep/<cluster>/<node>/<epoch>`."
+        " Choose it before the first start; it can never change for the same log.",
+    )
+    segment_mib: Annotated[int, Field(strict=True, ge=1, le=1024)] = Field(
+        default=64, description="MiB of one spool segment; two are kept ready ahead."
+    )
+    checkpoint_s: Seconds = Field(
+        default=1.0, description="Seconds between signed checkpoints while the log grows."
+    )
+    heartbeat_s: Seconds = Field(
+        default=60.0, description="Seconds of silence after which a heartbeat event is written."
+    )
+    deadline_s: Seconds = Field(
+        default=5.0,
+        description="Seconds that a statement waits for its event to be durable; then refused.",
+    )
+    keep_segments_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = Field(
+        default=7, description="Days that archived spool segments stay beside the archive."
+    )
+
+
+class PolicySettings(_Group):
+    """Where the rules are."""
+
+    dir: Path = Field(
+        default_factory=lambda: default_config_dir() / "policy",
+        description="Directory of `*.cedar` files and `cases/`.",
+    )
+    single_person: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="Whether one person alone may loosen the policy; every report says so.",
+    )
+
+
+class LogSettings(_Group):
+    """Diagnostics; evidence is the journal's."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="`debug`, `info`, `warning` or `error`."
+    )
+    format: Literal["json", "console"] = Field(
+        default="json", description="`json` (one object a line) or `console`."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of one gateway. `given` are the sources that `load_settings` brings."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    given: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+
+    state_dir: Path = Field(
+        default_factory=_default_state_dir,
+        description="Directory of journal, databases and socket; 0700.",
+    )
+    keys_dir: Path = Field(
+        default_factory=_default_keys_dir,
+        description="Directory of the keys; never inside `state_dir`, never in the same backup.",
+    )
+    targets: Path = Field(
+        default_factory=lambda: default_config_dir() / "targets.yaml",
+        description="File with the targets.",
+    )
+    principals: Path = Field(
+        default_factory=lambda: default_config_dir() / "principals.yaml",
+        description="File with the principals.",
+    )
+    postgres: PostgresDoor = PostgresDoor()
+    http: Http = Http()
+    journal: JournalSettings = JournalSettings()
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    drain_s: Seconds = Field(
+        default=30.0,
+        description="Seconds that running statements get at SIGTERM before they are cut.",
+    )
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours reads what it is given
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no hidden files
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no hidden files
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then what `load_settings` gives; never the process's own environment."""
+        given = (InitSettingsSource(settings_cls, dict(values)) for values in cls.given)
+        return (init_settings, *given)
+
+
+def leaves(model: type[BaseModel] = Settings) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Every setting: its place, such as `("postgres", "port")`, and its field."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            for place, inner in leaves(field.annotation):
+                yield (name, *place), inner
+        else:
+            yield (name,), field
+
+
+def variable(place: tuple[str, ...]) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + NESTED.join(place).upper()
