@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from support import builders
@@ -175,6 +176,17 @@ async def test_copy_is_recognised_and_refused_for_now() -> None:
     assert answer.message is not None
     assert answer.message.sqlstate == "0A000"
     assert story.journal.events[0].payload["cause"] == "not_offered"
+
+
+async def test_what_was_too_large_to_judge_is_refused_and_recorded() -> None:
+    """A message whose text was not kept is refused with a hint to use COPY, whatever policy says."""
+    story = Story()
+    large = replace(builders.action("", builders.facts(SqlClass.OPAQUE)), tags={"too_large"})
+    (answer,) = await story.clear(large)
+    assert isinstance(answer, Refusal)
+    assert answer.message is not None
+    assert (answer.message.sqlstate, answer.message.hint) == ("54000", "Load data with COPY.")
+    assert story.journal.events[0].payload["cause"] == "too_large"
 
 
 @pytest.mark.parametrize("broken", ["append", "sync", "policy"])

@@ -18,6 +18,8 @@ from gatekeep.demo import seed
 
 PEOPLE = {"alice": "engineers", "bob": "dba", "carol": "security"}
 TARGET = "orders"
+ACCOUNTS = ("app_rw",)
+"""The accounts offered: one, so that nobody has to name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,22 @@ def account_passwords(files: DemoFiles) -> dict[str, str]:
     return {name: _secret(files.password(name)) for name in (*seed.ACCOUNTS, "postgres")}
 
 
-def write_configuration(files: DemoFiles, *, target_port: int, door_port: int, http_port: int) -> None:
-    """Write settings and targets (their ports change), and the rest where it is missing."""
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The TCP ports of one start."""
+
+    target: int
+    door: int
+    http: int
+
+
+def write_configuration(files: DemoFiles, ports: Ports, certificate: tuple[Path, Path]) -> None:
+    """Write settings and targets (their ports change), and the rest where it is missing.
+
+    `certificate` are the PEM files of the door's certificate and key.
+    """
     files.config.mkdir(parents=True, exist_ok=True)
-    _write_yaml(files.config / "targets.yaml", _targets(files, target_port))
+    _write_yaml(files.config / "targets.yaml", _targets(files, ports.target))
     if not (files.config / "principals.yaml").exists():
         _write_yaml(files.config / "principals.yaml", _principals())
     policy = files.config / "policy"
@@ -67,7 +81,7 @@ def write_configuration(files: DemoFiles, *, target_port: int, door_port: int, h
         policy.mkdir()
         preset = resources.files("gatekeep.demo").joinpath("policy.cedar").read_text()
         (policy / "demo.cedar").write_text(preset)
-    _write_yaml(files.settings, _settings(files, door_port, http_port))
+    _write_yaml(files.settings, _settings(files, ports, certificate))
 
 
 def _targets(files: DemoFiles, port: int) -> object:
@@ -82,9 +96,7 @@ def _targets(files: DemoFiles, port: int) -> object:
                 "environment": "prod",
                 "owner": "shop-team",
                 "tls": "disable",
-                "accounts": {
-                    account: f"file:{files.password(account)}" for account in seed.ACCOUNTS
-                },
+                "accounts": {account: f"file:{files.password(account)}" for account in ACCOUNTS},
             }
         ]
     }
@@ -98,15 +110,21 @@ def _principals() -> object:
     }
 
 
-def _settings(files: DemoFiles, door_port: int, http_port: int) -> object:
+def _settings(files: DemoFiles, ports: Ports, certificate: tuple[Path, Path]) -> object:
     return {
         "state_dir": str(files.state),
         "keys_dir": str(files.keys),
         "targets": str(files.config / "targets.yaml"),
         "principals": str(files.config / "principals.yaml"),
         "policy": {"dir": str(files.config / "policy")},
-        "postgres": {"host": "127.0.0.1", "port": door_port, "tls": "prefer"},
-        "http": {"host": "127.0.0.1", "port": http_port},
+        "postgres": {
+            "host": "127.0.0.1",
+            "port": ports.door,
+            "tls": "prefer",
+            "certificate": str(certificate[0]),
+            "key": str(certificate[1]),
+        },
+        "http": {"host": "127.0.0.1", "port": ports.http},
     }
 
 

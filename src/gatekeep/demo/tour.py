@@ -90,7 +90,7 @@ def _verify(sight: Sight, journal: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _psql(sight: Sight, statement: str) -> subprocess.CompletedProcess[str]:
-    dsn = f"host={sight.host} port={sight.port} user=alice+app_admin dbname={sight.target}"
+    dsn = f"host={sight.host} port={sight.port} user=alice dbname={sight.target}"
     _say(f"   $ psql … -c '{statement}'")
     return _run(
         [str(sight.psql), "-X", dsn, "-c", statement],

@@ -30,6 +30,9 @@ _log = structlog.get_logger(__name__)
 
 Answer = Permit | Refusal
 
+TOO_LARGE: Final = "too_large"
+"""Tag of an action whose message was too large to be judged; its text was never kept."""
+
 _ENDINGS: Final = frozenset(
     {TransactionVerb.ROLLBACK, TransactionVerb.ROLLBACK_TO, TransactionVerb.COMMIT}
 )
@@ -164,6 +167,8 @@ class Clearance:
             # segment this happens only in a failed transaction, where the target's 25P02 says it.
             unread = None if place.position == 1 else messages.after_vector_change()
             return _Objection(unread, b"vector")
+        if TOO_LARGE in action.tags:
+            return _Objection(messages.too_large(), b"too_large")
         if any(fact.sql_class is SqlClass.COPY for fact in action.facts):
             return _Objection(messages.not_offered("COPY"), b"not_offered")
         decision = judgement.decision

@@ -1,0 +1,174 @@
+"""Runs the demo: target, gateway, tokens, the lines to paste; on Ctrl-C nothing is left running.
+
+The gateway runs in this process, by the same composition root as `gatekeep serve`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from gatekeep.app import Gateway
+from gatekeep.demo import configure, seed, tour
+from gatekeep.demo.certificate import ensure_certificate
+from gatekeep.demo.configure import DemoFiles
+from gatekeep.demo.embedded import EmbeddedPostgres, free_port
+from gatekeep.settings import load_settings
+
+DOOR_PORT: Final = 6432
+TARGET_PORT: Final = 6543
+HTTP_PORT: Final = 8080
+READY_VERSION: Final = 1
+
+
+def run(state: Path, ready_file: Path | None = None, *, tour: bool = False) -> int:
+    """Run the demo in `state` until Ctrl-C, or take the tour and end; returns the exit code.
+
+    `ready_file` receives one JSON document once everything answers.
+    """
+    files = DemoFiles(state.absolute())
+    files.state.mkdir(parents=True, exist_ok=True)
+    files.state.chmod(0o700)
+    return asyncio.run(_run(files, ready_file, with_tour=tour))
+
+
+async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) -> int:
+    began = time.monotonic()
+    passwords = configure.account_passwords(files)
+    target = EmbeddedPostgres(_target_directory(files), passwords["postgres"])
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, stop.set)
+    gateway: Gateway | None = None
+    try:
+        await asyncio.to_thread(target.start, TARGET_PORT)
+        await seed.seed(target.port, passwords["postgres"], passwords)
+        configure.write_configuration(
+            files,
+            configure.Ports(target.port, free_port(DOOR_PORT), free_port(HTTP_PORT)),
+            ensure_certificate(files.config / "tls", dt.datetime.now(dt.UTC)),  # noqa: TID251 - a certificate's dates, outside any decision
+        )
+        gateway = await Gateway.start(load_settings(files.settings, os.environ))
+        tokens = await _tokens(files, gateway)
+        ready = _ready_document(files, gateway, tokens)
+        if ready_file is not None:
+            _write_ready(ready_file, ready)
+        _say(_banner(files, gateway, time.monotonic() - began))
+        if with_tour:
+            return await _take_tour(files, gateway, target, tokens)
+        await stop.wait()
+        _say("stopping")
+        return 0
+    finally:
+        if gateway is not None:
+            await gateway.stop()
+        await asyncio.to_thread(target.stop)
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+async def _take_tour(
+    files: DemoFiles, gateway: Gateway, target: EmbeddedPostgres, tokens: dict[str, str]
+) -> int:
+    sight = tour.Sight(
+        host="127.0.0.1",
+        port=gateway.postgres_port,
+        target=configure.TARGET,
+        token_of_alice=tokens["alice"],
+        settings=files.settings,
+        journal=files.state / "journal",
+        keys=files.keys,
+        psql=target.psql,
+    )
+    try:
+        await asyncio.to_thread(tour.take_tour, sight)
+    except tour.TourFailed as failure:
+        sys.stderr.write(f"gatekeep: {failure.public}\n  why: {failure.cause}\n")
+        return 1
+    return 0
+
+
+async def _tokens(files: DemoFiles, gateway: Gateway) -> dict[str, str]:
+    """One token a person, kept in a file; made anew when the file's no longer works."""
+    found: dict[str, str] = {}
+    files.tokens.mkdir(exist_ok=True, mode=0o700)
+    for name in configure.PEOPLE:
+        path = files.tokens / name
+        if not path.exists():
+            _row, secret = await gateway.make_token(name, ttl_s=None, note="demo")
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secret)
+        found[name] = path.read_text()
+    return found
+
+
+def _target_directory(files: DemoFiles) -> Path:
+    """Where the target's data lives: beside our state, unless its own user could not get there.
+
+    PostgreSQL runs as `nobody` for root, and a checkout under a closed home is out of its reach.
+    """
+    beside = files.state / "target"
+    if os.geteuid() != 0:
+        return beside
+    digest = hashlib.sha256(str(files.state).encode()).hexdigest()[:12]
+    return Path("/var/tmp") / f"gatekeep-demo-{digest}"  # noqa: S108 - named after the state; closed to others
+
+
+def _ready_document(
+    files: DemoFiles, gateway: Gateway, tokens: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "version": READY_VERSION,
+        "doors": {"postgres": {"host": "127.0.0.1", "port": gateway.postgres_port}},
+        "socket": str(gateway.socket_path),
+        "targets": [
+            {"name": configure.TARGET, "kind": "postgres", "accounts": list(configure.ACCOUNTS)}
+        ],
+        "principals": {
+            name: {"groups": [configure.PEOPLE[name]], "token": token}
+            for name, token in tokens.items()
+        },
+    }
+
+
+def _write_ready(path: Path, document: dict[str, Any]) -> None:
+    """Appear whole or not at all, readable by us alone: it holds tokens."""
+    half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(document, file)
+    half.replace(path)
+
+
+def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:
+    port = gateway.postgres_port
+    psql = f'psql "host=localhost port={port} user=alice dbname={configure.TARGET}"'
+    token = files.tokens / "alice"
+    config = f"GATEKEEP_CONFIG={files.settings}"
+    return (
+        f"demo ready in {seconds:.0f} s   (Ctrl-C stops it; data in {files.state})\n"
+        f"  psql:     {psql}     password: (token in {token})\n"
+        f"  or:       PGPASSWORD=$(cat {token}) {psql}\n"
+        f"  watch:    {config} gatekeep audit tail\n"
+        f"  try:      select * from orders limit 3;     drop table customers;"
+        f"     delete from customers;\n"
+        f"  verify:   gatekeep audit verify {files.state / 'journal'} --keys {files.keys}\n"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.flush()
+
+
