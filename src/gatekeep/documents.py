@@ -7,9 +7,10 @@ of the parser. What a document means is known by the room that asked for it, not
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, ClassVar, Final, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -21,6 +22,8 @@ MAX_DOCUMENT_BYTES: Final = 4 * 1024 * 1024
 
 #: Keys whose values are or may be secrets: never repeated in an error.
 _SECRET_KEYS: Final = frozenset({"accounts", "tokens", "keys"})
+
+_BOOL: Final = "tag:yaml.org,2002:bool"
 
 _SHOWN_VALUE: Final = 60
 
@@ -40,8 +43,16 @@ _TYPE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice, where YAML would silently take the last."""
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice, where YAML would silently take the last.
+
+    Only `true` and `false` are booleans, as in YAML 1.2: `tls: off` is a word.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+        first: [entry for entry in entries if entry[0] != _BOOL]
+        for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -55,6 +66,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
 
 
 def read_document(file: Path) -> Any:
@@ -93,7 +107,7 @@ def read_text(file: Path) -> str:
 def parse_document(text: str, file: str) -> Any:
     """The value of one YAML text. Raises SettingsError with the line of the first fault."""
     try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader underneath
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader underneath
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f"line {mark.line + 1}" if mark is not None else ""

@@ -67,6 +67,7 @@ FREE = {
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of a document by their dotted keys."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):

@@ -63,7 +63,7 @@ class PostgresDoor(_Group):
     port: Port = Field(default=6432, description="Port of the door; 0 takes a free one.")
     tls: Literal["require", "prefer", "off"] | None = Field(
         default=None,
-        description="`require`, `prefer` (TLS for clients that ask) or `off` (loopback only). "
+        description="`require`, `prefer` (TLS for clients that ask) or `off`; without TLS only on loopback. "
         "Unset: `require` with a certificate, else `off`.",
     )
     certificate: Path | None = Field(

@@ -170,17 +170,23 @@ def _contradictions(
     if (door.certificate is None) != (door.key is None):
         missing = "postgres.key" if door.certificate else "postgres.certificate"
         yield wrong(missing, "is missing", "give certificate and key together")
-    elif door.tls_mode != "off" and door.certificate is None:
+    elif door.tls_mode == "require" and door.certificate is None:
         yield wrong(
             "postgres.tls",
-            f"is {door.tls_mode}, but there is no certificate",
+            "is require, but there is no certificate",
             "set postgres.certificate and postgres.key",
         )
-    if door.tls_mode == "off" and not is_loopback(door.host):
+    elif door.certificate is None and not is_loopback(door.host):
+        yield wrong(
+            "postgres.tls",
+            f"has no certificate, and {door.host} can be reached from elsewhere",
+            "set postgres.certificate and postgres.key, or postgres.host to 127.0.0.1",
+        )
+    if door.tls_mode == "off" and door.certificate is not None and not is_loopback(door.host):
         yield wrong(
             "postgres.tls",
             f"is off, and {door.host} can be reached from elsewhere",
-            "set postgres.certificate and postgres.key, or postgres.host to 127.0.0.1",
+            "set it to require, or postgres.host to 127.0.0.1",
         )
     state, keys = settings.state_dir.resolve(), settings.keys_dir.resolve()
     if keys.is_relative_to(state) or state.is_relative_to(keys):
