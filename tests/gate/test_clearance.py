@@ -181,7 +181,7 @@ async def test_copy_is_recognised_and_refused_for_now() -> None:
 async def test_what_was_too_large_to_judge_is_refused_and_recorded() -> None:
     """A message whose text was not kept is refused with a hint to use COPY, whatever policy says."""
     story = Story()
-    large = replace(builders.action("", builders.facts(SqlClass.OPAQUE)), tags={"too_large"})
+    large = replace(builders.action("big", builders.facts(SqlClass.OPAQUE)), tags={"too_large"})
     (answer,) = await story.clear(large)
     assert isinstance(answer, Refusal)
     assert answer.message is not None

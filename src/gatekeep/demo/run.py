@@ -60,9 +60,8 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
         )
         gateway = await Gateway.start(load_settings(files.settings, os.environ))
         tokens = await _tokens(files, gateway)
-        ready = _ready_document(files, gateway, tokens)
         if ready_file is not None:
-            _write_ready(ready_file, ready)
+            _write_ready(ready_file, _ready_document(gateway, tokens))
         _say(_banner(files, gateway, time.monotonic() - began))
         if with_tour:
             return await _take_tour(files, gateway, target, tokens)
@@ -73,8 +72,7 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
         if gateway is not None:
             await gateway.stop()
         await asyncio.to_thread(target.stop)
-        if ready_file is not None:
-            ready_file.unlink(missing_ok=True)
+        _remove(ready_file)
 
 
 async def _take_tour(
@@ -125,9 +123,7 @@ def _target_directory(files: DemoFiles) -> Path:
     return Path("/var/tmp") / f"gatekeep-demo-{digest}"  # noqa: S108 - named after the state; closed to others
 
 
-def _ready_document(
-    files: DemoFiles, gateway: Gateway, tokens: dict[str, str]
-) -> dict[str, Any]:
+def _ready_document(gateway: Gateway, tokens: dict[str, str]) -> dict[str, Any]:
     return {
         "version": READY_VERSION,
         "doors": {"postgres": {"host": "127.0.0.1", "port": gateway.postgres_port}},
@@ -151,6 +147,11 @@ def _write_ready(path: Path, document: dict[str, Any]) -> None:
     half.replace(path)
 
 
+def _remove(ready_file: Path | None) -> None:
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+
+
 def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:
     port = gateway.postgres_port
     psql = f'psql "host=localhost port={port} user=alice dbname={configure.TARGET}"'
@@ -161,8 +162,8 @@ def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:
         f"  psql:     {psql}     password: (token in {token})\n"
         f"  or:       PGPASSWORD=$(cat {token}) {psql}\n"
         f"  watch:    {config} gatekeep audit tail\n"
-        f"  try:      select * from orders limit 3;     drop table customers;"
-        f"     delete from customers;\n"
+        "  try:      select * from orders limit 3;     drop table customers;"
+        "     delete from customers;\n"
         f"  verify:   gatekeep audit verify {files.state / 'journal'} --keys {files.keys}\n"
     )
 
