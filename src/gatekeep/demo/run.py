@@ -29,6 +29,8 @@ TARGET_PORT: Final = 6543
 HTTP_PORT: Final = 8080
 READY_VERSION: Final = 1
 
+_TRY: Final = "select * from orders limit 3;    drop table customers;    delete from customers;"
+
 
 def run(state: Path, ready_file: Path | None = None, *, tour: bool = False) -> int:
     """Run the demo in `state` until Ctrl-C, or take the tour and end; returns the exit code.
@@ -162,8 +164,7 @@ def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:
         f"  psql:     {psql}     password: (token in {token})\n"
         f"  or:       PGPASSWORD=$(cat {token}) {psql}\n"
         f"  watch:    {config} gatekeep audit tail\n"
-        "  try:      select * from orders limit 3;     drop table customers;"
-        "     delete from customers;\n"
+        f"  try:      {_TRY}\n"
         f"  verify:   gatekeep audit verify {files.state / 'journal'} --keys {files.keys}\n"
     )
 
