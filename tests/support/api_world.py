@@ -124,6 +124,7 @@ class Archive:
         self.events: list[StoredEvent] = []
         self.asked: list[SearchQuery] = []
         self.fault: BaseException | None = None
+        self.ends_after: int | None = None
         self.tails = 0
         self.no_tails = asyncio.Event()
         self._more = asyncio.Event()
@@ -152,6 +153,8 @@ class Archive:
                 while position < len(self.events):
                     yield self.events[position]
                     position += 1
+                    if position == self.ends_after:
+                        return
                 self._more.clear()
                 await self._more.wait()
         finally:

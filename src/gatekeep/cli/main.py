@@ -13,7 +13,7 @@ import typer
 
 from gatekeep.cli import audit, policy, principals, serving, sessions, targets, tokens
 from gatekeep.cli.exits import Exit, Stop
-from gatekeep.cli.verbs import Call, noun, verb, with_examples
+from gatekeep.cli.verbs import Call, ReaderLeft, noun, verb, with_examples
 from gatekeep.errors import GatekeepError
 
 _EXAMPLES = (
@@ -64,8 +64,8 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\ngatekeep: interrupted\n")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader has had enough; Python must not complain about it at exit.
+    except (ReaderLeft, BrokenPipeError):
+        # Python must not complain at exit of what it cannot write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except Exception as error:  # noqa: BLE001 - the last resort of the process

@@ -21,6 +21,10 @@ from gatekeep.cli.output import Colour, Format, Screen, Surface
 Function = Callable[..., int | None]
 
 
+class ReaderLeft(Exception):  # noqa: N818 - not a mistake: whoever read stdout has enough
+    """Nobody reads stdout any more."""
+
+
 class Call:
     """One run of a verb: where to write, and the gateway to ask."""
 
@@ -77,7 +81,11 @@ def verb(
 
         def command(**given: Any) -> int | None:
             shared = {key: given.pop(key) for key in _SHARED}
-            return function(Call(**shared), **given)
+            try:
+                return function(Call(**shared), **given)
+            except BrokenPipeError:
+                # typer would end the process with 1 for any error of this number.
+                raise ReaderLeft from None
 
         added = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -1,0 +1,66 @@
+"""A gateway's API on a real socket in another thread, as another process would serve it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.api_world import OWNER, World
+
+from gatekeep.web.server import ApiDoor
+
+
+class Gateway:
+    """The API, served from its own event loop, as another process would."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.world: World
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+        self._down = asyncio.Event()
+        self._thread = threading.Thread(target=self._serve, name="gateway")
+
+    def start(self) -> None:
+        """Return once the socket listens."""
+        self._thread.start()
+        self._up.wait(10)
+
+    def soon(self, what: Callable[[], None]) -> None:
+        """Do something on the gateway's own loop."""
+        self._loop.call_soon_threadsafe(what)
+
+    def stop(self) -> None:
+        """End it and its thread; a second call does nothing."""
+        if self._thread.is_alive():
+            self.soon(self._down.set)
+            self._thread.join(10)
+            self._loop.close()
+
+    def _serve(self) -> None:
+        self._loop.run_until_complete(self._live())
+
+    async def _live(self) -> None:
+        self.world = World()
+        self.world.people.uids[os.getuid()] = OWNER
+        door = ApiDoor(self.world.needs(), self.state / "gatekeep.sock")
+        await door.start()
+        self._up.set()
+        await self._down.wait()
+        await door.close()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one run of the command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+Gatekeep = Callable[..., Told]
