@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -49,7 +49,7 @@ class _StrictLoader(yaml.SafeLoader):
     Only `true` and `false` are booleans, as in YAML 1.2: `tls: off` is a word.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and shape
         first: [entry for entry in entries if entry[0] != _BOOL]
         for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -238,3 +238,57 @@ class Tokens(Protocol):
 
     def rows(self, principal: str | None = None) -> Sequence[TokenRow]:
         """Tokens, newest first."""
+
+    def settle(self, token_id: str, kind: EventKind) -> TokenRow:
+        """The event `token.made` or `token.revoked` of this token is durable.
+
+        Only then does a made token work; a revoked one stopped at once. Raises KeyError if there
+        is no such token.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A token as kept: its row, its verifier, and whether the event of its making is durable."""
+
+    row: TokenRow
+    stored_key: bytes
+    server_key: bytes
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An event that a transition owes the journal. `subject` is the id of what changed."""
+
+    id: int
+    kind: EventKind
+    subject: str
+    payload: bytes
+    created_us: int
+
+
+class Outbox(Protocol):
+    """Store, journal, effect: what the journal has not been told yet."""
+
+    def pending(self) -> Sequence[OutboxRow]:
+        """All rows, oldest first."""
+
+    def settle(self, row_id: int) -> None:
+        """Its event is durable: release the effect and clear the row, in one transaction."""
+
+
+class TokenStore(Outbox, Protocol):
+    """Where tokens are kept. Each change is one transaction that also writes its outbox row."""
+
+    def salt_key(self) -> bytes:
+        """32 random bytes, made once: salts of all principals, known or not, derive from it."""
+
+    def tokens(self) -> Sequence[StoredToken]:
+        """All of them, newest first."""
+
+    def add_token(self, token: StoredToken, event: bytes) -> OutboxRow:
+        """Keep a token that does not work yet; `event` is the payload of its `token.made`."""
+
+    def revoke_token(self, token_id: str, at_us: int, event: bytes) -> OutboxRow:
+        """Mark as revoked, at once. Raises KeyError if there is none or it is revoked already."""
