@@ -10,7 +10,7 @@ import pytest
 from support import builders
 from support.fake_journal import FakeJournal
 
-from gatekeep.domain.actions import SqlAction, SqlClass, TransactionVerb
+from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts, TransactionVerb
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
@@ -176,6 +176,27 @@ async def test_copy_is_recognised_and_refused_for_now() -> None:
     assert answer.message is not None
     assert answer.message.sqlstate == "0A000"
     assert story.journal.events[0].payload["cause"] == "not_offered"
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        builders.facts(SqlClass.PROCEDURAL),
+        builders.facts(SqlClass.WRITE, "INSERT"),
+        builders.facts(
+            SqlClass.SESSION, "SET", settings=frozenset({"default_transaction_read_only"})
+        ),
+    ],
+    ids=["unproven", "write", "switch"],
+)
+async def test_a_session_that_may_only_read_keeps_its_second_wall(known: SqlFacts) -> None:
+    """In a read-only session neither unproven code nor a switch of the wall passes the gate."""
+    story = Story()
+    story.live.session = builders.session(read_only=True)
+    (answer,) = await story.clear(builders.action("anything", known))
+    assert isinstance(answer, Refusal)
+    assert story.journal.events[0].payload["cause"] == "read_only"
+    assert isinstance((await story.clear(builders.action("SELECT 1")))[0], Permit)
 
 
 async def test_what_was_too_large_to_judge_is_refused_and_recorded() -> None:

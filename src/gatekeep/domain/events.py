@@ -12,6 +12,7 @@ class EventKind(enum.StrEnum):
     LOG_GENESIS = "log.genesis"
     LOG_HEARTBEAT = "log.heartbeat"
     SESSION_OPENED = "session.opened"
+    SESSION_REFUSED = "session.refused"
     SESSION_CLOSED = "session.closed"
     SESSION_ABORTED = "session.aborted"
     AUTH_SUCCEEDED = "auth.succeeded"

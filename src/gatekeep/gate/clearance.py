@@ -39,6 +39,10 @@ _ENDINGS: Final = frozenset(
 _UNAMBIGUOUS: Final = re.compile(r"[A-Za-z0-9_\s]+;?\s*")
 
 
+_READ_ONLY_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.SESSION})
+_READ_ONLY_SETTINGS: Final = frozenset({"transaction_read_only", "default_transaction_read_only"})
+
+
 class _Objection(NamedTuple):
     """Why an action is refused: words for the client (None: the target's own), cause for the event."""
 
@@ -172,6 +176,9 @@ class Clearance:
         if any(fact.sql_class is SqlClass.COPY for fact in action.facts):
             return _Objection(messages.not_offered("COPY"), b"not_offered")
         decision = judgement.decision
+        if live.session.read_only and _leaves_read_only(action):
+            words = RuleWords("", context=messages.context_line(session=live.session.code))
+            return _Objection(_refusal(live, action, words, place), b"read_only")
         if decision.verdict is Verdict.ALLOW or _is_rollback(action):
             return None
         words = rule_words(decision, live.session.code)
@@ -179,9 +186,7 @@ class Clearance:
             self.tally.asked += 1
             return _Objection(messages.approval_not_set_up(words, place), b"policy")
         self.tally.denied += 1
-        verb = ", ".join(dict.fromkeys(fact.verb for fact in action.facts)) or "this"
-        target = live.session.target.name
-        return _Objection(messages.policy_refuses(verb, target, words, place), b"policy")
+        return _Objection(_refusal(live, action, words, place), b"policy")
 
     def _record(self, live: LiveSession, fragment: bytes, one: _Ruled) -> PendingReceipt:
         kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
@@ -227,6 +232,24 @@ def rule_words(decision: Decision, session_code: str) -> RuleWords:
         messages.context_line(
             rule=decision.rule, policy=decision.policy[:7], session=session_code
         ),
+    )
+
+
+def _refusal(
+    live: LiveSession, action: SqlAction, words: RuleWords, place: Place
+) -> WireMessage:
+    verb = ", ".join(dict.fromkeys(fact.verb for fact in action.facts)) or "this"
+    return messages.policy_refuses(verb, live.session.target.name, words, place)
+
+
+def _leaves_read_only(action: SqlAction) -> bool:
+    """Whether it is unproven, or could end the read-only state of a session that may only read.
+
+    The second wall of 12-threats C1: it stands although policy would refuse these anyway.
+    """
+    return any(
+        fact.sql_class not in _READ_ONLY_CLASSES or not fact.settings.isdisjoint(_READ_ONLY_SETTINGS)
+        for fact in action.facts
     )
 
 

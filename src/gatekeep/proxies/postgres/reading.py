@@ -1,0 +1,163 @@
+"""Turns statement text into facts for the gate, reusing what was read before.
+
+Facts hold under one reading: the session vector and the catalogue's epoch. What is large is read
+away from the event loop. Nothing here decides.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from gatekeep.domain.actions import SqlFacts
+from gatekeep.domain.catalogue import CatalogueView
+from gatekeep.domain.sessions import Session, SessionVector
+from gatekeep.gate.ports import CatalogueDesk
+from gatekeep.protocols.sql.reading import read_statements
+from gatekeep.protocols.sql.shape import shape_of
+from gatekeep.runtime.offload import Offload
+
+_OFFLOAD_CHARACTERS: Final = 16 * 1024
+_KEPT_CHARACTERS: Final = 4 * 1024
+_KEPT_TEXTS: Final = 2048
+_KEPT_SCOPES: Final = 512
+
+# A vector that no target reports: whatever turns on string syntax is opaque under it.
+UNKNOWN_VECTOR: Final = SessionVector(standard_conforming_strings="unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one text means: facts shared by all texts of its shape, and its own redacted text."""
+
+    facts: tuple[SqlFacts, ...]
+    redacted: str
+
+
+Value = TypeVar("Value")
+
+
+class _Recent(Generic[Value]):
+    """The most recently stored values by key; the oldest goes first."""
+
+    __slots__ = ("_kept", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._kept: OrderedDict[str, Value] = OrderedDict()
+        self._most = most
+
+    def get(self, key: str) -> Value | None:
+        return self._kept.get(key)
+
+    def put(self, key: str, value: Value) -> None:
+        self._kept[key] = value
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+
+class Scope:
+    """The readings of one database for one account under one session vector.
+
+    `provable` is false while the session's transaction holds uncommitted code or schema changes
+    that no catalogue look-up can see: then nothing is proven.
+    """
+
+    __slots__ = ("by_shape", "by_text", "epoch", "provable", "session", "vector")
+
+    def __init__(self, session: Session, vector: SessionVector, *, provable: bool) -> None:
+        self.session = session
+        self.vector = vector
+        self.provable = provable
+        self.epoch = ""
+        self.by_text: _Recent[Reading] = _Recent(_KEPT_TEXTS)
+        self.by_shape: _Recent[tuple[SqlFacts, ...]] = _Recent(_KEPT_TEXTS)
+
+    def turn_to(self, epoch: str) -> None:
+        """Forget what was read under another catalogue."""
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.by_text.clear()
+            self.by_shape.clear()
+
+
+class StatementReader:
+    """Reads statements for every session of the gateway."""
+
+    def __init__(self, catalogues: CatalogueDesk, offload: Offload) -> None:
+        self._catalogues = catalogues
+        self._offload = offload
+        self._scopes: OrderedDict[tuple[object, ...], Scope] = OrderedDict()
+
+    def scope(self, session: Session, vector: SessionVector | None, *, provable: bool) -> Scope:
+        """The scope for a session's present reading; shared by sessions that read alike."""
+        vector = vector or UNKNOWN_VECTOR
+        key = (session.target.name, session.database, session.account, vector, provable)
+        scope = self._scopes.get(key)
+        if scope is None:
+            scope = Scope(session, vector, provable=provable)
+            self._scopes[key] = scope
+            if len(self._scopes) > _KEPT_SCOPES:
+                self._scopes.popitem(last=False)
+        return scope
+
+    def known(self, scope: Scope, text: str) -> Reading | None:
+        """A reading made before that still holds; no I/O, no parsing."""
+        if scope.provable:
+            view = self._catalogues.fresh(scope.session)
+            if view is None:
+                return None
+            if view.epoch != scope.epoch:
+                scope.turn_to(view.epoch)
+                return None
+        reading = scope.by_text.get(text)
+        if reading is not None:
+            return reading
+        if len(text) > _KEPT_CHARACTERS:
+            return None
+        shape = shape_of(text)
+        facts = scope.by_shape.get(shape) if shape is not None else None
+        return Reading(facts, text) if facts is not None else None
+
+    async def read(self, scope: Scope, text: str) -> Reading:
+        """Read a text anew, with a catalogue view no older than 60 s."""
+        view: CatalogueView | None = None
+        if scope.provable:
+            view = self._catalogues.fresh(scope.session)
+            if view is None:
+                view = await self._catalogues.look_up(scope.session)
+            if view is not None:
+                scope.turn_to(view.epoch)
+        parse = functools.partial(
+            read_statements,
+            text,
+            catalogue=view,
+            vector=scope.vector,
+            trusted_code=scope.session.target.trusted_code,
+        )
+        facts = parse() if len(text) < _OFFLOAD_CHARACTERS else await self._offload.run(parse)
+        reading = Reading(facts, "; ".join(fact.redacted for fact in facts))
+        if len(text) <= _KEPT_CHARACTERS and (view is not None or not scope.provable):
+            self._keep(scope, text, reading)
+        return reading
+
+    def schema_changed(self, session: Session) -> None:
+        """Code or schema of the session's database may have changed: look it up anew."""
+        self._catalogues.invalidate(session)
+
+    def _keep(self, scope: Scope, text: str, reading: Reading) -> None:
+        shape = shape_of(text)
+        secret_free = all(fact.redacted in text for fact in reading.facts)
+        if (
+            shape is not None
+            and secret_free
+            and not any(fact.values_read for fact in reading.facts)
+        ):
+            scope.by_shape.put(shape, reading.facts)
+            if shape != text:
+                return  # another text of this shape is as likely as this one
+        scope.by_text.put(text, reading)

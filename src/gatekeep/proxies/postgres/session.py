@@ -1,0 +1,336 @@
+"""One Postgres session: two pumps around the conversation and the gate.
+
+Bytes from the client become segments, segments become actions, the gate answers, and only what it
+permits is forwarded. Owns sockets, order and back-pressure; decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+import structlog
+
+from gatekeep import messages
+from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts
+from gatekeep.domain.events import EventKind
+from gatekeep.domain.outcomes import Outcome
+from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.clearance import TOO_LARGE, Answer, Clearance
+from gatekeep.gate.evidence import of_counters, session_fragment
+from gatekeep.gate.permit import Permit
+from gatekeep.gate.ports import Journal
+from gatekeep.gate.supervision import LiveSession
+from gatekeep.protocols.postgres import conversation as talk
+from gatekeep.protocols.postgres.messages import error_response
+from gatekeep.protocols.postgres.values import decode_values
+from gatekeep.proxies.postgres.pump import WireEnd
+from gatekeep.proxies.postgres.reading import StatementReader
+from gatekeep.runtime.clock import Clock
+from gatekeep.runtime.tasks import TaskOwner
+
+_log = structlog.get_logger(__name__)
+
+_LINGER_S: Final = 10.0
+_BACKLOG_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What a session needs of the gateway."""
+
+    gate: Clearance
+    journal: Journal
+    reader: StatementReader
+    clock: Clock
+    on_gateway_fault: Callable[[BaseException], None]
+
+
+@dataclass(slots=True)
+class _Forwarded:
+    """A permitted execution on its way: its permit, and when it left."""
+
+    permit: Permit
+    left_ns: int
+
+
+class PostgresSession:
+    """A session from the first statement to the last event.
+
+    Two tasks read the two peers. `_reason` is set once, when the session is to end; it then ends
+    at the next boundary at which nothing that was forwarded is still open, or after `_LINGER_S`.
+    """
+
+    def __init__(
+        self,
+        live: LiveSession,
+        client: WireEnd,
+        target: WireEnd,
+        conversation: talk.Conversation,
+        rooms: Rooms,
+    ) -> None:
+        self._live = live
+        self._client = client
+        self._target = target
+        self._talk = conversation
+        self._rooms = rooms
+        self._fragment = session_fragment(live.session)
+        self._tainted = False
+        self._open: dict[int, _Forwarded] = {}
+        self._clearing = False
+        self._reason = ""
+        self._farewell: messages.WireMessage | None = None
+        self._target_broken = False
+        self._over = asyncio.Event()
+        self._answered: asyncio.Future[None] | None = None
+
+    def end(self, reason: str) -> None:
+        """End the session from outside, once what runs has ended."""
+        self._leave(reason, messages.session_killed(reason))
+
+    def drain(self) -> None:
+        """End the session because the gateway stops, once what runs has ended."""
+        self._leave("gateway stopped", messages.gateway_drains())
+
+    def stop_now(self) -> None:
+        """End without waiting any longer for what runs."""
+        self._target_broken = True
+        self._leave("gateway stopped", messages.gateway_drains())
+        self._over.set()
+
+    async def run(self, owner: TaskOwner) -> str:
+        """Serve until the session is over; returns the reason."""
+        code = self._live.session.code
+        from_client = owner.spawn(self._pump(self._from_client()), name=f"{code} client")
+        from_target = owner.spawn(self._pump(self._from_target()), name=f"{code} target")
+        try:
+            await self._over.wait()
+            from_client.cancel()
+            if self._open and not self._target_broken and not from_target.done():
+                # What runs comes to its end on the target, so that its outcome is known.
+                await asyncio.wait([from_target], timeout=_LINGER_S)
+        finally:
+            from_client.cancel()
+            from_target.cancel()
+            await asyncio.gather(from_client, from_target, return_exceptions=True)
+            self._say_farewell()
+            self._close_open_actions()
+        return self._reason
+
+    async def _pump(self, moving: Coroutine[None, None, None]) -> None:
+        """Run one direction; its end or its failure ends the session."""
+        try:
+            await moving
+        except JournalUnavailable as error:
+            self._leave("journal", messages.cannot_record("the gateway's journal"))
+            self._rooms.on_gateway_fault(error)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the session ends and it is told
+            _log.exception("session failed", session=self._live.session.code)
+            self._leave("gateway fault", None)
+            self._rooms.on_gateway_fault(error)
+        finally:
+            self._leave("gateway fault", None)
+            self._over.set()
+
+    # client to target
+
+    async def _from_client(self) -> None:
+        while not self._reason:
+            data = await self._client.read()
+            if not data:
+                self._leave("client left", None)
+                return
+            for turn in self._talk.receive_client(data):
+                await self._act(turn)
+            while self._talk.backlog > _BACKLOG_BYTES and not self._reason:
+                # The client is ahead by too much: its socket stays full until the target answers.
+                self._answered = asyncio.get_running_loop().create_future()
+                await self._answered
+
+    async def _act(self, turn: talk.ClientTurn) -> None:
+        """Do what the client's bytes amount to."""
+        if self._reason:
+            return
+        if isinstance(turn, talk.Submit):
+            await self._submit(turn.segment)
+        elif isinstance(turn, talk.Answer):
+            self._client.write(turn.data)
+        elif isinstance(turn, talk.Violation):
+            self._note(EventKind.PROTOCOL_FAULT, {"what": messages.printable(turn.what)})
+            self._leave("client fault", messages.client_violation(turn.what))
+        else:
+            self._leave("client left", None)
+
+    async def _submit(self, segment: talk.Segment) -> None:
+        """Facts, clearance, release: nothing of a segment leaves before all of it is durable."""
+        self._clearing = True
+        try:
+            actions = [await self._action(execution) for execution in segment.executions]
+            answers: Sequence[Answer] = ()
+            if actions:
+                answers = await self._rooms.gate.clear(
+                    self._live,
+                    self._fragment,
+                    actions,
+                    vector_known=self._talk.vector is not None,
+                )
+            self._forward(segment, actions, answers)
+        finally:
+            self._clearing = False
+        if self._target.congested:
+            await self._target.drain()
+
+    async def _action(self, execution: talk.Execution) -> SqlAction:
+        reader = self._rooms.reader
+        scope = reader.scope(
+            self._live.session, self._talk.vector, provable=not self._tainted
+        )
+        reading = reader.known(scope, execution.text)
+        if reading is None:
+            reading = await reader.read(scope, execution.text)
+        return SqlAction(
+            execution.mode,
+            execution.text,
+            OPAQUE if execution.unknown_source else reading.facts,
+            reading.redacted,
+            decode_values(execution) if execution.values else (),
+            execution.statement_name,
+            execution.portal_name,
+            NO_TAGS if execution.forced is None else LARGE,
+        )
+
+    def _forward(
+        self, segment: talk.Segment, actions: Sequence[SqlAction], answers: Sequence[Answer]
+    ) -> None:
+        """Send what is permitted, with a message that must fail in place of what is not."""
+        verdicts: list[talk.Released | talk.Refused] = []
+        now = self._rooms.clock.monotonic_ns()
+        for execution, action, answer in zip(segment.executions, actions, answers, strict=True):
+            if isinstance(answer, Permit):
+                verdicts.append(talk.Released(probe_after=not answer.vector_safe))
+                self._open[execution.key] = _Forwarded(answer, now)
+                self._tainted = self._tainted or not leaves_schema_alone(action)
+            else:
+                verdicts.append(talk.Refused(answer.message))
+        self._target.write(self._talk.release(segment, verdicts))
+
+    # target to client
+
+    async def _from_target(self) -> None:
+        while True:
+            data = await self._target.read()
+            if not data:
+                self._leave("target left", messages.target_silent(self._live.session.target.name))
+                return
+            for turn in self._talk.receive_target(data):
+                await self._pass_on(turn)
+            if self._target_broken or (self._reason and not self._open):
+                return
+            if self._client.congested:
+                await self._client.drain()
+
+    async def _pass_on(self, turn: talk.TargetTurn) -> None:
+        if isinstance(turn, talk.Relay):
+            self._client.write(turn.data)
+        elif isinstance(turn, talk.Settled):
+            self._settle(turn.execution, turn.outcome)
+        elif isinstance(turn, (talk.Ready, talk.VectorKnown)):
+            await self._boundary()
+        elif isinstance(turn, talk.ToTarget):
+            self._target.write(turn.data)
+        elif isinstance(turn, talk.Notification):
+            self._note(
+                EventKind.NOTIFICATION_RECEIVED,
+                {"channel": turn.channel, "length": turn.length, "sha256": turn.sha256},
+            )
+        elif isinstance(turn, talk.Violation):
+            self._note(EventKind.TARGET_FAULT, {"what": messages.printable(turn.what)})
+            name = self._live.session.target.name
+            self._leave("target fault", messages.target_violation(name))
+            self._target_broken = True
+
+    async def _boundary(self) -> None:
+        """The target has answered a segment: what the client sent meanwhile may go on."""
+        if self._tainted and self._talk.transaction_status == "I":
+            self._tainted = False
+            self._rooms.reader.schema_changed(self._live.session)
+        if self._reason:
+            if not self._open:
+                self._over.set()
+            return
+        for turn in self._talk.next_turns():
+            await self._act(turn)
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
+
+    def _settle(self, execution: talk.Execution, outcome: Outcome) -> None:
+        forwarded = self._open.pop(execution.key, None)
+        if forwarded is None:
+            return
+        elapsed = (self._rooms.clock.monotonic_ns() - forwarded.left_ns) // 1000
+        self._rooms.gate.settle(
+            self._live, forwarded.permit, replace(outcome, duration_us=elapsed)
+        )
+
+    # the end
+
+    def _leave(self, reason: str, farewell: messages.WireMessage | None) -> None:
+        """The session is to end, for this reason (the first one counts)."""
+        if not self._reason:
+            self._reason = reason
+            self._farewell = farewell
+        if not self._clearing and not self._open:
+            self._over.set()
+
+    def _say_farewell(self) -> None:
+        if self._farewell is not None:
+            with contextlib.suppress(OSError):
+                self._client.write(error_response(self._farewell))
+
+    def _close_open_actions(self) -> None:
+        """What was forwarded and never answered is said to be unknown."""
+        for forwarded in self._open.values():
+            of = forwarded.permit.receipt.n
+            self._note(
+                EventKind.ACTION_UNKNOWN, {"cause": self._reason, "of": of}, of_counters(of)
+            )
+        self._open.clear()
+
+    def _note(self, kind: EventKind, payload: dict[str, object], counters: bytes = b"") -> None:
+        """Record a fact of this session's end or surroundings, if it still can be recorded."""
+        with contextlib.suppress(JournalUnavailable):
+            self._rooms.journal.append(
+                self._live.events, kind, orjson.dumps(payload), counters=counters
+            )
+
+
+def leaves_schema_alone(action: SqlAction) -> bool:
+    """Whether neither schema nor code can have changed by it: reads, safe writes, settings."""
+    return all(
+        fact.sql_class in _HARMLESS and (fact.vector_safe or fact.sql_class is SqlClass.SESSION)
+        for fact in action.facts
+    )
+
+
+_HARMLESS: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.SESSION})
+
+NO_TAGS: Final[frozenset[str]] = frozenset()
+LARGE: Final = frozenset({TOO_LARGE})
+
+OPAQUE: Final = (
+    SqlFacts(
+        SqlClass.OPAQUE,
+        "EXECUTE",
+        redacted="",
+        template="",
+        tables_complete=False,
+        functions_complete=False,
+        columns_complete=False,
+        unproven="a statement made where it was not seen",
+        vector_safe=False,
+    ),
+)
