@@ -149,7 +149,7 @@ def test_serve_hands_on_what_the_gateway_returns(
     """The gateway's own exit code is the command's, and it gets the settings file."""
     seen: list[Path | None] = []
     _pretend(monkeypatch, "gatekeep.app", serve=lambda path: seen.append(path) or 74)
-    assert gatekeep("serve", "--config", "x.yaml").code == Exit.CANNOT_RECORD
+    assert gatekeep("serve", "--settings", "x.yaml").code == Exit.CANNOT_RECORD
     assert seen == [Path("x.yaml")]
 
 

@@ -168,6 +168,7 @@ class TokenDrawer:
 
     def __init__(self) -> None:
         self.kept: list[TokenRow] = []
+        self.settled: list[tuple[str, EventKind]] = []
 
     def make(self, principal: str, *, ttl_s: int | None, note: str) -> tuple[TokenRow, str]:
         if principal not in {"alice", "carol", "owner"}:
@@ -183,6 +184,10 @@ class TokenDrawer:
             raise KeyError(token_id)
         self.kept[places[0]] = replace(self.kept[places[0]], revoked_us=2_000_000)
         return self.kept[places[0]]
+
+    def settle(self, token_id: str, kind: EventKind) -> TokenRow:
+        self.settled.append((token_id, kind))
+        return next(row for row in self.kept if row.id == token_id)
 
     def rows(self, principal: str | None = None) -> Sequence[TokenRow]:
         return [row for row in reversed(self.kept) if principal in (None, row.principal)]

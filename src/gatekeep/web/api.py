@@ -206,6 +206,7 @@ async def make_token(request: web.Request) -> web.Response:
     try:
         facts = {"of": name, "token": row.id, "expires_us": row.expires_us, "note": note}
         await record(request, EventKind.TOKEN_MADE, judgement, facts)
+        row = tokens.settle(row.id, EventKind.TOKEN_MADE)
     except BaseException:
         # Nobody has seen the secret, and nobody ever shall.
         tokens.revoke(row.id)
@@ -222,6 +223,7 @@ async def revoke_token(request: web.Request) -> web.Response:
         return problem(404, "no such token", advice="gatekeep tokens ls shows their ids")
     facts = {"of": row.principal, "token": row.id}
     await record(request, EventKind.TOKEN_REVOKED, judgement, facts)
+    row = request.app[NEEDS].tokens.settle(row.id, EventKind.TOKEN_REVOKED)
     return answer({"token": token_shape(row)})
 
 
