@@ -166,15 +166,9 @@ class Clearance:
         vector_known: bool,
     ) -> _Objection | None:
         """Why an action may not run, with the words for it; None when it may."""
-        if not vector_known and not (place.position == 1 and _ends_transaction(action)):
-            # Its meaning turns on a session vector that is unknown (12-threats C2). First in its
-            # segment this happens only in a failed transaction, where the target's 25P02 says it.
-            unread = None if place.position == 1 else messages.after_vector_change()
-            return _Objection(unread, b"vector")
-        if TOO_LARGE in action.tags:
-            return _Objection(messages.too_large(), b"too_large")
-        if any(fact.sql_class is SqlClass.COPY for fact in action.facts):
-            return _Objection(messages.not_offered("COPY"), b"not_offered")
+        unfit = _unfit(action, place, vector_known=vector_known)
+        if unfit is not None:
+            return unfit
         decision = judgement.decision
         if live.session.read_only and _leaves_read_only(action):
             words = RuleWords("", context=messages.context_line(session=live.session.code))
@@ -233,6 +227,20 @@ def rule_words(decision: Decision, session_code: str) -> RuleWords:
             rule=decision.rule, policy=decision.policy[:7], session=session_code
         ),
     )
+
+
+def _unfit(action: SqlAction, place: Place, *, vector_known: bool) -> _Objection | None:
+    """Why an action could not be forwarded whatever the policy says; None when it could."""
+    if not vector_known and not (place.position == 1 and _ends_transaction(action)):
+        # Its meaning turns on a session vector that is unknown (12-threats C2). First in its
+        # segment this happens only in a failed transaction, where the target's 25P02 says it.
+        unread = None if place.position == 1 else messages.after_vector_change()
+        return _Objection(unread, b"vector")
+    if TOO_LARGE in action.tags:
+        return _Objection(messages.too_large(), b"too_large")
+    if any(fact.sql_class is SqlClass.COPY for fact in action.facts):
+        return _Objection(messages.not_offered("COPY"), b"not_offered")
+    return None
 
 
 def _refusal(

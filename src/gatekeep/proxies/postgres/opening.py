@@ -228,7 +228,7 @@ class PostgresSessions:
             account=session.account,
             database=session.database,
             application_name=f"gatekeep/{session.code}",
-            search_path=(view.default_search_path if view else "") or default,
+            search_path=(view.search_path if view else "") or default,
             settings=request.settings,
             permitted=permitted,
             read_only=session.read_only,
