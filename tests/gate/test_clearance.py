@@ -243,6 +243,17 @@ async def test_what_was_recorded_and_not_forwarded_is_closed_as_skipped() -> Non
     assert story.journal.events[1].counters == {"of": 0}
 
 
+async def test_a_client_that_leaves_while_waiting_leaves_nothing_open() -> None:
+    """Cancelled before the permit: the release is closed as skipped, since it never ran."""
+    story = Story(journal=FakeJournal(auto=False))
+    waiting = asyncio.ensure_future(story.clear(builders.action("SELECT 1")))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert story.journal.kinds() == ["action.released", "action.finished"]
+
+
 async def test_an_outcome_names_the_event_it_ends() -> None:
     """`action.finished` points at the released event in envelope and payload."""
     story = Story()

@@ -6,6 +6,7 @@ Any exception on the way is a refusal, and the journal's failures are told in it
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -106,6 +107,9 @@ class Clearance:
             for one in ruled:
                 recorded.append(self._record(live, session_fragment, one))  # noqa: PERF401 - what was appended before a failure must be known
             receipts = [await pending.durable() for pending in recorded]
+        except asyncio.CancelledError:
+            self._give_up(live, recorded)
+            raise
         except Exception as error:  # noqa: BLE001 - fail closed: whatever went wrong is a refusal
             refusal = Refusal(self._incident(error))
             self._give_up(live, recorded)
