@@ -204,6 +204,17 @@ async def test_only_those_who_may_make_tokens(http: aiohttp.ClientSession, world
     assert [row["principal"] for row in own["tokens"]] == ["alice"]
 
 
+async def test_who_makes_may_unmake_only_ones_own(
+    http: aiohttp.ClientSession, world: World
+) -> None:
+    """With `token.make` alone one revokes one's own tokens and nobody else's."""
+    world.rules.gateway.add(("security", "token.make"))
+    world.drawer.make("alice", ttl_s=None, note="")
+    world.drawer.make("carol", ttl_s=None, note="")
+    assert (await http.delete("/v1/tokens/tk0000")).status == 403
+    assert (await http.delete("/v1/tokens/tk0001")).status == 200
+
+
 async def test_revoking_by_prefix(http: aiohttp.ClientSession, world: World) -> None:
     """A unique prefix is enough; an unknown one is 404; the journal knows."""
     world.drawer.make("alice", ttl_s=None, note="")
@@ -223,6 +234,7 @@ async def test_principals_are_listed_to_those_who_need_them(
     http: aiohttp.ClientSession, world: World
 ) -> None:
     """Reviewers see everybody, an engineer herself."""
+    world.rules.gateway.add(("security", "principal.read"))
     everybody = await (await http.get("/v1/principals")).json()
     assert [one["name"] for one in everybody["principals"]] == ["alice", "carol", "owner"]
     _become(world, ALICE)

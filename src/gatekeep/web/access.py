@@ -34,9 +34,20 @@ Raises JournalUnavailable; then whatever was asked for must not be given.
 
 AUDIT_READ: Final = "audit.read"
 TOKEN_MAKE: Final = "token.make"  # noqa: S105 - the name of an action, not a secret
+TOKEN_READ: Final = "token.read"  # noqa: S105 - the name of an action, not a secret
+TOKEN_REVOKE: Final = "token.revoke"  # noqa: S105 - the name of an action, not a secret
+PRINCIPAL_READ: Final = "principal.read"
 SESSION_WATCH: Final = "session.watch"
 POLICY_APPLY: Final = "policy.apply"
-VERBS: Final = (AUDIT_READ, TOKEN_MAKE, SESSION_WATCH, POLICY_APPLY)
+VERBS: Final = (
+    AUDIT_READ,
+    POLICY_APPLY,
+    PRINCIPAL_READ,
+    SESSION_WATCH,
+    TOKEN_MAKE,
+    TOKEN_READ,
+    TOKEN_REVOKE,
+)
 """Every gateway action that the API asks policy about."""
 
 

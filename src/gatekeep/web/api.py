@@ -24,8 +24,11 @@ from gatekeep.web.access import (
     NEEDS,
     POLICY_APPLY,
     PRINCIPAL,
+    PRINCIPAL_READ,
     SESSION_WATCH,
     TOKEN_MAKE,
+    TOKEN_READ,
+    TOKEN_REVOKE,
     VERBS,
     demand,
     permitted,
@@ -121,9 +124,9 @@ async def sessions(request: web.Request) -> web.Response:
 
 
 async def principals(request: web.Request) -> web.Response:
-    """All principals for those who may read the audit or make tokens, else the caller alone."""
+    """All principals for those who may read them, else the caller alone."""
     found: list[Principal] = [request[PRINCIPAL]]
-    if permitted(request, AUDIT_READ) or permitted(request, TOKEN_MAKE):
+    if permitted(request, PRINCIPAL_READ):
         found = list(request.app[NEEDS].directory.principals())
     return answer({"principals": [principal_shape(one) for one in found]})
 
@@ -185,8 +188,8 @@ async def tail_events(request: web.Request) -> web.StreamResponse:
 
 
 async def list_tokens(request: web.Request) -> web.Response:
-    """Tokens without their secrets: one's own, or all for those who may make them."""
-    everybody = permitted(request, TOKEN_MAKE) is not None
+    """Tokens without their secrets: one's own, or all for those who may read them."""
+    everybody = permitted(request, TOKEN_READ) is not None
     rows = request.app[NEEDS].tokens.rows(None if everybody else request[PRINCIPAL].name)
     return answer({"tokens": [token_shape(row) for row in rows], "everybody": everybody})
 
@@ -216,15 +219,24 @@ async def make_token(request: web.Request) -> web.Response:
 
 async def revoke_token(request: web.Request) -> web.Response:
     """Revoke at once, by id or unique prefix. Taking a right away never waits for the journal."""
-    judgement = demand(request, TOKEN_MAKE)
+    wanted = request.match_info["id"]
+    judgement = demand(request, TOKEN_MAKE if _is_own_token(request, wanted) else TOKEN_REVOKE)
     try:
-        row = request.app[NEEDS].tokens.revoke(request.match_info["id"])
+        row = request.app[NEEDS].tokens.revoke(wanted)
     except KeyError:
         return problem(404, "no such token", advice="gatekeep tokens ls shows their ids")
     facts = {"of": row.principal, "token": row.id}
     await record(request, EventKind.TOKEN_REVOKED, judgement, facts)
     row = request.app[NEEDS].tokens.settle(row.id, EventKind.TOKEN_REVOKED)
     return answer({"token": token_shape(row)})
+
+
+def _is_own_token(request: web.Request, wanted: str) -> bool:
+    """Whether `wanted` begins the id of one of the caller's tokens; who makes may also unmake."""
+    if permitted(request, TOKEN_MAKE) is None:
+        return False
+    own = request.app[NEEDS].tokens.rows(request[PRINCIPAL].name)
+    return any(row.id.startswith(wanted) for row in own)
 
 
 async def reload(request: web.Request) -> web.Response:
