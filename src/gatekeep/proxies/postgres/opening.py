@@ -57,11 +57,11 @@ class Opens:
 
 
 class _Refused(GatekeepError):  # noqa: N818 - not a fault: an answer
-    """The session does not begin; `answer` is what the client gets."""
+    """The session does not begin; `words` are what the client gets."""
 
     def __init__(self, answer: WireMessage, reason: str) -> None:
         super().__init__(answer.primary)
-        self.answer = answer
+        self.words = answer
         self.reason = reason
 
 
@@ -135,7 +135,7 @@ class PostgresSessions:
         journal = self._rooms.journal
         with contextlib.suppress(JournalUnavailable):
             await journal.append(journal.system, EventKind.SESSION_REFUSED, payload).durable()
-        refuse(arrival.wire, refused.answer)
+        refuse(arrival.wire, refused.words)
 
     async def _recorded(self, arrival: Arrival, admitted: Admitted) -> None:
         """The session's chain, from its durable opening to its closing."""
@@ -184,7 +184,7 @@ class PostgresSessions:
             arrival.wire.write(relayed)
             return await running.run(self._owner)
         except _Refused as refused:
-            refuse(arrival.wire, refused.answer)
+            refuse(arrival.wire, refused.words)
             return refused.reason
         except TargetFault as fault:
             self._note_target_fault(stream, fault)

@@ -18,11 +18,11 @@ import structlog
 from gatekeep import messages
 from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.outcomes import Outcome
+from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.clearance import TOO_LARGE, Answer, Clearance
 from gatekeep.gate.evidence import of_counters, session_fragment
-from gatekeep.gate.permit import Permit
+from gatekeep.gate.permit import Permit, Refusal
 from gatekeep.gate.ports import Journal
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres import conversation as talk
@@ -144,15 +144,20 @@ class PostgresSession:
             if not data:
                 self._leave("client left", None)
                 return
-            for turn in self._talk.receive_client(data):
-                await self._act(turn)
+            await self._take(self._talk.receive_client(data))
             while self._talk.backlog > _BACKLOG_BYTES and not self._reason:
                 # The client is ahead by too much: its socket stays full until the target answers.
                 self._answered = asyncio.get_running_loop().create_future()
                 await self._answered
 
+    async def _take(self, turns: list[talk.ClientTurn]) -> None:
+        """Do what the client's bytes amount to, until something must be answered first."""
+        while turns and not self._reason:
+            for turn in turns:
+                await self._act(turn)
+            turns = self._talk.next_turns()
+
     async def _act(self, turn: talk.ClientTurn) -> None:
-        """Do what the client's bytes amount to."""
         if self._reason:
             return
         if isinstance(turn, talk.Submit):
@@ -209,6 +214,9 @@ class PostgresSession:
         """Send what is permitted, with a message that must fail in place of what is not."""
         verdicts: list[talk.Released | talk.Refused] = []
         now = self._rooms.clock.monotonic_ns()
+        if self._talk.vector is None and segment.vector is not None:
+            # The target reported a change while the gate judged: the conversation refuses it all.
+            answers = [self._taken_back(answer) for answer in answers]
         for execution, action, answer in zip(segment.executions, actions, answers, strict=True):
             if isinstance(answer, Permit):
                 verdicts.append(talk.Released(probe_after=not answer.vector_safe))
@@ -217,6 +225,12 @@ class PostgresSession:
             else:
                 verdicts.append(talk.Refused(answer.message))
         self._target.write(self._talk.release(segment, verdicts))
+
+    def _taken_back(self, answer: Answer) -> Refusal:
+        """A permit that is not used after all: its action never ran, and the log says so."""
+        if isinstance(answer, Permit):
+            self._rooms.gate.settle(self._live, answer, Outcome(OutcomeKind.SKIPPED))
+        return Refusal(messages.after_vector_change())
 
     # target to client
 
@@ -262,8 +276,7 @@ class PostgresSession:
             if not self._open:
                 self._over.set()
             return
-        for turn in self._talk.next_turns():
-            await self._act(turn)
+        await self._take(self._talk.next_turns())
         if self._answered is not None and not self._answered.done():
             self._answered.set_result(None)
 
