@@ -17,7 +17,7 @@ from typing import Final
 from gatekeep.domain.checkpoints import Checkpoint
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.journal.checkpoint import CheckpointSigner, parse_checkpoint
-from gatekeep.journal.encoding import MAX_LEAF_BYTES, RECORD_HEADER_BYTES, parse_leaf
+from gatekeep.journal.encoding import RECORD_HEADER_BYTES, parse_leaf
 from gatekeep.journal.spool import (
     AckedCursor,
     Batch,
@@ -45,6 +45,9 @@ _LOCK_NAME: Final = "archive.lock"
 _MAX_NOTE: Final = 4096
 
 _LENGTHS = struct.Struct(">III")
+_SEAL_END: Final = b'"ct":"%b","len":%d}}'
+_PLACE: Final = b'"n":%d,"o":"%b"'
+_BUNDLE_PARTS: Final = 2 * TILE_WIDTH  # a length and a leaf, or lengths and a payload, an event
 
 KeepSessionKey = Callable[[str, bytes], None]
 
@@ -159,28 +162,32 @@ class Archivist:
     def _take(self, batch: Batch, end_n: int) -> None:
         """Check the records of a batch that are not in the tree yet, below `end_n`; add them."""
         body, n, offset = batch.body, batch.first_n, 0
-        size, hashes = self._tree.size, []
-        while offset < len(body) and n < end_n:
+        known, end, origin = self._tree.size, len(batch.body), self._origin
+        leaves, sealed, hashes = self._leaves, self._sealed, []
+        while offset < end and n < end_n:
             leaf_length, sealed_length, extra_length = _LENGTHS.unpack_from(body, offset)
             first = offset + RECORD_HEADER_BYTES
             second = first + leaf_length
             third = second + sealed_length
             following = third + extra_length
-            if n >= size:
+            if n >= known:
                 leaf = body[first:second]
-                sealed_hash = sha256(body[second:third]).hexdigest().encode()
-                if (
-                    not leaf.endswith(b'"ct":"%b","len":%d}}' % (sealed_hash, sealed_length))
-                    or b'"n":%d,"o":"%b"' % (n, self._origin) not in leaf
-                    or leaf_length > MAX_LEAF_BYTES
-                ):
-                    raise EvidenceBroken(f"event {n} is not what its place or hash says", cause=self._where())
-                if extra_length:
-                    self._keep_session_key(parse_leaf(leaf)["s"], body[third:following])
+                ciphertext = body[second:third]
+                ending = _SEAL_END % (sha256(ciphertext).hexdigest().encode(), sealed_length)
+                if not leaf.endswith(ending) or _PLACE % (n, origin) not in leaf:
+                    raise EvidenceBroken(
+                        f"event {n} is not what its place or its hash says", cause=self._where()
+                    )
                 hashes.append(sha256(b"\0" + leaf).digest())
-                # the lengths as u16: a leaf fits, so its last two bytes hold it
-                self._leaves.append(body[offset + 2 : offset + 4] + leaf)
-                self._sealed.append(body[offset + 4 : first] + body[second:following])
+                # a leaf is below 64 KiB, so the last two bytes of its length are the bundle's u16
+                leaves.append(body[offset + 2 : offset + 4])
+                leaves.append(leaf)
+                sealed.append(body[offset + 4 : first])
+                sealed.append(ciphertext)
+                if extra_length:
+                    extra = body[third:following]
+                    self._keep_session_key(parse_leaf(leaf)["s"], extra)
+                    sealed[-1] += extra
             offset = following
             n += 1
         self._grow(hashes)
@@ -190,13 +197,13 @@ class Archivist:
         for tile in self._tree.extend(hashes):
             self._staged.put(tile.path, tile.content)
             self._filled.append(self._log / f"{tile.path}.p")
-        if len(self._leaves) < TILE_WIDTH:
-            return
-        while len(self._leaves) >= TILE_WIDTH:
-            self._staged.put(bundle_path(number), b"".join(self._leaves[:TILE_WIDTH]))
-            self._staged.put(blob_path(number), b"".join(self._sealed[:TILE_WIDTH]))
+        while len(self._leaves) >= _BUNDLE_PARTS:
+            for name, parts in (
+                (bundle_path(number), self._leaves), (blob_path(number), self._sealed),
+            ):
+                self._staged.put(name, b"".join(parts[:_BUNDLE_PARTS]))
+                del parts[:_BUNDLE_PARTS]
             self._filled.append(self._log / f"{bundle_path(number)}.p")
-            del self._leaves[:TILE_WIDTH], self._sealed[:TILE_WIDTH]
             number += 1
 
     def _put_partials(self) -> None:
