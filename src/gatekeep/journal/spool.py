@@ -26,6 +26,7 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 NEXT_NAME = "next"
 RESERVE_NAME = "reserve"
 CURSOR_NAME = "acked"
+OPEN_NAME = "open"
 _SUFFIX = ".seg"
 _DIGITS = 20
 _LENGTHS = struct.Struct(">III")
