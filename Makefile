@@ -1,0 +1,60 @@
+# The commands of this project; `make help` lists them. Works as root and as anybody else.
+# All work happens in .venv, built once from the pinned requirements.lock.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+TOUR ?=
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint format types architecture bench soak fuzz docs lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /	/' | \
+	while IFS='	' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+setup: $(READY) ## build .venv and install what is pinned
+
+$(READY): requirements.lock pyproject.toml
+	@sh .ci/make-venv $(VENV)
+	@touch $@
+
+demo: $(READY) ## a database, the gateway before it, and what to paste (TOUR=1: play the story and end)
+	@exec $(VENV)/bin/gatekeep demo $(if $(filter-out 0,$(TOUR)),--tour)
+
+test: $(READY) ## every test but the long proofs
+	@$(PYTHON) -m pytest -n $(WORKERS) -m 'not soak'
+
+check: lint types architecture ## what must hold before tests are worth running
+
+lint: $(READY) ## ruff
+	@$(PYTHON) -m ruff check .
+
+format: $(READY) ## let ruff lay out the code
+	@$(PYTHON) -m ruff format src tests bench
+
+types: $(READY) ## mypy, strict
+	@$(PYTHON) -m mypy
+
+architecture: $(READY) ## layers, purity, words, sizes
+	@$(PYTHON) -m pytest tests/architecture
+
+bench: $(READY) ## throughput and CPU per statement: direct, pooled, through the gateway
+	@$(PYTHON) bench/postgres.py
+
+soak: $(READY) ## the long proofs in whole size
+	@$(PYTHON) -m pytest -m soak
+
+fuzz: $(READY) ## the parsers' fuzz tests alone
+	@$(PYTHON) -m pytest -n $(WORKERS) -k fuzz
+
+docs: $(READY) ## write the generated pages anew
+	@$(PYTHON) tests/support/messages_page.py
+
+lock: $(READY) ## pin the newest versions that pyproject.toml allows
+	@sh .ci/make-lock
+
+clean: ## remove what can be made again; state and keys stay
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist src/*.egg-info
+	@find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
