@@ -1,1 +1,1 @@
-"""Cedar behind a port: pure evaluation, loading, lint and explanation."""
+"""Policy is Cedar: schema, loading, lint, requests, evaluation, explanation. Pure: no I/O."""

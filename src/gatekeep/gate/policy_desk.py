@@ -1,0 +1,313 @@
+"""The policy desk: asks the active policy version and remembers what may be remembered.
+
+Evidence is encoded once for each cached answer. What a rule means is the engine's affair; what
+happens to a refused action is clearance's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from gatekeep.domain.actions import SqlAction, SqlFacts
+from gatekeep.domain.decisions import Decision, Verdict
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.sessions import Session
+from gatekeep.domain.targets import Target
+from gatekeep.gate.ports import Judgement
+from gatekeep.policy.engine import Engine, Standing
+from gatekeep.policy.request import (
+    EMPTY_STATEMENT,
+    Moment,
+    Place,
+    Question,
+    moment,
+    place_question,
+    place_request_json,
+    sql_question,
+    sql_request_json,
+)
+from gatekeep.policy.rules import PolicyVersion
+from gatekeep.runtime.clock import Clock
+
+MAX_SESSIONS: Final = 8192
+MAX_STANDINGS: Final = 1024
+MAX_DECISIONS: Final = 16384
+MAX_JUDGEMENTS: Final = 1024
+
+_US_IN_MINUTE: Final = 60_000_000
+_NO_TAGS: Final[frozenset[str]] = frozenset()
+
+#: Context attributes that are fixed for a place, so that its own cache need not repeat them.
+_OF_THE_PLACE: Final = frozenset({"account", "database", "source", "approval", "time"})
+
+_Memo = dict[int, tuple[tuple[SqlFacts, ...], Judgement]]
+
+
+@dataclass(slots=True)
+class _Around:
+    """Everything remembered for one place: same principal, target, account, database, source.
+
+    `memos` (one a mode) are keyed by the identity of a facts tuple, which they keep alive;
+    `decisions` by the values of the attributes that the active rules read.
+    """
+
+    place: Place
+    standing: Standing
+    minute: int
+    memos: dict[str, _Memo] = field(default_factory=dict)
+    decisions: dict[Any, Decision] = field(default_factory=dict)
+    opening: Judgement | None = None
+    only_reads: bool | None = None
+
+
+class _Active:
+    """One policy version over one directory, with all that was derived from the two."""
+
+    def __init__(self, version: PolicyVersion, members: Mapping[str, frozenset[str]]) -> None:
+        self.engine = Engine(version, members)
+        self.version = version
+        self.members = members
+        self.timed = "time" in version.reads
+        self.read = tuple(sorted(version.reads - _OF_THE_PLACE))
+        self.by_session: dict[str, tuple[Session, _Around]] = {}
+        self.arounds: dict[Any, _Around] = {}
+        self.standings: dict[Any, Standing] = {}
+
+
+class PolicyDeskOver:
+    """Implements gate.ports.PolicyDesk over one version at a time.
+
+    `members` maps each group of the directory to the natural persons in it. Asked actions are
+    evaluated anew each time. Where rules read the time, nothing is kept beyond its minute.
+    Not for several threads: all calls come from the event loop.
+    """
+
+    def __init__(
+        self, version: PolicyVersion, members: Mapping[str, frozenset[str]], clock: Clock
+    ) -> None:
+        self._clock = clock
+        self._active = _Active(version, dict(members))
+
+    @property
+    def version(self) -> str:
+        """The active policy version."""
+        return self._active.version.name
+
+    @property
+    def active(self) -> PolicyVersion:
+        """The active policy version, whole."""
+        return self._active.version
+
+    def activate(
+        self, version: PolicyVersion, members: Mapping[str, frozenset[str]] | None = None
+    ) -> None:
+        """Swap the version, the directory's groups or both at once; every cached answer is void."""
+        kept = self._active.members if members is None else dict(members)
+        self._active = _Active(version, kept)
+
+    def judge(self, session: Session, action: SqlAction) -> Judgement:
+        """Judge one execution; the strictest of its statements decides. Never raises."""
+        active = self._active
+        known = active.by_session.get(session.id)
+        if known is not None and known[0] is session and not active.timed and not action.tags:
+            memo = known[1].memos.get(action.mode)
+            if memo is not None:
+                hit = memo.get(id(action.facts))
+                if hit is not None and hit[0] is action.facts:
+                    return hit[1]
+        return self._judge_anew(active, session, action)
+
+    def may_open(self, session: Session) -> Judgement:
+        """Judge `session.open` for this principal, target and account."""
+        try:
+            around, now = self._around(self._active, session)
+            known = around.opening
+            if known is None:
+                known = _place_judgement(
+                    self._active, around.standing, "session.open", around.place, now
+                )
+                if known.decision.verdict is not Verdict.ASK and not known.decision.errors:
+                    around.opening = known
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(self._active, error)
+        return known
+
+    def only_reads(self, session: Session) -> bool:
+        """Whether policy lets this session do nothing but `sql.read` and harmless `sql.session`.
+
+        True only when no rule could let any other statement pass, whatever its facts, at any
+        time and with any approval. When in doubt false: an ordinary session, in which each
+        statement is still judged.
+        """
+        try:
+            around, now = self._around(self._active, session)
+            if around.only_reads is None:
+                question = sql_question(around.place, EMPTY_STATEMENT, "simple", now)
+                around.only_reads = not self._active.engine.could_do_more_than_read(
+                    around.standing, question
+                )
+        except Exception:  # noqa: BLE001 - in doubt: an ordinary session, see above
+            return False
+        return around.only_reads
+
+    def judge_gateway(self, principal: Principal, verb: str) -> Judgement:
+        """Judge an action on gatekeep itself, such as `audit.read` or `token.make`."""
+        active = self._active
+        try:
+            return _place_judgement(
+                active, _standing(active, principal, None), verb, Place(principal, None),
+                self._now(active)[1],
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(active, error)
+
+    def _judge_anew(self, active: _Active, session: Session, action: SqlAction) -> Judgement:
+        """The slow way: by the attributes that rules read, and then by evaluating them."""
+        try:
+            around, now = self._around(active, session)
+            memo = around.memos.setdefault(action.mode, {})
+            hit = memo.get(id(action.facts))
+            if hit is not None and hit[0] is action.facts and not action.tags:
+                return hit[1]
+            facts = action.facts or (EMPTY_STATEMENT,)
+            judgement = _judgement(
+                _decide(active, around, facts, action, now),
+                sql_request_json(around.place, facts, action.mode, now, action.tags),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(active, error)
+        if judgement.decision.verdict is not Verdict.ASK and not action.tags:
+            _bound(memo, MAX_JUDGEMENTS)
+            memo[id(action.facts)] = (action.facts, judgement)
+        return judgement
+
+    def _around(self, active: _Active, session: Session) -> tuple[_Around, Moment | None]:
+        minute, now = self._now(active)
+        known = active.by_session.get(session.id)
+        if known is not None and known[0] is session and known[1].minute == minute:
+            return known[1], now
+        place = Place(
+            session.principal, session.target, session.account, session.database, session.source
+        )
+        key = (_standing_key(session.principal, session.target), place.account, place.database,
+               place.source)  # fmt: skip
+        around = active.arounds.get(key)
+        if around is None or around.minute != minute:
+            _bound(active.arounds, MAX_STANDINGS)
+            standing = _standing(active, session.principal, session.target)
+            around = active.arounds[key] = _Around(place, standing, minute)
+        _bound(active.by_session, MAX_SESSIONS)
+        active.by_session[session.id] = (session, around)
+        return around, now
+
+    def _now(self, active: _Active) -> tuple[int, Moment | None]:
+        """The minute, if any rule reads the time."""
+        if not active.timed:
+            return 0, None
+        minute = self._clock.wall_us() // _US_IN_MINUTE
+        return minute, moment(minute)
+
+
+def _decide(
+    active: _Active,
+    around: _Around,
+    facts: Sequence[SqlFacts],
+    action: SqlAction,
+    now: Moment | None,
+) -> Decision:
+    questions = [
+        sql_question(around.place, one, action.mode, now, action.tags or _NO_TAGS) for one in facts
+    ]
+    key = tuple(_key(active, question) for question in questions)
+    decision = around.decisions.get(key)
+    if decision is None:
+        decision = active.engine.decide(around.standing, questions)
+        if decision.verdict is not Verdict.ASK and not decision.errors:
+            _bound(around.decisions, MAX_DECISIONS)
+            around.decisions[key] = decision
+    return decision
+
+
+def _key(active: _Active, question: Question) -> tuple[Any, ...]:
+    """Exactly what a decision can turn on, besides the place and the minute."""
+    context = question.context
+    return (
+        question.action,
+        question.unknown & active.version.reads,
+        *(
+            tuple(value) if isinstance(value, list) else value
+            for value in map(context.get, active.read)
+        ),
+    )
+
+
+def _standing_key(principal: Principal, target: Target | None) -> tuple[Any, ...]:
+    if target is None:
+        return (principal,)
+    return (
+        principal, target.name, target.kind, target.environment, target.labels, target.owner,
+    )  # fmt: skip
+
+
+def _standing(active: _Active, principal: Principal, target: Target | None) -> Standing:
+    key = _standing_key(principal, target)
+    known = active.standings.get(key)
+    if known is None:
+        _bound(active.standings, MAX_STANDINGS)
+        known = active.standings[key] = active.engine.standing(principal, target)
+    return known
+
+
+def _place_judgement(
+    active: _Active, standing: Standing, verb: str, place: Place, now: Moment | None
+) -> Judgement:
+    decision = active.engine.decide(standing, [place_question(verb, place, now)])
+    return _judgement(decision, place_request_json(verb, place, now))
+
+
+def _judgement(decision: Decision, request_json: bytes) -> Judgement:
+    return Judgement(
+        decision,
+        request_json,
+        _decision_json(decision),
+        orjson.dumps(
+            {
+                "decision": decision.verdict.value,
+                "policy": decision.policy,
+                "rule": decision.rule,
+            },
+        ),
+    )
+
+
+def _decision_json(decision: Decision) -> bytes:
+    shown: dict[str, Any] = {
+        "approvers": [list(groups) for groups in decision.approvers],
+        "policy": decision.policy,
+        "reason": decision.reason,
+        "rule": decision.rule,
+        "rules": list(decision.rules),
+        "verdict": decision.verdict.value,
+    }
+    if decision.obligations:
+        shown["obligations"] = sorted(decision.obligations)
+    if decision.errors:
+        shown["errors"] = list(decision.errors)
+    return orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
+
+
+def _failed(active: _Active, error: Exception) -> Judgement:
+    words = f"the policy could not be asked: {type(error).__name__}"
+    decision = Decision(Verdict.DENY, "", words, active.version.name, errors=(words,))
+    return _judgement(decision, b"{}")
+
+
+def _bound(entries: dict[Any, Any], limit: int) -> None:
+    """Make room for one entry: the oldest eighth goes when the limit is reached."""
+    if len(entries) >= limit:
+        for key in list(entries)[: max(1, limit // 8)]:
+            del entries[key]

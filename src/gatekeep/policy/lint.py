@@ -1,0 +1,125 @@
+"""What the schema cannot see in rules: names that never match, rules that never decide.
+
+An error here keeps a policy from loading, a warning does not. Approver groups are checked
+against the directory by `unknown_approvers`, because files alone do not know it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from gatekeep.policy import conditions
+from gatekeep.policy.rules import Problem, Rule
+from gatekeep.policy.schema import NOT_SUPPLIED
+
+_TABLE: Final = re.compile(r"[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*")
+_COLUMN: Final = re.compile(r"[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*")
+_TABLES: Final = frozenset({"tables_read", "tables_written"})
+_NAMED: Final = frozenset({*_TABLES, "columns"})
+
+
+def lint(rules: Sequence[Rule]) -> list[Problem]:
+    """Every problem of a set of rules, by file and line."""
+    found = [problem for rule in rules for problem in _alone(rule)]
+    found += _never_decide(rules)
+    return sorted(found, key=lambda problem: (problem.file, problem.line))
+
+
+def unknown_approvers(rules: Sequence[Rule], groups: Collection[str]) -> list[Problem]:
+    """Warnings for approver groups that the directory does not have."""
+    return [
+        _problem(rule, f'asks the group "{name}", which nobody is in',
+                 "add it to the principals, or name another group", error=False)
+        for rule in rules
+        for name in sorted(rule.approvers)
+        if name.partition(":")[0] not in groups
+    ]  # fmt: skip
+
+
+def _alone(rule: Rule) -> Iterator[Problem]:
+    if conditions.ANYTHING in rule.reads:
+        yield _problem(rule, "uses the context as one whole", "read it by attribute: context.verb")
+    if "approval" in rule.reads:
+        misuse = conditions.approval_misuse(rule.est)
+        if misuse:
+            yield _problem(
+                rule,
+                misuse,
+                "approval may only help: permit … when { context has approval && "
+                'context.approval.groups.contains("dba") }, or the same in forbid … unless',
+            )
+    for attribute, name in conditions.compared_with(rule.est["conditions"], _NAMED):
+        pattern = _TABLE if attribute in _TABLES else _COLUMN
+        if not pattern.fullmatch(name):
+            shape = "schema.table" if attribute in _TABLES else "schema.table.column"
+            yield _problem(
+                rule,
+                f'names "{name}" in {attribute}, which is never written so and would not match',
+                f"write it as stored, in lower case: {shape}",
+            )
+    for attribute in sorted(rule.reads & NOT_SUPPLIED):
+        yield _problem(
+            rule,
+            f"reads context.{attribute}, which nothing supplies yet",
+            "the rule takes it as absent", error=False,
+        )  # fmt: skip
+    if rule.effect == "permit" and rule.est["principal"]["op"] == "All" and not _tests_who(rule):
+        yield _problem(
+            rule, "permits any principal", 'name a group: principal in Group::"engineers"',
+            error=False,
+        )  # fmt: skip
+
+
+def _tests_who(rule: Rule) -> bool:
+    return _mentions_principal(rule.est["conditions"])
+
+
+def _mentions_principal(node: Any) -> bool:
+    if isinstance(node, list):
+        return any(_mentions_principal(one) for one in node)
+    if not isinstance(node, dict):
+        return False
+    return node.get("Var") == "principal" or any(map(_mentions_principal, node.values()))
+
+
+def _never_decide(rules: Sequence[Rule]) -> Iterator[Problem]:
+    """Rules that are constant, repeat another one, or are covered by a rule without conditions."""
+    seen: dict[str, Rule] = {}
+    always: dict[str, Rule] = {}
+    for rule in rules:
+        if _constant(rule.est, value=False):
+            yield _problem(rule, "can never match: its condition is false", "delete it", error=False)
+            continue
+        if not rule.est["conditions"]:
+            always.setdefault(f"{rule.effect} {_head(rule)}", rule)
+    for rule in rules:
+        twin = seen.setdefault(f"{rule.effect} {_head(rule)} {rule.est['conditions']}", rule)
+        wider = always.get(f"{rule.effect} {_head(rule)}")
+        forbidden = always.get(f"forbid {_head(rule)}")
+        if twin is not rule:
+            yield _problem(rule, f"repeats rule {twin.id}", "delete one of them", error=False)
+        elif wider is not None and wider is not rule:
+            yield _problem(rule, f"is covered by rule {wider.id}", "delete it", error=False)
+        elif rule.effect == "permit" and forbidden is not None:
+            yield _problem(
+                rule, f"is out of reach: rule {forbidden.id} always forbids it",
+                "delete one of them", error=False,
+            )  # fmt: skip
+
+
+def _head(rule: Rule) -> str:
+    return f"{rule.est['principal']} {rule.est['action']} {rule.est['resource']}"
+
+
+def _constant(est: Any, *, value: bool) -> bool:
+    """Whether a condition is literally false, so that the rule never matches."""
+    return any(
+        clause["body"] == {"Value": value if clause["kind"] == "when" else not value}
+        for clause in est["conditions"]
+    )
+
+
+def _problem(rule: Rule, what: str, fix: str, *, error: bool = True) -> Problem:
+    return Problem(rule.file, rule.line, rule.id, what, fix, error)

@@ -1,0 +1,88 @@
+"""What a loaded policy is made of: rules, the version that holds them, and problems with files.
+
+Values only; how they come to be is `loading`, what they decide is `engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gatekeep.errors import SettingsError
+
+_SHOWN_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a policy file. `error` is false for a warning, which loads."""
+
+    file: str
+    line: int
+    rule: str
+    what: str
+    fix: str
+    error: bool = True
+
+    def sentence(self) -> str:
+        """`file:line: rule x: what`, for people."""
+        rule = f" rule {self.rule}:" if self.rule else ""
+        return f"{self.file}:{self.line}:{rule} {self.what}"
+
+    def as_error(self) -> SettingsError:
+        """The same as an error that names file, line, rule and fix."""
+        key = f"rule {self.rule}" if self.rule else "policy"
+        return SettingsError(self.what, file=f"{self.file}:{self.line}", key=key, fix=self.fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One policy as loaded. `line` is where it begins in `file`; `est` is Cedar's JSON form of it.
+
+    `reads` are the attributes of the context that its conditions read; `obligations` are
+    written `record` or `mask:email`; `approvers` are the groups it accepts approval from.
+    """
+
+    id: str
+    effect: str
+    file: str
+    line: int
+    text: str
+    est: Mapping[str, Any] = field(repr=False, compare=False)
+    reads: frozenset[str] = frozenset()
+    approvers: frozenset[str] = frozenset()
+    obligations: frozenset[str] = frozenset()
+    title: str = ""
+    why: str = ""
+    owner: str = ""
+    risk: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What people are told: the `@why`, else the `@title`."""
+        return self.why or self.title
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """A set of rules that passed every check, named by its digest.
+
+    `digest` is the SHA-256, 64 hex digits, over the names and texts of all files and the schema.
+    `reads` are the context attributes that any rule reads, `forbid_reads` those of forbids.
+    """
+
+    digest: str
+    rules: tuple[Rule, ...]
+    reads: frozenset[str]
+    forbid_reads: frozenset[str]
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The digest as shown and recorded: its first 12 digits."""
+        return self.digest[:_SHOWN_DIGITS]
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """The rule of that id, if there is one."""
+        return next((one for one in self.rules if one.id == rule_id), None)
