@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.live_journal import Bench, open_events, read_events
+from support.live_journal import Bench, open_events, read_events, until
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
@@ -192,8 +192,7 @@ async def test_a_full_disk_lets_sessions_end_and_then_goes_on(tmp_path: Path) ->
             journal.append(journal.system, EventKind.AUDIT_READ, b"{}")
         assert not refused.value.fatal
         bench.disk.heal()
-        while not journal.accepting:
-            await asyncio.sleep(0.01)
+        await until(lambda: journal.accepting)
         await journal.append(journal.system, EventKind.AUDIT_READ, b"{}").durable()
     events = read_events(bench.spool)
     assert [event.kind for event in events[-4:]] == [
@@ -300,8 +299,7 @@ async def test_what_cannot_be_appended_says_so(tmp_path: Path) -> None:
 
 async def _settled(journal: LiveJournal, bench: Bench) -> None:
     """Wait until the spare segments are ready."""
-    while not all((bench.spool / name).exists() for name in ("next", "reserve")):
-        await asyncio.sleep(0.005)
+    await until(lambda: all((bench.spool / name).exists() for name in ("next", "reserve")))
 
 
 async def _fill(journal: LiveJournal, stream: object) -> int:
@@ -321,5 +319,4 @@ async def _nearly_fill(journal: LiveJournal, stream: object, bench: Bench) -> No
         segments = list_segments(bench.spool)
         if len(segments) == 2 and journal.durable_n - segments[1] == 11:
             break
-    while journal.accepting:
-        await asyncio.sleep(0.005)
+    await until(lambda: not journal.accepting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -249,7 +250,7 @@ async def test_a_session_open_since_an_earlier_segment_is_known(tmp_path: Path) 
         end = journal.durable_n
     known = json.loads((killed / "open").read_bytes())["n"]
     segments = spool.list_segments(killed)
-    for first, following in zip(segments, segments[1:], strict=False):
+    for first, following in itertools.pairwise(segments):
         if following <= known:
             spool.segment_path(killed, first).unlink()
     assert 0 not in spool.list_segments(killed)

@@ -88,6 +88,6 @@ def test_a_spool_has_one_owner(tmp_path: Path) -> None:
     """A second gateway on the same journal is refused, and may start when the first is gone."""
     lock = spool.SpoolLock(tmp_path)
     with pytest.raises(JournalUnavailable):
-        spool.SpoolLock(tmp_path)
+        spool.SpoolLock(tmp_path, wait_s=0)
     lock.release()
     spool.SpoolLock(tmp_path).release()

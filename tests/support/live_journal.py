@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,3 +147,10 @@ def open_events(bench: Bench) -> dict[int, bytes]:
             event.n, place, event.ciphertext, event.envelope["y"]["com"]
         )
     return opened
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process or thread does to files; fails after 20 s."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - files have no event to wait for
+            await asyncio.sleep(0.002)

@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ _DIGITS = 20
 _LENGTHS = struct.Struct(">III")
 _SLOT = struct.Struct(">QQI")
 _SLOT_BYTES = 32
+_LOCK_WAIT_S = 5.0
+_LOCK_PAUSE_S = 0.02
 _CURSOR_BYTES = 2 * _SLOT_BYTES
 
 
@@ -308,18 +311,30 @@ class SpoolLock:
     it before recovery and the writer inherits it, so there is no moment without.
     """
 
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path, *, wait_s: float = _LOCK_WAIT_S) -> None:
+        """Take it. Waits a little: the writer of a killed gateway first finishes what it has.
+
+        Raises JournalUnavailable (fatal) if somebody else keeps it.
+        """
         self.handle = os.open(spool / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.pread(self.handle, 200, 0).decode("ascii", "replace").strip()
-            os.close(self.handle)
-            raise JournalUnavailable(
-                "another gateway owns this journal", cause=owner, fatal=True
-            ) from error
+        until = time.monotonic() + wait_s
+        while not self._locked():
+            if time.monotonic() >= until:
+                owner = os.pread(self.handle, 200, 0).decode("ascii", "replace").strip()
+                os.close(self.handle)
+                raise JournalUnavailable(
+                    "another gateway owns this journal", cause=owner, fatal=True
+                )
+            time.sleep(_LOCK_PAUSE_S)
         os.ftruncate(self.handle, 0)
         os.pwrite(self.handle, f"pid {os.getpid()}\n".encode(), 0)
+
+    def _locked(self) -> bool:
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def release(self) -> None:
         """Give up this process's share of the lock."""
