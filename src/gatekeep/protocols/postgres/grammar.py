@@ -1,0 +1,134 @@
+"""The reply grammar as data: what a target may say next, and the shapes of what it says.
+
+No state and no bytes of a client here; `replies` walks the table.
+
+Each step of a segment waits in one state; ErrorResponse is allowed in every state:
+
+    state               may come                                     error then
+    PARSE               ParseComplete                                skip to SYNC
+    BIND                BindComplete                                 skip to SYNC
+    CLOSE               CloseComplete                                skip to SYNC
+    DESCRIBE_STATEMENT  ParameterDescription, then as DESCRIBE       skip to SYNC
+    DESCRIBE            RowDescription | NoData                      skip to SYNC
+    EXECUTE             DataRow*, then CommandComplete |             skip to SYNC
+                        EmptyQueryResponse | PortalSuspended
+    FAIL                (our own failing message: only an error)     skip to SYNC
+    QUERY               RowDescription (then QUERY_ROWS) |           END
+                        CommandComplete | EmptyQueryResponse,
+                        then QUERY_MORE
+    QUERY_MORE          as QUERY, or ReadyForQuery                   END
+    QUERY_ROWS          DataRow | RowDescription | CommandComplete   END
+    CALL                FunctionCallResponse (then END)              END
+    FAIL_QUERY          (our own failing Query: only an error)       END
+    SYNC                ReadyForQuery                                SYNC
+    END                 ReadyForQuery                                fault
+    IDLE                (nothing)                                    fault unless FATAL
+
+NoticeResponse, ParameterStatus and NotificationResponse may come at any time. "Skip to SYNC": the
+target ignores everything, Query too, until the next Sync.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gatekeep.errors import TargetFault
+from gatekeep.messages import TARGET_PREFIX
+from gatekeep.protocols.postgres import messages
+
+PARSE, BIND, CLOSE, DESCRIBE, DESCRIBE_STATEMENT, EXECUTE, SYNC, QUERY, CALL = b"PBCDdESQF"
+FAIL, FAIL_QUERY, QUERY_ROWS, QUERY_MORE, END, IDLE = b"Xxqmz-"
+NEXT: Final = 0
+
+NOTHING, PARSED, BOUND, CLOSED, COMPLETE, EMPTY, SUSPENDED, TAGGED, READY_NOW = range(9)
+
+TRANSITIONS: Final[dict[int, dict[int, tuple[int, int]]]] = {
+    PARSE: {ord("1"): (NEXT, PARSED)},
+    BIND: {ord("2"): (NEXT, BOUND)},
+    CLOSE: {ord("3"): (NEXT, CLOSED)},
+    DESCRIBE_STATEMENT: {ord("t"): (DESCRIBE, NOTHING)},
+    DESCRIBE: {ord("T"): (NEXT, NOTHING), ord("n"): (NEXT, NOTHING)},
+    EXECUTE: {
+        ord("D"): (EXECUTE, NOTHING),
+        ord("C"): (NEXT, COMPLETE),
+        ord("I"): (NEXT, EMPTY),
+        ord("s"): (NEXT, SUSPENDED),
+    },
+    FAIL: {},
+    QUERY: {
+        ord("T"): (QUERY_ROWS, NOTHING),
+        ord("C"): (QUERY_MORE, TAGGED),
+        ord("I"): (QUERY_MORE, NOTHING),
+    },
+    QUERY_MORE: {
+        ord("T"): (QUERY_ROWS, NOTHING),
+        ord("C"): (QUERY_MORE, TAGGED),
+        ord("I"): (QUERY_MORE, NOTHING),
+        ord("Z"): (NEXT, READY_NOW),
+    },
+    QUERY_ROWS: {
+        ord("D"): (QUERY_ROWS, NOTHING),
+        ord("T"): (QUERY_ROWS, NOTHING),  # a rule's DO ALSO SELECT has rows and no tag of its own
+        ord("C"): (QUERY_MORE, TAGGED),
+    },
+    CALL: {ord("V"): (END, NOTHING)},
+    FAIL_QUERY: {},
+    SYNC: {ord("Z"): (NEXT, READY_NOW)},
+    END: {ord("Z"): (NEXT, READY_NOW)},
+    IDLE: {},
+}
+SKIPS_ON_ERROR: Final = frozenset((PARSE, BIND, CLOSE, DESCRIBE, DESCRIBE_STATEMENT, EXECUTE, FAIL))
+OWES_READY: Final = frozenset((SYNC, QUERY, CALL, FAIL_QUERY))
+ERROR, NOTICE, STATUS, NOTIFICATION = b"ENSA"
+ANY_TIME: Final = frozenset((ERROR, NOTICE, STATUS, NOTIFICATION))
+
+MAX_MESSAGE: Final = 16 << 20
+MAX_PARAMETER_STATUS: Final = 64_000
+MAX_REPORTS: Final = 1_000
+"""ParameterStatus messages between two ReadyForQuery."""
+
+_BARE: Final = frozenset(b"123nIs")
+_HEADER: Final = 5
+_COLUMN: Final = 19  # an empty name, and eighteen bytes that describe it
+
+
+def check_shape(kind: int, data: bytes, at: int, end: int) -> None:
+    """Whether a reply whose content does not matter is as long as it must be. Raises TargetFault."""
+    size = end - at - _HEADER
+    if kind in _BARE:
+        good = not size
+    elif kind == ord("T"):
+        good = size >= 2 and size >= 2 + _COLUMN * (data[at + 5] << 8 | data[at + 6])  # noqa: PLR2004 - the count itself
+    elif kind == ord("t"):
+        good = size >= 2 and size == 2 + 4 * (data[at + 5] << 8 | data[at + 6])  # noqa: PLR2004 - the count itself
+    else:
+        good = size >= 4  # noqa: PLR2004 - FunctionCallResponse: a length
+    if not good:
+        raise TargetFault(f"message '{chr(kind)}' of impossible shape")
+
+
+def tag_at(data: bytes, at: int, end: int) -> str:
+    """The tag of a CommandComplete. Raises TargetFault."""
+    if data.find(b"\x00", at + _HEADER, end) != end - 1:
+        raise TargetFault("CommandComplete: no end")
+    return data[at + _HEADER : end - 1].decode("utf-8", "replace")
+
+
+def unmasked(kind: bytes, body: bytes) -> bytes | None:
+    """A target's notice (`N`) or error (`E`) that speaks as gatekeep, with its origin named.
+
+    None when it does not. Raises TargetFault for broken fields.
+    """
+    fields = messages.read_fields(body)
+    if b"gatekeep" not in body.lower():
+        return None
+    prefix = TARGET_PREFIX.encode()
+    named = [
+        (code, prefix + value if code == b"M" and _speaks_as_us(value) else value)
+        for code, value in fields
+    ]
+    return messages.fields_frame(kind, named) if named != fields else None
+
+
+def _speaks_as_us(value: bytes) -> bool:
+    return value.lstrip(b" \t\r\n\v\f\x1b").lower().startswith(b"gatekeep")

@@ -1,0 +1,151 @@
+"""Names of one conversation: prepared statements and portals, and which text is behind them.
+
+The only file that changes these tables. What was sent and not yet confirmed is tentative: it is
+seen by later messages, and vanishes with an error. Messages are read in `segments`.
+Source: PostgreSQL manual, "Extended Query".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from gatekeep.protocols.postgres.turns import Execution
+
+NAMING_TAGS: Final = frozenset(
+    {
+        "DEALLOCATE", "DEALLOCATE ALL", "DISCARD ALL", "PREPARE",
+        "CLOSE CURSOR", "CLOSE CURSOR ALL", "DECLARE CURSOR",
+    }
+)  # fmt: skip
+"""Command tags after which names may mean something else."""
+
+
+class Statement:
+    """A prepared statement: its text (None when it cannot be read as UTF-8) and given type oids."""
+
+    __slots__ = ("name", "oids", "text")
+
+    def __init__(self, name: str, text: str | None, oids: tuple[int, ...]) -> None:
+        self.name = name
+        self.text = text
+        self.oids = oids
+
+
+class Names:
+    """The tables: what is confirmed, and what was sent and may come true."""
+
+    def __init__(self) -> None:
+        self._statements: dict[str, Statement] = {}
+        self._portals: dict[str, Execution] = {}
+        self._new_statements: dict[str, Statement | None] = {}
+        self._new_portals: dict[str, Execution | None] = {}
+        self._deallocated = False
+        self.last_key = 0
+
+    # --- what the client sent --------------------------------------------------------------------
+
+    def new_execution(self, mode: str, text: str | None) -> Execution:
+        """An execution with the next key; no text: its source is not known."""
+        self.last_key += 1
+        execution = Execution(mode, text or "", self.last_key)
+        if text is None:
+            execution.unknown_source = True
+        return execution
+
+    def another(self, portal: Execution) -> Execution:
+        """A further execution of a portal."""
+        self.last_key += 1
+        return portal.again(self.last_key)
+
+    def statement(self, name: str) -> Statement | None:
+        """The statement that a Bind of this name will meet; None if not known."""
+        if name in self._new_statements:
+            return self._new_statements[name]
+        return self._statements.get(name)
+
+    def portal(self, name: str) -> Execution | None:
+        """The portal that an Execute of this name will meet; None if not known."""
+        if name in self._new_portals:
+            return self._new_portals[name]
+        return self._portals.get(name)
+
+    def parsed(self, statement: Statement) -> None:
+        """A Parse was read: tentative."""
+        self._new_statements[statement.name] = statement
+
+    def bound(self, portal: Execution) -> None:
+        """A Bind was read: tentative."""
+        self._new_portals[portal.portal_name] = portal
+
+    def closed(self, kind: str, name: str) -> None:
+        """A Close was read: tentative."""
+        table: dict[str, Any] = self._new_statements if kind == "S" else self._new_portals
+        table[name] = None
+
+    # --- what the target confirms ----------------------------------------------------------------
+
+    def parse_complete(self, statement: Statement) -> None:
+        """ParseComplete."""
+        self._statements[statement.name] = statement
+
+    def bind_complete(self, portal: Execution) -> None:
+        """BindComplete."""
+        self._portals[portal.portal_name] = portal
+
+    def close_complete(self, closed: tuple[str, str]) -> None:
+        """CloseComplete."""
+        kind, name = closed
+        table: dict[str, Any] = self._statements if kind == "S" else self._portals
+        table.pop(name, None)
+
+    def failed(self) -> None:
+        """An error in the extended protocol: what was not confirmed never will be."""
+        self._new_statements.clear()
+        self._new_portals.clear()
+
+    def ready(self, status: str, kind: str) -> None:
+        """ReadyForQuery for a segment: portals end with their transaction."""
+        if self._new_statements:
+            self._new_statements.clear()
+        if self._new_portals:
+            self._new_portals.clear()
+        if status == "I" and self._portals:
+            self._portals.clear()
+        if kind == "query":
+            self._statements.pop("", None)
+            self._portals.pop("", None)
+
+    def tagged(self, tag: str) -> None:
+        """A command of `NAMING_TAGS` completed, in either protocol.
+
+        A name that was only taken away is harmless (the target says so); a name that was taken
+        away and given again must not keep its old text.
+        """
+        if "CURSOR" in tag:
+            self.forget_portals()
+        elif tag == "DEALLOCATE":
+            self._deallocated = True
+        elif tag == "PREPARE":
+            if self._deallocated:
+                self.forget_statements()
+        else:
+            self.forget_statements()
+            if tag == "DISCARD ALL":
+                self.forget_portals()
+
+    def forget_portals(self) -> None:
+        """Code ran that may have closed and opened cursors: what is behind a name is not known."""
+        self._portals.clear()
+        self._new_portals.clear()
+
+    def forget_statements(self, names: Iterable[str] | None = None) -> None:
+        """These names (None: all) may stand for statements that we did not see."""
+        if names is None:
+            self._statements.clear()
+            self._new_statements.clear()
+            self._deallocated = False
+            return
+        for name in names:
+            self._statements.pop(name, None)
+            self._new_statements.pop(name, None)

@@ -1,0 +1,116 @@
+"""A client's conversation through our protocol code, to a real server or a scripted one.
+
+Plays the proxy's part without sockets of a client and without waiting: a `judge` gives verdicts,
+what was settled and relayed is kept. Decides nothing by itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from gatekeep.domain.outcomes import Outcome
+from gatekeep.domain.sessions import SessionVector
+from gatekeep.protocols.postgres.conversation import (
+    ClientTurn,
+    Conversation,
+    Execution,
+    Ready,
+    Relay,
+    Released,
+    Settled,
+    Submit,
+    TargetTurn,
+    ToTarget,
+    Verdict,
+    Violation,
+)
+from support.postgres_wire import Wire
+
+Judge = Callable[[Execution], Verdict]
+
+
+def allow(_execution: Execution) -> Verdict:
+    """Everything may go out."""
+    return Released()
+
+
+def conversation(vector: SessionVector | None = None) -> Conversation:
+    """A conversation with foreseeable nonces."""
+    count = itertools.count(1)
+    return Conversation(
+        draw_nonce=lambda: f"{next(count):032x}", target="shop", vector=vector or SessionVector()
+    )
+
+
+class Link:
+    """A conversation, its judge, and what came of it."""
+
+    def __init__(self, judge: Judge = allow, wire: Wire | None = None) -> None:
+        self.conversation = conversation()
+        self.judge = judge
+        self.wire = wire
+        self.executions: list[Execution] = []
+        self.outcomes: list[tuple[str, Outcome]] = []
+        self.sent = b""
+        self.relayed = b""
+        self.ready: list[str] = []
+        self.violations: list[Violation] = []
+        self.turns: list[TargetTurn | ClientTurn] = []
+
+    def client(self, data: bytes) -> None:
+        """The client sends."""
+        self._client_turns(self.conversation.receive_client(data))
+
+    def target(self, data: bytes) -> None:
+        """The target sends."""
+        waiting = False
+        for turn in self.conversation.receive_target(data):
+            self.turns.append(turn)
+            if isinstance(turn, Relay):
+                self.relayed += turn.data
+            elif isinstance(turn, Settled):
+                self.outcomes.append((turn.execution.text, turn.outcome))
+            elif isinstance(turn, ToTarget):
+                self._send(turn.data)
+            elif isinstance(turn, Violation):
+                self.violations.append(turn)
+            elif isinstance(turn, Ready):
+                self.ready.append(turn.status)
+            waiting = True
+        if waiting:
+            self._client_turns(self.conversation.next_turns())
+
+    def exchange(self, data: bytes, count: int = 1) -> bytes:
+        """The client sends, the real server answers up to its `count`th ReadyForQuery."""
+        assert self.wire is not None
+        seen, started = len(self.ready) + count, len(self.relayed)
+        self.client(data)
+        while len(self.ready) < seen:
+            assert not self.violations, self.violations
+            self.target(self.wire.receive())
+        return self.relayed[started:]
+
+    def _client_turns(self, turns: list[ClientTurn]) -> None:
+        while turns:
+            for turn in turns:
+                self.turns.append(turn)
+                if isinstance(turn, Violation):
+                    self.violations.append(turn)
+                if isinstance(turn, Submit):
+                    self._judge(turn)
+            turns = self.conversation.next_turns()
+
+    def _judge(self, turn: Submit) -> None:
+        executions = turn.segment.executions
+        self.executions += executions
+        verdicts: list[Verdict] = []
+        for execution in executions:
+            stopped = verdicts and not isinstance(verdicts[-1], Released)
+            verdicts.append(verdicts[-1] if stopped else self.judge(execution))
+        self._send(self.conversation.release(turn.segment, verdicts))
+
+    def _send(self, data: bytes) -> None:
+        self.sent += data
+        if self.wire is not None and data:
+            self.wire.send(data)
