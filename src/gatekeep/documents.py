@@ -174,7 +174,7 @@ def problems_of(
         location = tuple(detail["loc"])
         key = dotted(location)
         what, fix = _words(dict(detail), location, model)
-        place, shown = (origins or {}).get(key, (file, prefix + key))
+        place, shown = (origins or {}).get(key, (file, (prefix + key).rstrip(".")))
         found.append(SettingsError(what, file=place, key=printable(shown), fix=fix))
     return found
 

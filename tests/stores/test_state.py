@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.clock import MovedClock
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.gate.ports import StoredToken, TokenRow
 from gatekeep.identity.tokens import TokenDesk, new_secret
 from gatekeep.stores.sqlite.state import StateStore
-from support.clock import MovedClock
 
 KEY = bytes(range(32))
 

@@ -1,0 +1,126 @@
+"""targets.yaml: what is read from it, and one readable error for each wrong input."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gatekeep.documents import everything
+from gatekeep.domain.targets import Account, TargetKind, TargetTls
+from gatekeep.errors import SettingsError
+from gatekeep.identity.secrets import SecretReader
+from gatekeep.identity.targets import FileTargetBook, load_targets
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "targets.yaml"
+SECRETS = SecretReader({"PW": "hunter2", "ORDERS_APP_RO": "a", "ORDERS_APP_RW": "b"})
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    """A targets file with this text."""
+    file = tmp_path / "targets.yaml"
+    file.write_text(text)
+    return file
+
+
+def one(extra: str, *, accounts: str = "{app: 'env:PW'}") -> str:
+    """A file with one target, right but for `extra`."""
+    return f"targets: [{{name: orders, kind: postgres, host: db, accounts: {accounts}{extra}}}]"
+
+
+def test_defaults_follow_the_kind(tmp_path: Path) -> None:
+    """Little has to be written."""
+    file = written(
+        tmp_path,
+        "targets:\n- {name: orders, kind: postgres, host: db, accounts: {app: 'env:PW'}}\n"
+        "- {name: web-1, kind: ssh, host: 10.0.0.1, accounts: {deploy: 'env:PW'}}\n",
+    )
+    orders, web = load_targets(file, SECRETS)
+    assert (orders.kind, orders.port, orders.tls, orders.auth) == (
+        TargetKind.POSTGRES,
+        5432,
+        TargetTls.PREFER,
+        "scram",
+    )
+    assert orders.accounts == {"app": Account("app", "env:PW")}
+    assert (web.kind, web.port) == (TargetKind.SSH, 22)
+
+
+def test_the_example_works_with_and_without_its_comment_signs(tmp_path: Path) -> None:
+    """config/targets.yaml is right as it is, and so is what it shows, with every key in it."""
+    assert load_targets(EXAMPLE, SECRETS) == ()
+    opened = re.sub(r"^#(?=  )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    (orders,) = load_targets(written(tmp_path, opened), SECRETS)
+    assert orders.owner == "data-platform"
+    assert orders.labels == {"shop", "pii"}
+    assert set(orders.accounts) == {"app_ro", "app_rw"}
+
+
+BAD = [
+    (one("").replace("postgres", "mysql"), "kind", "one of postgres, ssh", "use one of"),
+    (one("").replace("postgres", "postgress"), "kind", "one of postgres, ssh", "postgres?"),
+    (one(", port: 0"), "port", "greater than or equal to 1", "docs"),
+    (one(", port: '5432'"), "port", "whole number", "without quotes"),
+    (one(", port: 99999"), "port", "less than or equal to 65535", "docs"),
+    (one(", hots: x"), "hots", "not a known key", "host?"),
+    (one("").replace("host: db", "host: 'db port=1'"), "host", "match", "docs"),
+    (one("").replace(", host: db", ""), "host", "is missing", "add host"),
+    (one(", tls: verify"), "tls", "one of disable", "verify-ca"),
+    (one(", auth: password"), "auth", "in clear", "verify-full"),
+    (one(", auth: password, tls: require"), "auth", "in clear", "verify-full"),
+    (one(", tls_ca: none.pem, tls: verify-full"), "tls_ca", "cannot be read", "PEM"),
+    (one(", tls_ca: targets.yaml"), "tls_ca", "not looked at", "verify-full"),
+    (one("", accounts="{}"), "accounts", "at least 1", "docs"),
+    (one("", accounts="{app: 'env:NONE'}"), "accounts.app", "NONE is not set", "set NONE"),
+    (one("", accounts="{app: 'file:/no/such'}"), "accounts.app", "cannot be read", "0600"),
+    (one("", accounts="{app: swordfish}"), "accounts.app", "not a secret reference", "env:NAME"),
+    (one("", accounts="{'a/b': 'env:PW'}"), "accounts.a/b", "match", "docs"),
+    (one("", accounts="swordfish"), "accounts", "block of keys", "indented"),
+    (one("", accounts="{app: 77}"), "accounts.app", "must be text", "quotes"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "what", "fix"), BAD)
+def test_a_wrong_file_names_file_key_and_fix(
+    tmp_path: Path, text: str, key: str, what: str, fix: str
+) -> None:
+    """One SettingsError, never a traceback of the parser and never a secret."""
+    file = written(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_targets(file, SECRETS)
+    error = caught.value
+    assert (error.file, error.key) == (str(file), f"targets[0].{key}")
+    assert what in str(error)
+    assert fix in error.fix
+    assert "swordfish" not in str(error) + error.fix
+
+
+def test_each_unreadable_secret_is_named(tmp_path: Path) -> None:
+    """All accounts are tried, and names used twice are found beside."""
+    file = written(
+        tmp_path,
+        "targets:\n- {name: a, kind: ssh, host: h, accounts: {x: 'env:N1', y: 'env:N2'}}\n"
+        "- {name: a, kind: ssh, host: h, accounts: {x: 'env:PW'}}\n",
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_targets(file, SECRETS)
+    assert [error.key for error in everything(caught.value)] == [
+        "targets[0].accounts.x",
+        "targets[0].accounts.y",
+        "targets[1].name",
+    ]
+
+
+def test_the_book_answers_by_name_and_swaps_all_at_once(tmp_path: Path) -> None:
+    """After a reload nothing of the old file is left; secrets are read through the book."""
+    first = load_targets(written(tmp_path, one("")), SECRETS)
+    book = FileTargetBook(first, SECRETS)
+    assert book.target("orders") == first[0]
+    assert book.target("none") is None
+    assert book.secret("env:PW") == "hunter2"
+    second = load_targets(written(tmp_path, one("").replace("orders", "zoo")), SECRETS)
+    book.reload((*second, *first))
+    assert [target.name for target in book.targets()] == ["orders", "zoo"]
+    book.reload(second)
+    assert book.target("orders") is None
