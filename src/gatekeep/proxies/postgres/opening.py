@@ -73,6 +73,8 @@ class PostgresSessions:
         self._rooms = rooms
         self._owner = TaskOwner("postgres sessions")
         self._running: set[PostgresSession] = set()
+        self._none_left = asyncio.Event()
+        self._none_left.set()
         self.opened = 0
 
     async def serve(self, arrival: Arrival) -> None:
@@ -98,8 +100,16 @@ class PostgresSessions:
         for session in list(self._running):
             session.stop_now()
 
+    async def ended(self, limit_s: float) -> bool:
+        """Wait until no session runs, at most `limit_s`; whether that is so."""
+        try:
+            await asyncio.wait_for(self._none_left.wait(), limit_s)
+        except TimeoutError:
+            return False
+        return True
+
     async def close(self) -> None:
-        """Wait for the tasks of ended sessions."""
+        """Cancel what is left of ended sessions."""
         await self._owner.close(grace=1.0)
 
     def _admit(self, arrival: Arrival) -> Admitted:
@@ -179,6 +189,7 @@ class PostgresSessions:
             running = PostgresSession(live, arrival.wire, link.wire, conversation, self._rooms)
             live.end = running.end
             self._running.add(running)
+            self._none_left.clear()
             self._opens.supervision.register(live)
             greet(arrival.wire, _parameters(link, arrival.request), key, arrival.request.notices)
             arrival.wire.write(relayed)
@@ -193,6 +204,8 @@ class PostgresSessions:
         finally:
             if running is not None:
                 self._running.discard(running)
+                if not self._running:
+                    self._none_left.set()
             self._opens.supervision.forget(session.id)
             if key is not None:
                 self._opens.keys.withdraw(key)
