@@ -94,23 +94,25 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
 def test_a_policy_version_is_active_once_its_event_is_settled(store: StateStore) -> None:
     """The one before stays active until then, and going back is an activation like any other."""
     assert store.active_policy() is None
-    one = store.activate_policy("d1", {"a.cedar": "permit;"}, 10, b"{}")
+    one = store.activate_policy("d1", {"a.cedar": "permit;"}, "start")
+    assert one.payload == b'{"by":"start","files":["a.cedar"],"policy":"d1"}'
     assert store.active_policy() is None
     store.settle(one.id)
-    two = store.activate_policy("d2", {"a.cedar": "forbid;"}, 20, b"{}")
+    two = store.activate_policy("d2", {"a.cedar": "forbid;"}, "carol")
     active = store.active_policy()
     assert active is not None
-    assert (active.digest, active.texts, active.activated_us) == ("d1", {"a.cedar": "permit;"}, 10)
+    assert (active.digest, active.texts) == ("d1", {"a.cedar": "permit;"})
+    assert active.activated_us == one.created_us
     store.settle(two.id)
-    store.settle(store.activate_policy("d1", {"a.cedar": "permit;"}, 30, b"{}").id)
+    store.settle(store.activate_policy("d1", {"a.cedar": "permit;"}, "carol").id)
     assert [version.digest for version in store.policy_history()] == ["d1", "d2", "d1"]
 
 
 def test_a_digest_never_stands_for_two_texts(store: StateStore) -> None:
     """Whoever calls with other texts under a known digest is refused."""
-    store.activate_policy("d1", {"a": "1"}, 10, b"{}")
+    store.activate_policy("d1", {"a": "1"}, "start")
     with pytest.raises(EvidenceBroken):
-        store.activate_policy("d1", {"a": "2"}, 10, b"{}")
+        store.activate_policy("d1", {"a": "2"}, "start")
     assert len(store.pending()) == 1
 
 
@@ -143,8 +145,8 @@ def test_nothing_secret_is_readable_in_the_directory(tmp_path: Path) -> None:
     desk = TokenDesk(store, MovedClock())
     desk.replace_principals({"alice": ()})
     secret = desk.make("alice", ttl_s=None, note="laptop of alice")[1]
-    store.activate_policy("d1", {"a.cedar": "permit(principal == Alice)"}, 1, b'{"statement":"x"}')
-    wanted = [secret.encode(), b"laptop", b"permit(", b"statement", b"CREATE TABLE", b"salt_key"]
+    store.activate_policy("d1", {"a.cedar": "permit(principal == Alice)"}, "carol of security")
+    wanted = [secret.encode(), b"laptop", b"permit(", b"carol", b"CREATE TABLE", b"salt_key"]
     kept = desk.verifiers("alice")
     assert kept == ()
     wanted += [stored.stored_key for stored in store.tokens()]

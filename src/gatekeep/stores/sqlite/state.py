@@ -136,11 +136,10 @@ class StateStore:
 
     # Policy versions
 
-    def activate_policy(
-        self, digest: str, texts: Mapping[str, str], at_us: int, event: bytes
-    ) -> OutboxRow:
+    def activate_policy(self, digest: str, texts: Mapping[str, str], by: str) -> OutboxRow:
         """Keep a version and the wish to activate it; it is active once its event is settled.
 
+        `texts` are its files by name, `by` says who or what activates it.
         Raises EvidenceBroken if other texts are kept under the same digest.
         """
         kept = orjson.dumps(dict(texts), option=orjson.OPT_SORT_KEYS)
@@ -151,9 +150,11 @@ class StateStore:
             known = self._one("SELECT texts FROM policy_versions WHERE digest = ?", digest)
             if bytes(known[0]) != kept:
                 raise EvidenceBroken(f"policy version {digest} is kept with other texts")
+            event = orjson.dumps({"by": by, "files": sorted(texts), "policy": digest})
             owed = self._owe(EventKind.POLICY_ACTIVATED, digest, event)
             self._connection.execute(
-                "INSERT INTO policy_activations VALUES (?, ?, ?, 0)", (owed.id, digest, at_us)
+                "INSERT INTO policy_activations VALUES (?, ?, ?, 0)",
+                (owed.id, digest, owed.created_us),
             )
             return owed
 
