@@ -15,6 +15,7 @@ help: ## this list
 	while IFS='	' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 setup: $(READY) ## build .venv and install what is pinned
+	@:
 
 $(READY): requirements.lock pyproject.toml
 	@sh .ci/make-venv $(VENV)
