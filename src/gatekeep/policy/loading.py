@@ -21,6 +21,8 @@ from gatekeep.policy.rules import PolicyVersion, Problem, Rule
 from gatekeep.policy.scanner import CutError, Piece, cut
 from gatekeep.policy.schema import SCHEMA_TEXT, schema
 
+__all__ = ["PolicyVersion", "Problem", "Rule", "digest_of", "examine", "load"]
+
 WORDS: Final = frozenset({"id", "title", "why", "risk", "runbook", "owner", "expires"})
 OBLIGATIONS: Final = frozenset({"mask", "record", "notify"})
 MAX_RULE_BYTES: Final = 64 * 1024
@@ -66,11 +68,15 @@ def examine(files: Mapping[str, str]) -> tuple[PolicyVersion | None, list[Proble
 
 
 def load(files: Mapping[str, str]) -> PolicyVersion:
-    """The policy version of `files`. Raises SettingsError naming file, line, rule and fix."""
+    """The policy version of `files`.
+
+    Raises SettingsError naming file, line, rule and fix; further faults hang at its `also`.
+    """
     version, problems = examine(files)
     if version is None:
-        errors = [problem for problem in problems if problem.error]
-        raise errors[0].as_error()
+        first, *others = [problem.as_error() for problem in problems if problem.error]
+        first.also = tuple(others)
+        raise first
     return version
 
 
