@@ -14,7 +14,7 @@ _BANNED = {
     "sched", "platform", "getpass", "pwd", "typer", "rich",
 }  # fmt: skip
 _BANNED_CALLS = {"open", "print", "input", "datetime.now", "datetime.today", "datetime.utcnow",
-                 "date.today", "datetime.datetime.now", "os.urandom"}  # fmt: skip
+                 "date.today", "datetime.datetime.now", "os.urandom", "uuid.uuid1", "uuid.uuid4"}  # fmt: skip
 
 
 def _pure() -> list[Module]:
