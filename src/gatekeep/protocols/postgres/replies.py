@@ -1,4 +1,4 @@
-"""Reads a target's replies: relays them, checks them, and says what became of each execution.
+"""Reads a target's replies: relays them, checks them, and tells `settlement` what they say.
 
 Owns the queue of segments in flight; walks the table in `grammar`. Sends nothing to anybody, and
 knows nothing of the client's bytes.
@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
 
-from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import TargetFault
 from gatekeep.protocols.postgres import grammar as g
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.frames import ROW, skip_rows
 from gatekeep.protocols.postgres.messages import HEADER, TargetError
-from gatekeep.protocols.postgres.statements import NAMING_TAGS, Names, Statement
+from gatekeep.protocols.postgres.settlement import Settlement, ending, failing
+from gatekeep.protocols.postgres.statements import NAMING_TAGS, Names
 from gatekeep.protocols.postgres.turns import (
     READY,
-    Done,
     Execution,
     Notification,
     Relay,
@@ -30,15 +29,11 @@ from gatekeep.protocols.postgres.turns import (
     Violation,
 )
 
-_MAX_TAGS: Final = 100
-_MAX_TAG: Final = 128
-_MAX_TEXT: Final = 2_000
-_CACHED_OUTCOMES: Final = 256
-_CANCELED: Final = "57014"
 _IDLE_ROW: Final = g.TRANSITIONS[g.IDLE]
 _END_ROW: Final = g.TRANSITIONS[g.END]
 _FAILS: Final = frozenset((g.FAIL, g.FAIL_QUERY))
 _SHORTEST: Final = 4  # a length counts itself
+_READY_SIZE: Final = 6
 
 
 class Replies:
@@ -69,16 +64,10 @@ class Replies:
         self._need = 0  # how many bytes must be held before reading on makes sense
         self._row_left = 0  # of a DataRow that is half relayed
         self._passed = 0  # bytes of earlier chunks
-        self._mark = 0  # where the answer to the execution now answered begins
-        self._rows = 0
-        self._tags: list[str] = []
-        self._failure: TargetError | None = None
-        self._skipped: list[Execution] = []
+        self._settlement = Settlement()
         self._notices: list[bytes] = []
         self._reported = 0
         self._gone = False
-        self._fault_at = (0, 0)
-        self._outcomes: dict[tuple[str, int, int, int, str], Outcome] = {}
 
     # --- what is in flight ------------------------------------------------------------------------
 
@@ -92,14 +81,14 @@ class Replies:
         self._queue.append(segment)
         self.boundary = False
         if self._segment is None:
-            self._mark = self._passed
+            self._settlement.mark = self._passed
             self._segment = segment
             self._row = g.TRANSITIONS[segment.codes[0]]
             self.probing = segment.kind == "probe"
 
     def drop(self, executions: Sequence[Execution]) -> None:
         """These were released and then not sent, or sent and ignored: settled at the next Ready."""
-        self._skipped += executions
+        self._settlement.skipped += executions
 
     @property
     def idle(self) -> bool:
@@ -111,8 +100,8 @@ class Replies:
         found: list[Execution] = []
         for segment in self._queue:
             found += [done.execution for done in segment.done or ()]
-            found += _ending(segment, segment.at)
-        return found + self._skipped
+            found += ending(segment, segment.at)
+        return found + self._settlement.skipped
 
     def notice(self, data: bytes) -> list[TargetTurn]:
         """A message of ours for the client: now, or when the row that is half sent has ended."""
@@ -138,12 +127,10 @@ class Replies:
         if self._row_left:
             at = self._finish_row(data, pieces)
             start = at if pieces else 0
-        try:
-            start, at = self._read(data, start, at, pieces, turns)
-        except TargetFault as fault:
-            start, at = self._fault_at
+        start, at, fault = self._read(data, start, at, pieces, turns)
+        if fault:
             self.broken = True
-            turns.append(Violation(fault.public, "target"))
+            turns.append(Violation(fault, "target"))
         self._passed += at
         self._held = bytearray(data[at:]) if at < len(data) else b""
         data = data[:at] if self._held else data
@@ -154,11 +141,15 @@ class Replies:
             turns.insert(0, Relay(data))
         return turns
 
-    def _read(  # noqa: C901 - the hot loop: branches cost less than calls
+    def _read(  # noqa: C901, PLR0912, PLR0915 - the hot loop: branches cost less than calls
         self, data: bytes, start: int, at: int, pieces: list[bytes], turns: list[TargetTurn]
-    ) -> tuple[int, int]:
-        """Every whole message from `at` on; where the bytes not yet relayed begin, and the end."""
+    ) -> tuple[int, int, str]:
+        """Every whole message from `at` on.
+
+        Answers where the bytes not yet relayed begin, where they end, and the fault, if any.
+        """
         size = len(data)
+        self._need = HEADER.size
         try:
             while size - at >= HEADER.size:
                 kind, length = HEADER.unpack_from(data, at)
@@ -166,8 +157,8 @@ class Replies:
                 if kind == ROW and step is not None and not self.probing:
                     rows, end = skip_rows(data, at, size)
                     if not rows:
-                        raise TargetFault(f"DataRow of impossible length {length}")
-                    self._rows += rows
+                        return start, at, f"DataRow of impossible length {length}"
+                    self._settlement.rows += rows
                     at = end
                     if end > size:
                         self._row_left = end - size
@@ -175,16 +166,16 @@ class Replies:
                     continue
                 end = at + length + 1
                 if not _SHORTEST <= length <= g.MAX_MESSAGE:
-                    raise TargetFault(f"message of impossible length {length}")
+                    return start, at, f"message of impossible length {length}"
                 if step is None and kind not in g.ANY_TIME:
-                    raise TargetFault(f"unexpected message {chr(kind)!a}")
+                    return start, at, f"unexpected message {chr(kind)!a}"
                 if end > size:
                     self._need = end - at
-                    return start, at
+                    break
                 if step is not None and not self.probing:
                     state, effect = step
                     if effect:
-                        _EFFECTS[effect](self, data, at, end, turns)
+                        self._EFFECTS[effect](self, data, at, end, turns)
                     else:
                         g.check_shape(kind, data, at, end)
                     if state:
@@ -200,11 +191,9 @@ class Replies:
                         at = end
                         break
                 at = end
-        except TargetFault:
-            self._fault_at = start, at
-            raise
-        self._need = HEADER.size
-        return start, at
+        except TargetFault as fault:
+            return start, at, fault.public
+        return start, at, ""
 
     def _finish_row(self, data: bytes, pieces: list[bytes]) -> int:
         """Relay the rest of a row; then our own notices that waited for its end."""
@@ -275,81 +264,44 @@ class Replies:
         tag = g.tag_at(data, at, end)
         if tag in NAMING_TAGS:
             self._names.tagged(tag)
-        if len(self._tags) < _MAX_TAGS:
-            self._tags.append(tag[:_MAX_TAG])
-        elif len(self._tags) == _MAX_TAGS:
-            self._tags.append("…")
+        self._settlement.tagged(tag)
 
     def _ended(
-        self, execution: Execution, tag: str, end: int, turns: list[TargetTurn],
+        self,
+        execution: Execution,
+        tag: str | None,
+        end: int,
+        turns: list[TargetTurn],
         failure: TargetError | None = None,
-    ) -> None:  # fmt: skip
-        """An execution is over; what a Sync follows is settled when its transaction's end is known."""
-        here = self._passed + end
-        done = Done(execution, tag[:_MAX_TAG], self._rows, here - self._mark, failure)
-        self._mark = here
-        self._rows = 0
+    ) -> None:
+        """An execution is over; before a Sync it is settled when its transaction's end is known."""
+        done = self._settlement.end(execution, tag, self._passed + end, failure)
         segment = self._segment
         assert segment is not None  # noqa: S101 - an execution belongs to a segment
         if segment.kind != "sync" or self._gone:
-            turns.append(Settled(execution, self._outcome(done, "")))
+            turns.append(Settled(execution, self._settlement.outcome(done, "")))
         elif segment.done is None:
             segment.done = [done]
         else:
             segment.done.append(done)
 
     def _ready(self, data: bytes, at: int, end: int, turns: list[TargetTurn]) -> None:
-        ready = READY.get(chr(data[at + 5])) if end - at == 6 else None  # noqa: PLR2004 - header and status
+        ready = READY.get(chr(data[at + 5])) if end - at == _READY_SIZE else None
         segment = self._segment
         if ready is None or segment is None:
             raise TargetFault("ReadyForQuery: no such transaction status")
-        status = ready.status
-        failure = self._failure
-        if segment.codes[0] == g.QUERY or segment.codes[0] == g.CALL:
-            here = self._passed + end
-            tag = "; ".join(self._tags)
-            done = Done(segment.executions[0], tag, self._rows, here - self._mark, failure)
-            turns.append(Settled(done.execution, self._outcome(done, status)))
-        elif segment.done:
-            if failure is not None and status == "I" and self.status == "I":
-                _roll_back(segment.done, failure)
-            for done in segment.done:
-                turns.append(Settled(done.execution, self._outcome(done, status)))  # noqa: PERF401 - one as a rule
-        if self._skipped:
-            skipped = Outcome(OutcomeKind.SKIPPED, status=status)
-            turns += [Settled(execution, skipped) for execution in self._skipped]
-            self._skipped.clear()
-        self._mark = self._passed + end
-        self._rows = self._reported = 0
-        self._failure = None
-        if self._tags:
-            self._tags.clear()
-        self.status = status
+        self._settlement.ready(segment, self.status, ready.status, self._passed + end, turns)
+        self._reported = 0
+        self.status = ready.status
         self.owed -= 1
         self.boundary = True
-        self._names.ready(status, segment.kind)
+        self._names.ready(ready.status, segment.kind)
         turns.append(ready)
 
-    def _outcome(self, done: Done, status: str) -> Outcome:
-        failure = done.failure
-        bytes_in = done.execution.bytes_in
-        if failure is not None:
-            kind = OutcomeKind.CANCELLED if failure.sqlstate == _CANCELED else OutcomeKind.FAILED
-            return Outcome(
-                kind, done.tag, done.rows, bytes_in, done.bytes_out, failure.sqlstate,
-                failure.message[:_MAX_TEXT], status=status,
-            )  # fmt: skip
-        # Answers of one shape share one outcome: frozen objects are dear to make.
-        key = (done.tag, done.rows, bytes_in, done.bytes_out, status)
-        outcome = self._outcomes.get(key)
-        if outcome is None:
-            if len(self._outcomes) >= _CACHED_OUTCOMES:
-                self._outcomes.clear()
-            outcome = Outcome(
-                OutcomeKind.DONE, done.tag, done.rows, bytes_in, done.bytes_out, status=status
-            )
-            self._outcomes[key] = outcome
-        return outcome
+    _EFFECTS: ClassVar = {
+        g.PARSED: _parsed, g.BOUND: _bound, g.CLOSED: _closed, g.COMPLETE: _complete,
+        g.EMPTY: _empty, g.SUSPENDED: _suspended, g.TAGGED: _tagged, g.READY_NOW: _ready,
+    }  # fmt: skip
 
     # --- what may come at any time ----------------------------------------------------------------
 
@@ -408,13 +360,13 @@ class Replies:
         self._gone = fatal
         code = segment.codes[segment.at]
         ours = segment.message if code in _FAILS and not fatal and segment.nonce in body else None
-        self._failure = error if ours is None else TargetError("ERROR", ours.sqlstate, ours.primary)
+        self._settlement.failure = error if ours is None else TargetError("ERROR", ours.sqlstate, ours.primary)
         if code in g.SKIPS_ON_ERROR:
             self._skip(segment, error, end, turns)
         elif code != g.SYNC:
             self._row = _END_ROW
             if fatal and code != g.FAIL_QUERY:
-                self._ended(segment.executions[0], "; ".join(self._tags), end, turns, error)
+                self._ended(segment.executions[0], None, end, turns, error)
                 self._queue.popleft()
         return g.unmasked(b"E", body) if ours is None else messages.error_response(ours)
 
@@ -422,12 +374,12 @@ class Replies:
         self, segment: Segment, error: TargetError, end: int, turns: list[TargetTurn]
     ) -> None:
         """An error in the extended protocol: nothing up to the next Sync has a reply."""
-        failed = _failing(segment)
+        failed = failing(segment)
         self._names.failed()
         if failed is not None:
             self._ended(failed, "", end, turns, error)
         while True:
-            self._skipped += [one for one in _ending(segment, segment.at) if one is not failed]
+            self._settlement.skipped += [one for one in ending(segment, segment.at) if one is not failed]
             if segment.codes[-1] == g.SYNC:
                 segment.at = len(segment.codes) - 1
                 self._resume()
@@ -440,41 +392,3 @@ class Replies:
                 self._resume()
                 return
             segment = self._queue[0]
-
-
-_EFFECTS: Final = {
-    g.PARSED: Replies._parsed, g.BOUND: Replies._bound, g.CLOSED: Replies._closed,
-    g.COMPLETE: Replies._complete, g.EMPTY: Replies._empty, g.SUSPENDED: Replies._suspended,
-    g.TAGGED: Replies._tagged, g.READY_NOW: Replies._ready,
-}  # fmt: skip
-
-
-def _ending(segment: Segment, at: int) -> Iterator[Execution]:
-    """The executions whose end is the reply to a step from `at` on."""
-    for position in range(at, len(segment.codes)):
-        code = segment.codes[position]
-        if code in {g.EXECUTE, g.QUERY, g.CALL} or (
-            code == g.BIND and segment.owners[position].bind_only
-        ):
-            yield segment.owners[position]
-
-
-def _failing(segment: Segment) -> Execution | None:
-    """Whose failure an error at the present step is."""
-    code, owner = segment.codes[segment.at], segment.owners[segment.at]
-    if code in {g.EXECUTE, g.BIND}:
-        return owner  # type: ignore[no-any-return] # owners of these steps are executions
-    following = next(_ending(segment, segment.at), None)
-    if code == g.PARSE and isinstance(owner, Statement) and following is not None:
-        return following if following.statement_name == owner.name else None
-    return None
-
-
-def _roll_back(done: list[Done], failure: TargetError) -> None:
-    """An implicit transaction failed: what it did since its last COMMIT is undone."""
-    for one in reversed(done):
-        if one.tag in {"COMMIT", "ROLLBACK"}:
-            return
-        if one.failure is None:
-            text = f"rolled back with its pipeline: {failure.message}"
-            one.failure = TargetError(failure.severity, failure.sqlstate, text)

@@ -69,17 +69,15 @@ class Reader:
         if data[0] == g.PARSE and len(data) > _SHORTEST_BIND:
             at = _long_at(data, 1)[0] + 1
             parsed = self._parses.get(data[:at])
-            if parsed is None:
-                return None
         if len(data) - at < _SHORTEST_BIND or len(data) > JUDGED_LIMIT or data[at] != g.BIND:
             return None
         end = at + _long_at(data, at + 1)[0] + 1
         known = self._tails.get(data[end:])
-        if known is None:
+        if known is None or (at and parsed is None):
             return None
         name, codes = known
         try:
-            if data.index(0, at + 5, end) != at + 5 + len(name) or not data.startswith(name, at + 5):
+            if data[at + 5 : data.index(0, at + 5, end)] != name:
                 return None
             portal = self._bound(data, at + 6 + len(name), end, parsed)
         except (ValueError, struct.error):

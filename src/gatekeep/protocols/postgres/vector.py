@@ -6,7 +6,6 @@ Builds the probe and reads its one row. When to ask is `conversation`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Final
 
 from gatekeep.domain.sessions import SessionVector
@@ -26,7 +25,7 @@ _MAX_NAMES: Final = 500
 # Every name is qualified and no operator is used: search_path may be anybody's by now. The last
 # column names statements made by SQL PREPARE, which may hide behind a name that we know.
 _QUERY: Final = (
-    "SELECT "
+    "SELECT "  # noqa: S608 - all of it is constants of this file
     + ", ".join(f"pg_catalog.current_setting('{name}')" for name in SETTINGS)
     + ", pg_catalog.pg_my_temp_schema()"
     + ", (SELECT pg_catalog.json_agg(s.name) FROM (SELECT p.name FROM"
@@ -55,15 +54,14 @@ def read_row(body: bytes) -> tuple[SessionVector, list[str] | None]:
     Raises TargetFault for anything but the row that was asked for.
     """
     try:
-        values = _columns(body)
-        *settings, temp_schema, names = values
-        if len(settings) != len(SETTINGS) or not all(isinstance(one, str) for one in settings):
-            raise ValueError
-        given: Mapping[str, str] = dict(zip(SETTINGS, map(str, settings), strict=True))
+        *settings, temp_schema, names = _columns(body)
+        given = {name: str(value) for name, value in zip(SETTINGS, settings, strict=True)}
         temporary = int(temp_schema or "") != 0
         prepared = [str(name) for name in json.loads(names)] if names else []
     except (ValueError, IndexError, TypeError):
         raise TargetFault("the session vector: an answer of the wrong shape") from None
+    if None in settings:
+        raise TargetFault("the session vector: a setting without a value")
     return SessionVector(**given, temp_objects=temporary), (
         prepared if len(prepared) < _MAX_NAMES else None
     )
