@@ -45,7 +45,7 @@ def directory(desk: TokenDesk, *items: dict[str, object], owner_uid: int = 0) ->
         desk,
         SecretReader({"FIXED": FIXED, "SHORT": "abc", "ODD": "é" * 30}),
         owner_uid=owner_uid,
-        os_user_of=OS_USERS.get,
+        os_account_of=OS_USERS.get,
     )
 
 

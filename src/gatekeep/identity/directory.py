@@ -20,7 +20,7 @@ from gatekeep.identity.tokens import ITERATIONS, LIVE_TOKENS, TokenDesk, verifie
 MIN_REFERENCED_TOKEN: Final = 24
 """Shortest token that a file may bring: it must stand against guessing, not against memory."""
 
-OsUserName = Callable[[int], str | None]
+OsAccountName = Callable[[int], str | None]
 
 
 def os_user_name(uid: int) -> str | None:
@@ -45,12 +45,12 @@ class EmbeddedDirectory:
         secrets: SecretReader,
         *,
         owner_uid: int,
-        os_user_of: OsUserName = os_user_name,
+        os_account_of: OsAccountName = os_user_name,
     ) -> None:
         self._tokens = tokens
         self._secrets = secrets
         self._owner_uid = owner_uid
-        self._os_user_of = os_user_of
+        self._os_account_of = os_account_of
         self._principals: Mapping[str, Principal] = {}
         self._by_os_user: Mapping[str, Principal] = {}
         self.reload(entries)
@@ -75,7 +75,7 @@ class EmbeddedDirectory:
 
     def principal_of_uid(self, uid: int) -> Principal | None:
         """The principal with that local account; else, for who owns the state directory, `owner`."""
-        name = self._os_user_of(uid)
+        name = self._os_account_of(uid)
         mapped = self._by_os_user.get(name) if name else None
         if mapped is not None:
             return mapped

@@ -6,10 +6,11 @@ here is a secret in clear: tokens are verifiers, keys are wrapped, and pages are
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import apsw
 import orjson
@@ -17,7 +18,6 @@ import orjson
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.gate.ports import OutboxRow, StoredToken, TokenRow
-from gatekeep.runtime.clock import Clock, random_bytes
 from gatekeep.stores.sqlite.database import open_database
 
 _KEY_ID_BYTES: Final = 16
@@ -61,6 +61,13 @@ class PolicyVersion:
     activated_us: int
 
 
+class WallClock(Protocol):
+    """The part of `runtime.clock.Clock` that a store needs."""
+
+    def wall_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+
+
 class StateStore:
     """The state of one gateway. Implements gate.ports.TokenStore and journal.keys.WrappedKeys.
 
@@ -68,12 +75,12 @@ class StateStore:
     cannot be written (full, locked for seconds, broken), and then nothing was changed.
     """
 
-    def __init__(self, connection: apsw.Connection, clock: Clock) -> None:
+    def __init__(self, connection: apsw.Connection, clock: WallClock) -> None:
         self._connection = connection
         self._clock = clock
 
     @classmethod
-    def open(cls, path: Path, key: bytes, clock: Clock) -> StateStore:
+    def open(cls, path: Path, key: bytes, clock: WallClock) -> StateStore:
         """Open or make the database. Raises as `open_database` does."""
         return cls(open_database(path, key, MIGRATIONS), clock)
 
@@ -88,7 +95,7 @@ class StateStore:
         with self._transaction():
             self._connection.execute(
                 "INSERT INTO settled_values VALUES ('salt_key', ?) ON CONFLICT DO NOTHING",
-                (random_bytes(_SALT_KEY_BYTES),),
+                (secrets.token_bytes(_SALT_KEY_BYTES),),
             )
             found = self._one("SELECT value FROM settled_values WHERE name = 'salt_key'")
         return bytes(found[0])
