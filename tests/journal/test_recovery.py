@@ -295,9 +295,9 @@ async def test_an_erased_persons_open_session_is_aborted_under_another_key(
 
 
 def _copy(bench: Bench, where: Path) -> Path:
-    """The spool as a kill at this moment would leave it."""
+    """The spool as a kill at this moment would leave it; what follows from events comes first."""
     where.mkdir()
-    for entry in bench.spool.iterdir():
-        if entry.suffix != ".part":
-            (where / entry.name).write_bytes(entry.read_bytes())
+    names = ["open", "acked"]
+    for name in (*names, *(entry.name for entry in sorted(bench.spool.glob("*.seg")))):
+        (where / name).write_bytes((bench.spool / name).read_bytes())
     return where

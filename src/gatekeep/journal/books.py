@@ -53,12 +53,11 @@ class Books:
 
     def undo(self, batch: Batch) -> None:
         """Nothing of `batch` is in the log. Batches are undone in reverse order."""
-        for event in reversed(batch.events):
-            kind, chain = event.kind, event.chain
-            if kind is _RELEASED and event.pending is not None:
-                self._actions.pop(event.pending.n, None)
+        for pending, chain, kind, _, _, counters in reversed(batch.events):
+            if kind is _RELEASED:
+                self._actions.pop(pending.n, None)
             elif kind is _FINISHED or kind is _UNKNOWN:
-                self._actions[_of(event.counters)] = chain.session_id
+                self._actions[_of(counters)] = chain.session_id
             elif kind is _CLOSED or kind is _ABORTED:
                 chain.closed = False
                 self._open[chain.session_id] = chain
@@ -79,11 +78,15 @@ class Books:
         return encode_open_things(n, sessions, self._actions)
 
 
-def ends_undone(event: Appended, first: int) -> bool:
-    """Whether what this event ends was itself taken back (its index is `first` or later)."""
-    return event.chain.q == 0 or (
-        event.kind in (_FINISHED, _UNKNOWN) and _of(event.counters) >= first
-    )
+def may_end_again(event: Appended, first: int) -> bool:
+    """Whether an event that was taken back is an ending that must be written all the same.
+
+    Not if what it ends was itself taken back: its index is `first` or later.
+    """
+    _, chain, kind, _, _, counters = event
+    if kind not in _ENDINGS or chain.q == 0:
+        return False
+    return kind in (_CLOSED, _ABORTED) or _of(counters) < first
 
 
 def _of(counters: bytes) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
 
 from gatekeep.domain.events import EventKind, Receipt
 from gatekeep.errors import JournalUnavailable
@@ -105,17 +104,6 @@ class _BatchFuture(asyncio.Future[None]):
         return False
 
 
-class Appended(NamedTuple):
-    """What was asked for, kept until it is durable, so that it can be undone or appended again."""
-
-    pending: Pending | None
-    chain: Chain
-    kind: EventKind
-    payload: bytes
-    decision: bytes
-    counters: bytes
-
-
 class Batch:
     """Events that become durable together."""
 
@@ -147,13 +135,12 @@ class Batch:
 
 
 class Pending:
-    """The gate's PendingReceipt."""
+    """The gate's PendingReceipt. Index and batch are set when it is appended (again)."""
 
     __slots__ = ("batch", "n")
 
-    def __init__(self, n: int, batch: Batch) -> None:
-        self.n = n
-        self.batch = batch
+    n: int
+    batch: Batch
 
     async def durable(self) -> Receipt:
         """Wait for the fsync. Raises JournalUnavailable if it fails or takes too long."""
@@ -167,3 +154,8 @@ class Pending:
         if error is not None:
             raise JournalUnavailable(error.public, cause=error.cause, fatal=error.fatal)
         return Receipt(self.n, batch.number)
+
+
+# what was asked for, kept until it is durable, so that it can be undone or appended again:
+# receipt, chain, kind, payload, decision, counters. A plain tuple: one is made for every event.
+Appended = tuple[Pending, Chain, EventKind, bytes, bytes, bytes]

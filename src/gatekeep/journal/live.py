@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
-from gatekeep.journal.books import Books, ends_undone, is_ending
-from gatekeep.journal.chain import Appended, Batch, Chain, Pending, Place
+from gatekeep.journal.books import Books, is_ending, may_end_again
+from gatekeep.journal.chain import Batch, Chain, Pending, Place
 from gatekeep.journal.encoding import canonical_json
 from gatekeep.journal.frames import MAX_BODY_BYTES
 from gatekeep.journal.keys import KeyRing, WrappedKeys
@@ -78,7 +78,6 @@ class LiveJournal:
         self._current: Batch | None = None
         self._queue: deque[Batch] = deque()
         self._in_flight: deque[Batch] = deque()
-        self._waiting_bytes = 0
         self._stale_refusals = 0
         self._flushing = False
         self._started: asyncio.Future[None] = self._loop.create_future()
@@ -156,9 +155,9 @@ class LiveJournal:
             raise TypeError("not a stream of this journal")
         if self._full or self._ended or stream.closed:
             self._refuse(stream, kind)
-        if self._waiting_bytes > _WAITING_BYTES:
-            raise JournalUnavailable("the journal is too slow", cause="64 MiB wait for the disk")
-        return self._put(Appended(None, stream, kind, payload, decision, counters))
+        pending = Pending()
+        self._put(pending, stream, kind, payload, decision, counters)
+        return pending
 
     def close_stream(self, stream: object) -> None:
         """Forget a stream. One without its closing event stays open in the log's own books."""
@@ -222,8 +221,10 @@ class LiveJournal:
         if not is_ending(kind):
             raise JournalUnavailable("the journal has no room", cause="disk full")
 
-    def _put(self, event: Appended) -> Pending:
-        pending, chain, kind, payload, decision, counters = event
+    def _put(
+        self, pending: Pending, chain: Chain, kind: EventKind, payload: bytes, decision: bytes,
+        counters: bytes,
+    ) -> None:
         at = self._time.read()
         if self._time.step_us:
             self._note_step()
@@ -232,9 +233,9 @@ class LiveJournal:
         if kind is _CLOSED or kind is _ABORTED:
             counters = counters or b'{"count":%d,"head":"%b"}' % (chain.q, chain.previous)
         n = self._next_n
-        if len(payload) > self._payload_limit:
-            raise JournalUnavailable("this event is too large to be recorded")
-        batch = self._batch_for(len(payload))
+        batch = self._current
+        if batch is None or batch.size + len(payload) > self._batch_limit:
+            batch = self._new_batch(len(payload))
         q, previous = chain.q, chain.previous
         record = chain.seal(n, kind, payload, decision, counters, at)
         if chain.batch is not batch:
@@ -242,21 +243,17 @@ class LiveJournal:
             batch.before.append((chain, q, previous))
         batch.parts.append(record)
         batch.size += len(record)
-        self._waiting_bytes += len(record)
+        batch.events.append((pending, chain, kind, payload, decision, counters))
+        pending.n, pending.batch = n, batch
         self._next_n = n + 1
-        if pending is None:
-            pending = Pending(n, batch)
-            event = Appended(pending, chain, kind, payload, decision, counters)
-        else:
-            pending.n, pending.batch = n, batch
-        batch.events.append(event)
         self._books.note(n, chain, kind, counters)
-        return pending
 
-    def _batch_for(self, payload_length: int) -> Batch:
-        batch = self._current
-        if batch is not None and batch.size + payload_length <= self._batch_limit:
-            return batch
+    def _new_batch(self, payload_length: int) -> Batch:
+        """The batch to fill from now on. Raises JournalUnavailable if there can be none."""
+        if payload_length > self._payload_limit:
+            raise JournalUnavailable("this event is too large to be recorded")
+        if sum(batch.size for batch in self._queue) > _WAITING_BYTES:
+            raise JournalUnavailable("the journal is too slow", cause="64 MiB wait for the disk")
         batch = self._current = Batch(self._next_n, self._loop, closing=self._full)
         batch.timer = self._loop.call_later(self._deadline_s, self._late, batch)
         self._queue.append(batch)
@@ -269,7 +266,7 @@ class LiveJournal:
         step, self._time.step_us = self._time.step_us, 0
         if not (self._full or self._ended or self.system.closed):
             payload = canonical_json({"step_us": step})
-            self._put(Appended(None, self.system, EventKind.CLOCK_STEPPED, payload, b"", b""))
+            self._put(Pending(), self.system, EventKind.CLOCK_STEPPED, payload, b"", b"")
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -322,7 +319,6 @@ class LiveJournal:
             return
         batch = self._in_flight.popleft()
         self.durable_n = batch.first_n + len(batch.events)
-        self._waiting_bytes -= batch.size
         batch.resolve()
         batch.events.clear()
         if self._queue:
@@ -370,14 +366,13 @@ class LiveJournal:
         self._full = True
         for batch in reversed(undone):
             self._books.undo(batch)
-            self._waiting_bytes -= batch.size
         first = self._next_n = undone[0].first_n
         self._next_number = number
         for batch in undone:
             if not batch.closing:
                 for event in batch.events:
-                    if is_ending(event.kind) and not ends_undone(event, first):
-                        self._put(event)
+                    if may_end_again(event, first):
+                        self._put(*event)
             batch.resolve(JournalUnavailable("the journal has no room", cause="disk full"))
         if self._drained is not None and not self._queue and not self._drained.done():
             self._drained.set_result(None)

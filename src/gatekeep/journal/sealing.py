@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
@@ -28,7 +29,7 @@ _INNER_PAD = b"\x36" * (_SHA256_BLOCK - KEY_BYTES)
 _OUTER_PAD = b"\x5c" * (_SHA256_BLOCK - KEY_BYTES)
 _EVENT_INFO = b"gk/ev/1|%d"
 _DRAW_EVENTS = 256
-_FRESH_BYTES = NONCE_BYTES + SALT_BYTES
+_FRESH = struct.Struct(f"{NONCE_BYTES}s{SALT_BYTES}s")
 
 
 class RandomPool:
@@ -39,19 +40,15 @@ class RandomPool:
 
     def __init__(self, source: Callable[[int], bytes] = os.urandom) -> None:
         self._source = source
-        self._bytes = b""
-        self._used = 0
+        self._drawn: Iterator[tuple[bytes, bytes]] = iter(())
 
     def take(self) -> tuple[bytes, bytes]:
         """A fresh nonce (12 bytes) and salt (32 bytes)."""
-        start = self._used
-        if start == len(self._bytes):
-            self._bytes = self._source(_FRESH_BYTES * _DRAW_EVENTS)
-            start = 0
-        middle = start + NONCE_BYTES
-        end = self._used = start + _FRESH_BYTES
-        pool = self._bytes
-        return pool[start:middle], pool[middle:end]
+        fresh = next(self._drawn, None)
+        if fresh is None:
+            self._drawn = _FRESH.iter_unpack(self._source(_FRESH.size * _DRAW_EVENTS))
+            fresh = next(self._drawn)
+        return fresh
 
 
 class SessionSealer:
