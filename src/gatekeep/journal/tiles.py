@@ -155,6 +155,10 @@ class GrowingTree:
 
     def root(self) -> bytes:
         """Root hash of the tree as it stands."""
+        return join_subtrees(self.parts())
+
+    def parts(self) -> list[bytes]:
+        """Roots of the complete subtrees that make up the tree, left to right."""
         parts: list[bytes] = []
         for edge in reversed(self._edges):
             first = 0
@@ -162,7 +166,7 @@ class GrowingTree:
                 width = 1 << ((len(edge) - first).bit_length() - 1)
                 parts.append(fold(edge[first : first + width]))
                 first += width
-        return join_subtrees(parts)
+        return parts
 
 
 class TileReader:
