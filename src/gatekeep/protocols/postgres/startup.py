@@ -237,7 +237,8 @@ def _encoding_notices(asked: str) -> tuple[WireMessage, ...]:
 
 
 def _violation(what: str) -> ClientFault:
-    return _refusal(messages.client_violation(what), cause=what)
+    detail = what[0].upper() + what[1:] + "."
+    return _refusal(messages.client_violation(detail), cause=what)
 
 
 def _refusal(answer: WireMessage, *, cause: str = "") -> ClientFault:

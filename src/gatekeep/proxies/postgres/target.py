@@ -1,0 +1,334 @@
+"""Connects to a Postgres target: dial, TLS, proof both ways, until it is ready for a query.
+
+Believes nothing before the target has proven itself, and shows a client nothing said before that.
+Carries no statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import ssl
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from gatekeep import messages as words
+from gatekeep.domain.targets import Target, TargetTls
+from gatekeep.errors import TargetFault
+from gatekeep.messages import WireMessage
+from gatekeep.protocols.postgres import messages
+from gatekeep.protocols.postgres.cancel import CancelKey, cancel_request
+from gatekeep.protocols.postgres.scram import NONCE_BYTES, ClientExchange, salted_password
+from gatekeep.protocols.postgres.startup import ssl_request
+from gatekeep.proxies.postgres.pump import TlsInfo, WireEnd
+from gatekeep.proxies.postgres.tls import end_point_hash
+from gatekeep.runtime.offload import Offload
+
+DIAL_LIMIT_S: Final = 10.0
+OLDEST_VERSION: Final = 130000
+
+_MAX_MESSAGE_BYTES: Final = 64 * 1024
+_MAX_MESSAGES: Final = 1024
+_MAX_NOTICES: Final = 16
+_OFFLOAD_ITERATIONS: Final = 8192
+_KEPT_PASSWORDS: Final = 256
+_VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}\Z")
+_VERIFYING = frozenset({TargetTls.VERIFY_CA, TargetTls.VERIFY_FULL})
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Where a target is and how the way there is protected; `name` is its alias."""
+
+    name: str
+    host: str
+    port: int
+    tls: TargetTls
+    tls_ca: str = ""
+    limit_s: float = DIAL_LIMIT_S
+
+    @classmethod
+    def to(cls, target: Target) -> Dial:
+        """The way to a registered target."""
+        return cls(target.name, target.host, target.port, target.tls, target.tls_ca)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How to sign in there. `auth` is `scram`, or names `md5` or `cleartext` as also permitted."""
+
+    user: str
+    password: str = field(repr=False)
+    auth: str = "scram"
+
+
+@dataclass(slots=True)
+class TargetLink:
+    """A connection that is ready for a query.
+
+    `parameters` are what ParameterStatus said, `server_version` as `server_version_num`;
+    `notices` are bodies of NoticeResponse that came on the way.
+    """
+
+    dial: Dial
+    wire: WireEnd
+    parameters: dict[str, str]
+    key: CancelKey | None
+    server_version: int
+    notices: tuple[bytes, ...]
+    tls: TlsInfo | None
+
+
+class TargetConnector:
+    """Makes connections to targets. `draw(count)` gives random bytes.
+
+    Keeps client contexts, and salted passwords (which cost milliseconds each), in memory.
+    """
+
+    def __init__(self, draw: Callable[[int], bytes], offload: Offload) -> None:
+        self._draw = draw
+        self._offload = offload
+        self._contexts: dict[tuple[str, str, int], ssl.SSLContext] = {}
+        self._salted: OrderedDict[tuple[str, bytes, int], bytes] = OrderedDict()
+
+    async def connect(self, dial: Dial, credential: Credential, startup: bytes) -> TargetLink:
+        """Connect, sign in, and wait until the target is ready; at most `dial.limit_s`.
+
+        Raises TargetFault with the message for the client in `answer`.
+        """
+        try:
+            async with asyncio.timeout(dial.limit_s):
+                wire = await self._reach(dial, encrypt=dial.tls is not TargetTls.DISABLE)
+                try:
+                    wire.write(startup)
+                    return await _Entry(self, dial, credential, wire).run()
+                except BaseException:
+                    wire.abort()
+                    raise
+        except TargetFault as fault:
+            if fault.answer is None:
+                fault.answer = words.target_violation(dial.name)
+            raise
+        except TimeoutError:
+            raise _silent(dial, f"no answer in {dial.limit_s} s") from None
+        except (OSError, ssl.SSLError, EOFError) as error:
+            raise _silent(dial, f"{type(error).__name__}: {error}") from error
+
+    async def cancel(self, link: TargetLink) -> None:
+        """Ask the target to cancel what runs on `link`, over a connection protected alike.
+
+        Returns once the target has closed it, which means that it took the request. Raises
+        TargetFault if it cannot be reached.
+        """
+        if link.key is None:
+            return
+        dial = link.dial
+        try:
+            async with asyncio.timeout(dial.limit_s):
+                wire = await self._reach(dial, encrypt=link.tls is not None)
+                wire.write(cancel_request(link.key))
+                try:
+                    while await wire.read():
+                        pass
+                finally:
+                    wire.abort()
+        except TimeoutError:
+            raise _silent(dial, f"no answer in {dial.limit_s} s") from None
+        except (OSError, ssl.SSLError, EOFError) as error:
+            raise _silent(dial, f"{type(error).__name__}: {error}") from error
+
+    async def salted(self, password: str, salt: bytes, iterations: int) -> bytes:
+        """SaltedPassword, remembered; long computations leave the loop."""
+        key = (password, salt, iterations)
+        known = self._salted.get(key)
+        if known is not None:
+            self._salted.move_to_end(key)
+            return known
+        if iterations > _OFFLOAD_ITERATIONS:
+            made = await self._offload.run(lambda: salted_password(*key))
+        else:
+            made = salted_password(*key)
+        self._salted[key] = made
+        if len(self._salted) > _KEPT_PASSWORDS:
+            self._salted.popitem(last=False)
+        return made
+
+    def nonce(self) -> bytes:
+        """Fresh random bytes for one exchange."""
+        return self._draw(NONCE_BYTES)
+
+    async def _reach(self, dial: Dial, *, encrypt: bool) -> WireEnd:
+        loop = asyncio.get_running_loop()
+        _, wire = await loop.create_connection(WireEnd, dial.host, dial.port)
+        try:
+            if encrypt:
+                await self._protect(dial, wire)
+        except BaseException:
+            wire.abort()
+            raise
+        return wire
+
+    async def _protect(self, dial: Dial, wire: WireEnd) -> None:
+        """SSLRequest; one letter is the answer, and nothing may come behind it."""
+        wire.write(ssl_request())
+        letter = await wire.read_exactly(1)
+        if letter == b"S":
+            context = self._context(dial)
+            await wire.start_tls(
+                context, server_side=False, name=dial.host, limit_s=dial.limit_s
+            )
+        elif letter != b"N" or dial.tls is not TargetTls.PREFER:
+            raise _silent(dial, "it refused TLS")
+
+    def _context(self, dial: Dial) -> ssl.SSLContext:
+        mode = dial.tls
+        if mode is TargetTls.REQUIRE and dial.tls_ca:
+            mode = TargetTls.VERIFY_CA  # as libpq: a named CA is meant to be used
+        age = Path(dial.tls_ca).stat().st_mtime_ns if dial.tls_ca else 0
+        key = (mode.value, dial.tls_ca, age)
+        context = self._contexts.get(key)
+        if context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.set_alpn_protocols(["postgresql"])
+            context.check_hostname = mode is TargetTls.VERIFY_FULL
+            if mode not in _VERIFYING:
+                context.verify_mode = ssl.CERT_NONE
+            elif dial.tls_ca:
+                context.load_verify_locations(dial.tls_ca)
+            else:
+                context.load_default_certs()
+            self._contexts[key] = context
+        return context
+
+
+class _Entry:
+    """One start-up conversation with a target, from the start-up packet to ReadyForQuery."""
+
+    def __init__(
+        self, connector: TargetConnector, dial: Dial, credential: Credential, wire: WireEnd
+    ) -> None:
+        self._connector = connector
+        self._dial = dial
+        self._credential = credential
+        self._wire = wire
+        self._tls = wire.tls
+        self._exchange: ClientExchange | None = None
+        self._proven = False
+        self._entered = False
+
+    async def run(self) -> TargetLink:
+        parameters: dict[str, str] = {}
+        notices: list[bytes] = []
+        key: CancelKey | None = None
+        for _ in range(_MAX_MESSAGES):
+            kind, body = await self._message()
+            if kind == b"R" and not self._entered:
+                await self._authenticate(*messages.read_authentication(body))
+            elif kind == b"E":
+                raise self._refused(body)
+            elif not self._entered:
+                raise TargetFault("start-up", cause=f"message {kind!r} before authentication")
+            elif kind == b"S":
+                name, value = messages.read_parameter_status(body)
+                parameters[name] = value
+            elif kind == b"K":
+                key = CancelKey(*messages.read_backend_key_data(body))
+            elif kind == b"N":
+                messages.read_fields(body)
+                notices = [*notices, body][-_MAX_NOTICES:]
+            elif kind == b"Z" and messages.read_ready(body) == "I":
+                version = self._version(parameters)
+                return TargetLink(
+                    self._dial, self._wire, parameters, key, version, tuple(notices), self._tls
+                )
+            else:
+                raise TargetFault("start-up", cause=f"message {kind!r} in start-up")
+        raise TargetFault("start-up", cause="too many messages")
+
+    async def _message(self) -> tuple[bytes, bytes]:
+        kind, length = messages.HEADER.unpack(await self._wire.read_exactly(5))
+        if not 4 <= length <= _MAX_MESSAGE_BYTES:  # noqa: PLR2004 - the length counts itself
+            raise TargetFault("start-up", cause=f"message of {length} bytes")
+        return bytes((kind,)), await self._wire.read_exactly(length - 4)
+
+    async def _authenticate(self, code: int, data: bytes) -> None:
+        if code == messages.AUTH_OK:
+            if not self._proven:
+                raise self._distrusted("let the gateway in without a proof")
+            self._entered = True
+        elif code == messages.AUTH_SASL and self._exchange is None:
+            binding = end_point_hash(self._tls.peer_certificate) if self._tls else b""
+            offered = messages.read_sasl_mechanisms(data)
+            self._exchange = ClientExchange(
+                offered, nonce=self._connector.nonce(), binding=binding
+            )
+            first = self._exchange.first()
+            self._send(messages.sasl_initial_response(self._exchange.mechanism, first))
+        elif code == messages.AUTH_SASL_CONTINUE and self._exchange is not None:
+            exchange = self._exchange
+            exchange.challenge(data)
+            salted = await self._connector.salted(
+                self._credential.password, exchange.salt, exchange.iterations
+            )
+            self._send(messages.sasl_response(exchange.proof(salted)))
+        elif code == messages.AUTH_SASL_FINAL and self._exchange is not None:
+            self._exchange.verify(data)
+            self._proven = True
+        else:
+            self._old_method(code, data)
+
+    def _old_method(self, code: int, data: bytes) -> None:
+        """A password method that must be named for this target; the target proves nothing by it."""
+        credential = self._credential
+        if self._exchange is not None or self._proven:
+            raise self._distrusted(f"changed the method to {code}")
+        if code == messages.AUTH_MD5 and credential.auth == "md5" and len(data) == 4:  # noqa: PLR2004 - its salt
+            inner = _md5((credential.password + credential.user).encode())
+            answer = b"md5" + _md5(inner + data)
+        elif code == messages.AUTH_CLEARTEXT and credential.auth == "cleartext":
+            if self._tls is None or self._dial.tls is not TargetTls.VERIFY_FULL:
+                raise self._distrusted("wants the password in clear, but TLS is not verify-full")
+            answer = credential.password.encode()
+        else:
+            raise self._distrusted(f"asks for authentication method {code}, which is not named")
+        self._proven = True
+        self._send(messages.password_message(answer))
+
+    def _send(self, data: bytes) -> None:
+        self._wire.write(data)
+
+    def _distrusted(self, cause: str) -> TargetFault:
+        return _silent(self._dial, cause)
+
+    def _refused(self, body: bytes) -> TargetFault:
+        """An ErrorResponse: shown only from a target that has proven itself."""
+        said = messages.read_error(body)
+        fault = _silent(self._dial, f"{said.sqlstate} {words.printable(said.message)}")
+        if self._entered and _SQLSTATE.match(said.sqlstate):
+            fault.answer = words.target_refused(self._dial.name, said.sqlstate, said.message)
+        return fault
+
+    def _version(self, parameters: dict[str, str]) -> int:
+        found = _VERSION.match(parameters.get("server_version", ""))
+        version = int(found[1]) * 10000 + int(found[2] or 0) if found else 0
+        if version < OLDEST_VERSION:
+            raise _fault(words.not_offered("PostgreSQL before 13"), f"version {version}")
+        return version
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest().encode()
+
+
+def _silent(dial: Dial, cause: str) -> TargetFault:
+    return _fault(words.target_silent(dial.name), cause)
+
+
+def _fault(answer: WireMessage, cause: str) -> TargetFault:
+    return TargetFault(answer.primary, cause=cause, answer=answer)

@@ -1,0 +1,100 @@
+"""Certificates for tests: a CA of one's own, and leaves for loopback, written to a directory."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
+
+_BEGINS = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+_ENDS = dt.datetime(2120, 1, 1, tzinfo=dt.UTC)
+
+Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """PEM files of one certificate and its key."""
+
+    certificate: Path
+    key: Path
+
+
+class Authority:
+    """A CA whose certificate is `ca.pem` in `directory`."""
+
+    def __init__(self, directory: Path, name: str = "ca") -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.certificate = directory / f"{name}.pem"
+        made = _built(self._name, self._name, self._key, self._key, authority=True)
+        self.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+    def issue(
+        self, name: str, *, hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
+        digest: hashes.HashAlgorithm | None = None, edwards: bool = False,
+    ) -> CertificateFiles:  # fmt: skip
+        """A leaf for these hosts; `digest` signs it (SHA-256), `edwards` makes it self-signed."""
+        key: Key = (
+            ed25519.Ed25519PrivateKey.generate() if edwards
+            else ec.generate_private_key(ec.SECP256R1())
+        )  # fmt: skip
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        signer: Key = key if edwards else self._key
+        issuer = subject if edwards else self._name
+        made = _built(subject, issuer, key, signer, hosts=hosts, digest=digest)
+        files = CertificateFiles(
+            self._directory / f"{name}.pem", self._directory / f"{name}.key"
+        )
+        files.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        files.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        files.key.chmod(0o600)
+        return files
+
+
+def _built(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: Key,
+    signer: Key,
+    *,
+    hosts: tuple[str, ...] = (),
+    digest: hashes.HashAlgorithm | None = None,
+    authority: bool = False,
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_BEGINS)
+        .not_valid_after(_ENDS)
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    )
+    if hosts:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
+        )
+    edwards = isinstance(signer, ed25519.Ed25519PrivateKey)
+    return builder.sign(signer, None if edwards else digest or hashes.SHA256())
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
