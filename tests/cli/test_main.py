@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated
+
 import pytest
-from support.gateway_thread import Gatekeep
+import typer
+from support.gateway_thread import Gatekeep, Gateway
+
+from gatekeep.cli.exits import Exit
 
 NOUNS = ("audit", "sessions", "targets", "principals", "tokens", "policy")
 SOCKET_VERBS = (
@@ -49,3 +59,51 @@ def test_every_verb_takes_the_shared_options(gatekeep: Gatekeep, verb: tuple[str
     out = gatekeep(*verb, "--help").out
     for option in ("-o, --output", "--state", "--color", "--header"):
         assert option in out
+
+
+def _lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def verify_command(
+        place: Annotated[Path, typer.Argument(help="Where the log is.")],
+        *,
+        code: Annotated[int, typer.Option(help="What to answer.")] = 0,
+    ) -> int:
+        """Prove it."""
+        sys.stdout.write(f"verified {place}\n")
+        return code
+
+    monkeypatch.setattr(
+        importlib, "import_module", lambda _name: SimpleNamespace(verify_command=verify_command)
+    )
+
+
+def test_a_lent_verb_keeps_its_own_options_and_code(
+    gatekeep: Gatekeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verbs that are written elsewhere get their arguments, and their exit code is the command's."""
+    _lent(monkeypatch)
+    told = gatekeep("audit", "verify", "journal", "--code", "3")
+    assert (told.code, told.out) == (3, "verified journal\n")
+    assert "--code" in gatekeep("audit", "verify", "--help").out
+
+
+def test_wrong_usage_of_evidence_is_64(gatekeep: Gatekeep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 means incomplete evidence there, so a slip of the pen has a code that means nothing else."""
+    _lent(monkeypatch)
+    for arguments in ((), ("journal", "--bogus"), ("journal", "--code", "x")):
+        told = gatekeep("audit", "verify", *arguments)
+        assert told.code == Exit.EVIDENCE_USAGE
+        assert told.err.endswith("try: gatekeep audit verify --help\n")
+
+
+def test_a_poor_encoding_is_no_failure(gateway: Gateway, tmp_path: Path) -> None:
+    """Where the reader's encoding has no `→`, its code is written instead."""
+    gateway.world.drawer.make("alice", ttl_s=None, note="a → b")
+    done = subprocess.run(
+        [sys.executable, "-m", "gatekeep.cli.main", "tokens", "ls", "--state", str(tmp_path)],
+        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == Exit.DONE
+    assert done.stdout.endswith("\ta \\u2192 b\n")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from gatekeep.cli.events import COLUMNS, SHORT, TailLines, detail_lines, event_row
+from gatekeep.cli.exits import Exit
 from gatekeep.cli.output import Format, json_text
 from gatekeep.cli.verbs import Call, lend, noun, verb
 
@@ -130,9 +131,22 @@ lend(
     "verify",
     f"{_FILES}:verify_command",
     "Prove on files that nothing was changed or removed. Exit codes of its own: docs/cli.md.",
+    usage=Exit.EVIDENCE_USAGE,
 )
-lend(app, "prove", f"{_FILES}:prove_command", "Write the offline proof of one event.")
-lend(app, "check", f"{_FILES}:check_command", "Check such a proof.")
+lend(
+    app,
+    "prove",
+    f"{_FILES}:prove_command",
+    "Write the offline proof of one event.",
+    usage=Exit.EVIDENCE_USAGE,
+)
+lend(
+    app,
+    "check",
+    f"{_FILES}:check_command",
+    "Check such a proof.",
+    usage=Exit.EVIDENCE_USAGE,
+)
 lend(
     app,
     "rebuild-index",

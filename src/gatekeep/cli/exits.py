@@ -18,7 +18,7 @@ from gatekeep.errors import (
 
 
 class Exit(enum.IntEnum):
-    """Every exit code of `gatekeep`; `audit verify`, `prove` and `check` have their own."""
+    """Every exit code of `gatekeep`; `audit verify`, `prove` and `check` add meanings of their own."""
 
     DONE = 0
     FAILED = 1
@@ -30,6 +30,7 @@ class Exit(enum.IntEnum):
     STILL_WAITING = 7
     CHECK_FAILED = 8
     NOT_REACHED = 9
+    EVIDENCE_USAGE = 64
     CANNOT_RECORD = 74
     SETTINGS = 78
     INTERRUPTED = 130

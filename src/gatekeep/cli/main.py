@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -108,6 +109,10 @@ def _unforeseen(error: Exception) -> Stop:
 
 def main() -> None:
     """Entry point of the `gatekeep` program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A reader whose encoding lacks a sign gets its code, not a failure.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from gatekeep.cli.client import GatewayClient, find_socket
+from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Colour, Format, Screen, Surface
 
 Function = Callable[..., int | None]
@@ -114,11 +115,12 @@ def with_examples(text: str, examples: tuple[str, ...]) -> str:
     return f"\b\nExamples:\n{shown}\n\n{text}"
 
 
-def lend(app: typer.Typer, name: str, place: str, help_: str) -> None:
+def lend(app: typer.Typer, name: str, place: str, help_: str, *, usage: Exit = Exit.USAGE) -> None:
     """Mount a verb that is written elsewhere: `module:function`, with typer's annotations.
 
     Its module is imported when the verb is used, because those bring the parser, the policy
-    engine or the database with them, and `gatekeep --help` needs none.
+    engine or the database with them, and `gatekeep --help` needs none. `usage` is the exit code of
+    a call that makes no sense.
     """
 
     def command(ctx: typer.Context) -> int:
@@ -127,7 +129,11 @@ def lend(app: typer.Typer, name: str, place: str, help_: str) -> None:
             add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
         )
         inner.command(help=None)(getattr(importlib.import_module(module), function))
-        result = inner(args=ctx.args, prog_name=ctx.command_path, standalone_mode=False)
+        try:
+            result = inner(args=ctx.args, prog_name=ctx.command_path, standalone_mode=False)
+        except typer.TyperException as error:
+            advice = f"{ctx.command_path} --help"
+            raise Stop(error.format_message().rstrip("."), advice=advice, code=usage) from None
         return result if isinstance(result, int) else 0
 
     app.command(
