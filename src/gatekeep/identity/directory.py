@@ -12,7 +12,7 @@ from typing import Final
 from gatekeep.documents import everything, first_with_rest
 from gatekeep.domain.identity import Principal
 from gatekeep.errors import SettingsError
-from gatekeep.gate.ports import ScramSecrets, ScramVerifier
+from gatekeep.gate.ports import ScramSecrets
 from gatekeep.identity.principals import OWNER, OWNERS, PrincipalEntry
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.tokens import ITERATIONS, LIVE_TOKENS, TokenDesk, verifier
@@ -58,7 +58,13 @@ class EmbeddedDirectory:
     def reload(self, entries: Iterable[PrincipalEntry]) -> None:
         """Replace all principals. Raises SettingsError for a token reference that is no use."""
         kept = sorted(entries, key=lambda entry: entry.principal.name)
-        referenced = self._referenced(kept)
+        referenced = {
+            name: tuple(
+                verifier(f"file:{name}:{number}", secret, self._tokens.salt(name))
+                for number, secret in enumerate(found)
+            )
+            for name, found in read_tokens(kept, self._secrets).items()
+        }
         self._principals = {entry.principal.name: entry.principal for entry in kept}
         self._by_os_user = {
             entry.principal.os_user: entry.principal for entry in kept if entry.principal.os_user
@@ -89,43 +95,45 @@ class EmbeddedDirectory:
         """What to check a proof against. Unknown names differ in nothing but the empty verifiers."""
         return ScramSecrets(self._tokens.salt(name), ITERATIONS, self._tokens.verifiers(name))
 
-    def _referenced(
-        self, entries: Sequence[PrincipalEntry]
-    ) -> dict[str, tuple[ScramVerifier, ...]]:
-        found: dict[str, tuple[ScramVerifier, ...]] = {}
-        problems: list[SettingsError] = []
-        for entry in entries:
-            verifiers: list[ScramVerifier] = []
-            for number, reference in enumerate(entry.tokens):
-                key = f"{entry.key}.tokens[{number}]"
-                try:
-                    verifiers.append(self._verifier(entry, number, reference, key))
-                except SettingsError as error:
-                    problems.extend(everything(error))
-            if len(verifiers) > LIVE_TOKENS:
-                problems.append(
-                    SettingsError(
-                        f"has more than {LIVE_TOKENS} tokens",
-                        file=entry.file,
-                        key=f"{entry.key}.tokens",
-                        fix="take some away",
-                    )
-                )
-            found[entry.principal.name] = tuple(verifiers)
-        if problems:
-            raise first_with_rest(problems)
-        return found
 
-    def _verifier(
-        self, entry: PrincipalEntry, number: int, reference: str, key: str
-    ) -> ScramVerifier:
-        secret = self._secrets.read(reference, file=entry.file, key=key)
-        if len(secret) < MIN_REFERENCED_TOKEN or not (secret.isascii() and secret.isprintable()):
-            raise SettingsError(
-                f"is no token: at least {MIN_REFERENCED_TOKEN} printable ASCII characters",
-                file=entry.file,
-                key=key,
-                fix="make one with: gatekeep tokens new",
+def read_tokens(
+    entries: Iterable[PrincipalEntry], secrets: SecretReader
+) -> dict[str, tuple[str, ...]]:
+    """The secrets of the tokens that each principal's entry refers to.
+
+    Raises SettingsError for the first that cannot be read or is none; the others hang at `also`.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    problems: list[SettingsError] = []
+    for entry in entries:
+        kept: list[str] = []
+        for number, reference in enumerate(entry.tokens):
+            try:
+                kept.append(_token(entry, reference, f"{entry.key}.tokens[{number}]", secrets))
+            except SettingsError as error:
+                problems.extend(everything(error))
+        if len(kept) > LIVE_TOKENS:
+            problems.append(
+                SettingsError(
+                    f"has more than {LIVE_TOKENS} tokens",
+                    file=entry.file,
+                    key=f"{entry.key}.tokens",
+                    fix="take some away",
+                )
             )
-        name = entry.principal.name
-        return verifier(f"file:{name}:{number}", secret, self._tokens.salt(name))
+        found[entry.principal.name] = tuple(kept)
+    if problems:
+        raise first_with_rest(problems)
+    return found
+
+
+def _token(entry: PrincipalEntry, reference: str, key: str, secrets: SecretReader) -> str:
+    secret = secrets.read(reference, file=entry.file, key=key)
+    if len(secret) < MIN_REFERENCED_TOKEN or not (secret.isascii() and secret.isprintable()):
+        raise SettingsError(
+            f"is no token: at least {MIN_REFERENCED_TOKEN} printable ASCII characters",
+            file=entry.file,
+            key=key,
+            fix="make one with: gatekeep tokens new",
+        )
+    return secret
