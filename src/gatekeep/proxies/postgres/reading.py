@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from gatekeep.domain.actions import SqlFacts
+from gatekeep.domain.actions import SqlClass, SqlFacts
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.ports import CatalogueDesk
-from gatekeep.protocols.sql.reading import read_statements
+from gatekeep.protocols.sql.reading import parameters_unproven, read_statements
 from gatekeep.protocols.sql.shape import shape_of
 from gatekeep.runtime.offload import Offload
 
@@ -23,6 +23,7 @@ _OFFLOAD_CHARACTERS: Final = 16 * 1024
 _KEPT_CHARACTERS: Final = 4 * 1024
 _KEPT_TEXTS: Final = 2048
 _KEPT_SCOPES: Final = 512
+_FIRST_USER_OID: Final = 16_384
 
 # A vector that no target reports: whatever turns on string syntax is opaque under it.
 UNKNOWN_VECTOR: Final = SessionVector(standard_conforming_strings="unknown")
@@ -144,6 +145,23 @@ class StatementReader:
         if len(text) <= _KEPT_CHARACTERS and (view is not None or not scope.provable):
             self._keep(scope, text, reading)
         return reading
+
+    def bound(
+        self, scope: Scope, facts: tuple[SqlFacts, ...], oids: tuple[int, ...]
+    ) -> tuple[SqlFacts, ...]:
+        """The facts once values of these declared types are bound: a type can run code too."""
+        if not oids or max(oids) < _FIRST_USER_OID:
+            return facts
+        view = self._catalogues.fresh(scope.session) if scope.provable else None
+        unproven = parameters_unproven(oids, view)
+        if not unproven:
+            return facts
+        return tuple(
+            replace(fact, sql_class=SqlClass.PROCEDURAL, unproven=unproven, vector_safe=False,
+                    functions_complete=False)
+            if fact.sql_class in (SqlClass.READ, SqlClass.WRITE) else fact
+            for fact in facts
+        )  # fmt: skip
 
     def schema_changed(self, session: Session) -> None:
         """Code or schema of the session's database may have changed: look it up anew."""

@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts
+from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
@@ -27,7 +27,7 @@ from gatekeep.gate.ports import Journal
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
-from gatekeep.protocols.postgres.values import decode_values
+from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.runtime.clock import Clock
@@ -197,12 +197,19 @@ class PostgresSession:
         reading = reader.known(scope, execution.text)
         if reading is None:
             reading = await reader.read(scope, execution.text)
+        facts = OPAQUE if execution.unknown_source else reading.facts
+        if not execution.values:
+            values: tuple[BoundValue, ...] = ()
+        else:
+            oids, formats = execution.parameter_oids, execution.parameter_formats
+            facts = reader.bound(scope, facts, oids)
+            values = bound_values(execution.values, oids, formats)
         return SqlAction(
             execution.mode,
             execution.text,
-            OPAQUE if execution.unknown_source else reading.facts,
+            facts,
             reading.redacted,
-            decode_values(execution) if execution.values else (),
+            values,
             execution.statement_name,
             execution.portal_name,
             NO_TAGS if execution.forced is None else LARGE,
