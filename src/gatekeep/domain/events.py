@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class EventKind(enum.StrEnum):
@@ -50,3 +52,35 @@ class Receipt:
 
     n: int
     batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event as read back: the envelope, the opened payload (None when sealed), the state.
+
+    A search gives an action together with what became of it: `outcome_n` is the index of its
+    `action.finished` (or `action.unknown`) event and `outcome` that event's payload, where known.
+    """
+
+    n: int
+    envelope: Mapping[str, Any]
+    payload: Mapping[str, Any] | None
+    state: str
+    outcome_n: int | None = None
+    outcome: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A parsed search: exact values by key (`*` suffix allowed), the rest is text.
+
+    Keys: principal target account session kind class decision rule tag table template request
+    outcome. `since_us`/`until_us` are microseconds UTC. `before_n` pages backwards.
+    """
+
+    terms: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    since_us: int | None = None
+    until_us: int | None = None
+    before_n: int | None = None
+    limit: int = 100

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.decisions import Decision
 from gatekeep.domain.events import EventKind, Receipt
+from gatekeep.domain.events import SearchQuery as SearchQuery  # noqa: PLC0414 - part of the port
+from gatekeep.domain.events import StoredEvent as StoredEvent  # noqa: PLC0414 - part of the port
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target
@@ -182,32 +184,6 @@ class CatalogueDesk(Protocol):
 
     def invalidate(self, session: Session) -> None:
         """DDL went through this gateway: what is known of this database is void."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """One event as read back: the envelope, the opened payload (None when sealed), the state."""
-
-    n: int
-    envelope: Mapping[str, Any]
-    payload: Mapping[str, Any] | None
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
-    """A parsed search: exact values by key (`*` suffix allowed), the rest is text.
-
-    Keys: principal target account session kind class decision rule tag table template request
-    outcome. `since_us`/`until_us` are microseconds UTC. `before_n` pages backwards.
-    """
-
-    terms: tuple[tuple[str, str], ...] = ()
-    text: str = ""
-    since_us: int | None = None
-    until_us: int | None = None
-    before_n: int | None = None
-    limit: int = 100
 
 
 class EventArchive(Protocol):
