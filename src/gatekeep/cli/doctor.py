@@ -1,0 +1,200 @@
+"""`gatekeep doctor`: what about this machine would hurt a gateway. Looks, and changes nothing.
+
+Whether the files are right is `checking`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import apsw
+import orjson
+import typer
+
+from gatekeep.cli.exits import Exit, Stop
+from gatekeep.cli.output import visible
+from gatekeep.errors import SettingsError
+from gatekeep.settings import Settings, is_loopback, load_settings
+
+_MIB: Final = 1024 * 1024
+
+#: The segment in use, the one ready ahead, the reserve, and as much again for the archive.
+_SEGMENTS_NEEDED: Final = 6
+
+_FILES_NEEDED: Final = 4096
+
+#: Before this one, two processes on one write-ahead log could corrupt it.
+_SQLITE_SAFE: Final = (3, 51, 3)
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `wrong` stops a gateway, `warning` will hurt some day."""
+
+    level: Literal["good", "warning", "wrong"]
+    what: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything, in the order in which it matters."""
+    return [
+        *_private(settings.state_dir, "state_dir"),
+        *_private(settings.keys_dir, "keys_dir"),
+        *_key_files(settings.keys_dir),
+        *_one_backup(settings),
+        *_space(settings),
+        *_limits(),
+        *_doors(settings),
+        *_sqlite(),
+    ]
+
+
+def doctor_command(
+    *,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", help="Settings file; else GATEKEEP_CONFIG or the usual place."),
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+) -> int:
+    """Look at directories, keys, disk and limits; exit 8 when something is wrong."""
+    try:
+        found = examine(load_settings(settings, os.environ))
+    except SettingsError as error:
+        raise Stop.of(error) from error
+    if output == "json":
+        rows: list[dict[str, Any]] = [
+            {"level": one.level, "what": one.what, "fix": one.fix} for one in found
+        ]
+        sys.stdout.write(orjson.dumps(rows).decode() + "\n")
+    else:
+        sys.stdout.write(told(found))
+    return Exit.CHECK_FAILED if any(one.level == "wrong" for one in found) else Exit.DONE
+
+
+def told(findings: list[Finding]) -> str:
+    """The findings for people."""
+    marks = {"good": "●", "warning": "◆", "wrong": "■"}
+    lines: list[str] = []
+    for one in findings:
+        lines.append(f"{marks[one.level]} {one.level:<8} {visible(one.what)}")
+        if one.fix:
+            lines.append(f"  try: {visible(one.fix)}")
+    return "\n".join(lines) + "\n"
+
+
+def _private(directory: Path, key: str) -> Iterator[Finding]:
+    """A directory that only the gateway's own account may enter."""
+    try:
+        found = directory.stat()
+    except OSError:
+        yield Finding("good", f"{key}: {directory} is not there yet; the first start makes it")
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        yield Finding("wrong", f"{key}: {directory} is no directory", f"change {key}")
+        return
+    if found.st_uid != os.geteuid():
+        yield Finding(
+            "warning",
+            f"{key}: {directory} belongs to {_account(found.st_uid)}",
+            "run the gateway and this command as that account",
+        )
+    if found.st_mode & _OTHERS:
+        yield Finding(
+            "wrong", f"{key}: {directory} can be entered by others", f"chmod 700 {directory}"
+        )
+    else:
+        yield Finding("good", f"{key}: {directory} is private")
+
+
+def _key_files(keys_dir: Path) -> Iterator[Finding]:
+    """Keys that others may read are keys no more; the verifier key is public."""
+    if not keys_dir.is_dir() or not os.access(keys_dir, os.R_OK | os.X_OK):
+        return
+    for file in sorted(keys_dir.iterdir()):
+        if file.suffix != ".vkey" and file.is_file() and file.stat().st_mode & _OTHERS:
+            yield Finding("wrong", f"key {file} can be read by others", f"chmod 600 {file}")
+
+
+def _one_backup(settings: Settings) -> Iterator[Finding]:
+    """Whoever restores a backup that holds data and keys can read everything."""
+    state, keys = settings.state_dir.resolve(), settings.keys_dir.resolve()
+    shared = Path(os.path.commonpath([state, keys]))
+    if len(shared.parts) > 1:
+        yield Finding(
+            "warning",
+            f"state and keys both lie below {shared}: one backup of it would hold both",
+            "back them up apart, or set keys_dir to another place",
+        )
+    else:
+        yield Finding("good", "state and keys lie apart")
+
+
+def _space(settings: Settings) -> Iterator[Finding]:
+    """Free space where the journal grows: without it nothing is forwarded."""
+    place = settings.state_dir
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    needed = _SEGMENTS_NEEDED * settings.journal.segment_mib * _MIB
+    shown = f"{free // _MIB} MiB free for the journal at {place}"
+    if free < needed:
+        yield Finding("wrong", f"{shown}, {needed // _MIB} MiB are the least", "make room")
+    elif free < 4 * needed:
+        yield Finding("warning", f"{shown}: little", "make room, or watch it")
+    else:
+        yield Finding("good", shown)
+
+
+def _limits() -> Iterator[Finding]:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < _FILES_NEEDED:
+        yield Finding(
+            "warning",
+            f"at most {hard} open files, about {hard // 3} sessions",
+            "raise the hard limit of open files (LimitNOFILE, ulimit -Hn)",
+        )
+    else:
+        yield Finding("good", "enough open files are allowed")
+
+
+def _doors(settings: Settings) -> Iterator[Finding]:
+    """Doors that tell more, or to more, than one may want."""
+    door, http = settings.postgres, settings.http
+    if door.tls_mode != "require" and not is_loopback(door.host):
+        yield Finding(
+            "warning",
+            f"postgres.tls is {door.tls_mode}: clients may send statements in clear",
+            "set postgres.tls: require",
+        )
+    if http.metrics == "everywhere" and not is_loopback(http.host):
+        yield Finding("warning", "metrics can be read from elsewhere", "set http.metrics: loopback")
+
+
+def _sqlite() -> Iterator[Finding]:
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) < _SQLITE_SAFE:
+        yield Finding(
+            "wrong", f"SQLite {version} can corrupt a shared log", "update apsw-sqlite3mc"
+        )
+    else:
+        yield Finding("good", f"SQLite {version}")
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

@@ -1,0 +1,106 @@
+"""`gatekeep doctor` names what would hurt, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gatekeep.cli import doctor
+from gatekeep.cli.doctor import Finding, doctor_command, examine, told
+from gatekeep.settings import Http, PostgresDoor, Settings
+
+
+def settings(tmp_path: Path, **more: object) -> Settings:
+    """Settings with private directories for state and keys."""
+    for name in ("state", "keys"):
+        (tmp_path / name).mkdir(mode=0o700, exist_ok=True)
+    return Settings(state_dir=tmp_path / "state", keys_dir=tmp_path / "keys", **more)  # type: ignore[arg-type] # any setting
+
+
+def named(findings: list[Finding], level: str) -> str:
+    """What was said at this level, as one text."""
+    return "\n".join(f"{one.what} / {one.fix}" for one in findings if one.level == level)
+
+
+def test_a_good_machine_has_nothing_wrong(tmp_path: Path) -> None:
+    """Private directories, space and a current SQLite; keys beside the state are worth a word."""
+    found = examine(settings(tmp_path))
+    assert named(found, "wrong") == ""
+    assert "one backup of it would hold both" in named(found, "warning")
+    assert "is private" in named(found, "good")
+
+
+def test_before_the_first_start_nothing_is_wrong(tmp_path: Path) -> None:
+    """Directories that are not there yet are made by `serve`, not by `doctor`."""
+    found = examine(Settings(state_dir=tmp_path / "a/b", keys_dir=Path("/nowhere/keys")))
+    assert named(found, "wrong") == ""
+    assert "lie apart" in named(found, "good")
+    assert not (tmp_path / "a").exists()
+
+
+def test_open_directories_and_keys_are_wrong(tmp_path: Path) -> None:
+    """What others may read is named with the command that closes it."""
+    made = settings(tmp_path)
+    made.state_dir.chmod(0o755)
+    for name, mode in (("kek", 0o644), ("log.key", 0o600), ("log.vkey", 0o644)):
+        (made.keys_dir / name).write_text("x")
+        (made.keys_dir / name).chmod(mode)
+    wrong = named(examine(made), "wrong")
+    assert f"chmod 700 {made.state_dir}" in wrong
+    assert f"chmod 600 {made.keys_dir / 'kek'}" in wrong
+    assert "log." not in wrong
+
+
+def test_a_file_where_a_directory_belongs(tmp_path: Path) -> None:
+    """Said, not stumbled over."""
+    file = tmp_path / "file"
+    file.write_text("")
+    found = examine(Settings(state_dir=file, keys_dir=tmp_path / "keys"))
+    assert "is no directory" in named(found, "wrong")
+
+
+def test_a_full_disk_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room for the next segments nothing would be forwarded."""
+
+    class Usage:
+        """A disk with 10 MiB left."""
+
+        free = 10 * 1024 * 1024
+
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _place: Usage)
+    assert "10 MiB free for the journal" in named(examine(settings(tmp_path)), "wrong")
+
+
+def test_open_doors_are_worth_a_word(tmp_path: Path) -> None:
+    """Clear text from elsewhere, and metrics for everybody."""
+    found = examine(
+        settings(
+            tmp_path,
+            postgres=PostgresDoor(host="10.0.0.1", tls="prefer"),
+            http=Http(host="10.0.0.1", metrics="everywhere"),
+        )
+    )
+    assert "statements in clear" in named(found, "warning")
+    assert "metrics can be read" in named(found, "warning")
+
+
+def test_the_command_ends_with_8_when_something_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings alone end with 0; both forms say the same."""
+    made = settings(tmp_path)
+    file = tmp_path / "gatekeep.yaml"
+    file.write_text("state_dir: state\nkeys_dir: keys\n")
+    assert doctor_command(settings=file) == 0
+    assert "● good" in capsys.readouterr().out
+    made.keys_dir.chmod(0o755)
+    assert doctor_command(settings=file, output="json") == 8
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["fix"] for row in rows if row["level"] == "wrong"] == [f"chmod 700 {made.keys_dir}"]
+
+
+def test_paths_cannot_drive_the_terminal() -> None:
+    """An escape sequence in a file's name is shown, not sent."""
+    assert "\x1b" not in told([Finding("wrong", "key \x1b[2J can be read", "chmod \x1b")])
