@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
+from support.disk import FaultyDisk
 from support.live_journal import Bench, open_events, read_events
 
 from gatekeep.domain.events import EventKind
@@ -188,6 +189,19 @@ def test_recovered_may_exceed_acknowledged(tmp_path: Path) -> None:
     found = recover(where, sizes=_SIZES)
     assert (found.position.next_n, found.position.next_batch, found.torn_bytes) == (6, 4, 0)
     assert spool.read_acked(where) == spool.Acked(3, 6)
+
+
+def test_what_was_not_acknowledged_is_written_again(tmp_path: Path) -> None:
+    """A failed fsync may leave pages that look clean and are not on disk: a sync would skip them."""
+    where = tmp_path / "spool"
+    data, _ = _spool(where, acked=2)
+    disk = FaultyDisk()
+    recover(where, sizes=_SIZES, disk=disk)
+    assert disk.calls == ["open", "write", "sync", "open", "sync"]
+    assert spool.segment_path(where, 0).read_bytes() == data
+    disk.calls.clear()
+    recover(where, sizes=_SIZES, disk=disk)
+    assert disk.calls == ["open", "sync"]
 
 
 def test_a_damaged_list_of_open_sessions_is_found(tmp_path: Path) -> None:

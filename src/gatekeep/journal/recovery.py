@@ -12,13 +12,14 @@ from types import MappingProxyType
 
 from gatekeep.errors import EvidenceBroken
 from gatekeep.journal.disk import Disk
-from gatekeep.journal.frames import HEADER_BYTES, valid_batches
+from gatekeep.journal.frames import HEADER_BYTES, encode_header, valid_batches
 from gatekeep.journal.opened import OpenThings, read_open_things
 from gatekeep.journal.segments import Sizes, SpareSegment
 from gatekeep.journal.spool import (
     CURSOR_NAME,
     Acked,
     AckedCursor,
+    Batch,
     Position,
     SpoolReader,
     list_segments,
@@ -60,13 +61,13 @@ def recover(
     acked = read_acked(spool)
     reader = SpoolReader.at_start(spool, min(scan_from, opened.n))
     try:
-        _scan(reader, opened)
+        untold = _scan(reader, opened, acked)
         position = _end(spool, reader, acked)
         _check_floors(position.next_n, {"acked": acked.next_n, "open": opened.floor, **floors})
         torn = _judge_tail(reader, position)
     finally:
         reader.close()
-    _settle(spool, position, torn, disk)
+    _settle(spool, position, torn, untold, disk)
     return Recovered(position, opened, torn)
 
 
@@ -81,10 +82,15 @@ def _begin(spool: Path, floors: Mapping[str, int], sizes: Sizes, disk: Disk) -> 
     return Recovered(Position(0, 0, 0, 1))
 
 
-def _scan(reader: SpoolReader, opened: OpenThings) -> None:
+def _scan(reader: SpoolReader, opened: OpenThings, acked: Acked) -> list[Batch]:
+    """Walk to the end; the batches that are there though nobody was told of them."""
+    untold: list[Batch] = []
     while (batch := reader.next_valid()) is not None:
         if batch.end.next_n > opened.n:
             opened.observe_batch(batch)
+        if batch.number > acked.batch:
+            untold.append(batch)
+    return untold
 
 
 def _end(spool: Path, reader: SpoolReader, acked: Acked) -> Position:
@@ -123,8 +129,22 @@ def _judge_tail(reader: SpoolReader, position: Position) -> int:
     return end - position.offset
 
 
-def _settle(spool: Path, position: Position, torn: int, disk: Disk) -> None:
-    """Zero the torn tail, make what is there durable, and let the cursor say so."""
+def _settle(
+    spool: Path, position: Position, torn: int, untold: list[Batch], disk: Disk
+) -> None:
+    """Zero the torn tail, make what is there durable, and let the cursor say so.
+
+    Batches that were not acknowledged are written again: after a failed fsync the kernel may
+    hold pages for clean that never reached the disk, and a sync alone would pass them over.
+    """
+    for batch in untold:
+        handle = disk.open(segment_path(spool, batch.start.segment))
+        try:
+            frame = encode_header(batch.number, batch.body) + batch.body
+            disk.write(handle, frame, batch.start.offset)
+            disk.sync_data(handle)
+        finally:
+            disk.close(handle)
     handle = disk.open(segment_path(spool, position.segment))
     try:
         if torn:
