@@ -25,10 +25,14 @@ _FORMS: Final = "write env:NAME or file:/absolute/path"
 
 
 class SecretReader:
-    """Reads what secret references point at. `environment` is looked at anew each time."""
+    """Reads what secret references point at. `environment` is looked at anew each time.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    Without `warn`, files that everybody may read go without a line in diagnostics.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, warn: bool = True) -> None:
         self._environment = environment
+        self._warn = warn
         self._warned: set[str] = set()
 
     def read(self, reference: str, *, file: str = "", key: str = "") -> str:
@@ -90,7 +94,7 @@ class SecretReader:
                 key=key,
                 fix="is it the right file?",
             )
-        if mode & stat.S_IROTH and place not in self._warned:
+        if self._warn and mode & stat.S_IROTH and place not in self._warned:
             self._warned.add(place)
             _log.warning("secret file can be read by everybody", path=place, advice="chmod 600")
         try:

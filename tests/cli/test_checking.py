@@ -1,0 +1,99 @@
+"""`gatekeep check` says everything that is wrong, each with file, key and fix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gatekeep.cli.checking import check, check_command
+
+RULE = """
+@id("engineers-read")
+permit (principal in Group::"engineers", action, resource);
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A directory where everything is right."""
+    (tmp_path / "gatekeep.yaml").write_text("state_dir: state\nkeys_dir: keys\n")
+    (tmp_path / "secret").write_text("hunter2")
+    (tmp_path / "secret").chmod(0o600)
+    (tmp_path / "targets.yaml").write_text(
+        "targets:\n- name: orders\n  kind: postgres\n  host: db\n"
+        f"  accounts: {{app: 'file:{tmp_path}/secret'}}\n"
+    )
+    (tmp_path / "principals.yaml").write_text("principals: [{name: alice, groups: [engineers]}]\n")
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "rules.cedar").write_text(RULE)
+    return tmp_path
+
+
+def test_what_is_right_is_said_in_one_line(files: Path) -> None:
+    """Exit 0, and neither state nor keys were made."""
+    report = check(files / "gatekeep.yaml", {})
+    assert report.problems == ()
+    assert report.exit == 0
+    assert report.text().startswith("● all is right: 1 targets, 1 principals, policy ")
+    assert not (files / "state").exists()
+
+
+def test_everything_wrong_is_said_at_once(files: Path) -> None:
+    """Targets, principals and policy are all looked at, each fault with a thing to do."""
+    (files / "targets.yaml").write_text(
+        "targets: [{name: o, kind: mysql, host: h, accounts: {a: env:NONE}}]"
+    )
+    (files / "principals.yaml").write_text("principals: [{name: alice, grops: []}]")
+    (files / "policy" / "rules.cedar").write_text("permit (principal, action, resorce);")
+    report = check(files / "gatekeep.yaml", {})
+    assert report.exit == 8
+    assert {Path(one.file).name.partition(":")[0] for one in report.problems} >= {
+        "targets.yaml",
+        "principals.yaml",
+        "rules.cedar",
+    }
+    assert "did you mean groups?" in report.text()
+    for line in report.text().splitlines():
+        assert line.startswith(("gatekeep: ", "  try: "))
+
+
+def test_wrong_settings_are_said_first(files: Path) -> None:
+    """Without settings nothing else is known."""
+    report = check(files / "gatekeep.yaml", {"GATEKEEP_DRAIN_S": "long"})
+    assert [one.key for one in report.problems] == ["GATEKEEP_DRAIN_S"]
+
+
+def test_token_references_are_tried(files: Path) -> None:
+    """A principal's token that is missing or none is found before the gateway starts."""
+    (files / "principals.yaml").write_text("principals: [{name: a, tokens: ['env:T', 'env:U']}]")
+    report = check(files / "gatekeep.yaml", {"U": "short"})
+    assert [one.key for one in report.problems] == [
+        "principals[0].tokens[0]",
+        "principals[0].tokens[1]",
+    ]
+
+
+def test_exposed_secrets_are_a_warning(files: Path) -> None:
+    """The file is named, its content is not, and the check still passes."""
+    (files / "secret").chmod(0o644)
+    report = check(files / "gatekeep.yaml", {})
+    assert report.exit == 0
+    assert f"{files}/secret can be read by everybody" in report.text()
+    assert "hunter2" not in report.text()
+
+
+def test_programs_get_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Data on stdout, talk on stderr, the same findings."""
+    (files / "targets.yaml").write_text("targets: 5")
+    assert check_command(settings=files / "gatekeep.yaml", output="json") == 8
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert document["ok"] is False
+    assert document["problems"][0]["key"] == "targets"
+    assert document["problems"][0]["fix"]
+    assert check_command(settings=files / "gatekeep.yaml") == 8
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "  try: " in told.err
