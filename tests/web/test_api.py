@@ -25,6 +25,15 @@ async def test_targets_are_those_that_policy_opens(
     assert "SECRET" not in text
 
 
+async def test_those_who_may_read_targets_see_all_of_them(
+    http: aiohttp.ClientSession, world: World
+) -> None:
+    """With `target.read` a target shows without any account that one may use."""
+    world.rules.gateway.add(("security", "target.read"))
+    (target,) = (await (await http.get("/v1/targets")).json())["targets"]
+    assert (target["name"], target["accounts"]) == ("orders", [])
+
+
 async def test_live_sessions_are_ones_own_unless_one_may_watch(
     http: aiohttp.ClientSession, world: World
 ) -> None:

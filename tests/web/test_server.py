@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
@@ -82,6 +83,34 @@ async def test_a_slow_call_ends_at_its_deadline(http: aiohttp.ClientSession, wor
     """A call that takes too long is answered 504."""
     world.archive.fault = TimeoutError()
     assert (await http.get("/v1/audit/events")).status == 504
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\x00" * 64,
+        b"GET",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"POST /v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/tokens HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"GET /" + b"%ff" * 2000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+async def test_noise_ends_its_own_connection_only(
+    door: ApiDoor, http: aiohttp.ClientSession, noise: bytes
+) -> None:
+    """Whatever is sent, the answer is an error or an end, and the next caller is served."""
+    reader, writer = await asyncio.open_unix_connection(str(door.path))
+    writer.write(noise)
+    writer.write_eof()
+    answer = await reader.read()
+    assert b" 200 " not in answer
+    assert b"Traceback" not in answer
+    writer.close()
+    await writer.wait_closed()
+    assert (await http.get("/v1/whoami")).status == 200
 
 
 async def test_the_socket_is_taken_away_at_the_end(world: World, tmp_path: Path) -> None:

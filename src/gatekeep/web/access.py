@@ -39,11 +39,13 @@ TOKEN_REVOKE: Final = "token.revoke"  # noqa: S105 - the name of an action, not 
 PRINCIPAL_READ: Final = "principal.read"
 SESSION_WATCH: Final = "session.watch"
 POLICY_APPLY: Final = "policy.apply"
+TARGET_READ: Final = "target.read"
 VERBS: Final = (
     AUDIT_READ,
     POLICY_APPLY,
     PRINCIPAL_READ,
     SESSION_WATCH,
+    TARGET_READ,
     TOKEN_MAKE,
     TOKEN_READ,
     TOKEN_REVOKE,

@@ -26,6 +26,7 @@ from gatekeep.web.access import (
     PRINCIPAL,
     PRINCIPAL_READ,
     SESSION_WATCH,
+    TARGET_READ,
     TOKEN_MAKE,
     TOKEN_READ,
     TOKEN_REVOKE,
@@ -88,14 +89,14 @@ async def whoami(request: web.Request) -> web.Response:
 
 
 async def targets(request: web.Request) -> web.Response:
-    """The targets that policy lets the caller open, each with the accounts they may use."""
-    needs = request.app[NEEDS]
-    reachable = [
+    """The targets that the caller may open, with the accounts; all for those who may read them."""
+    everybody = permitted(request, TARGET_READ) is not None
+    shown = [
         target_shape(target, accounts)
-        for target in needs.book.targets()
-        if (accounts := _accounts(request, target))
+        for target in request.app[NEEDS].book.targets()
+        if (accounts := _accounts(request, target)) or everybody
     ]
-    return answer({"targets": reachable})
+    return answer({"targets": shown})
 
 
 def _accounts(request: web.Request, target: Target) -> list[str]:
