@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -10,7 +10,6 @@ from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.conversation import Execution, Refused, Released, Verdict
 from support.postgres_link import Link
-from support.postgres_server import PostgresServer
 from support.postgres_wire import Wire, frames, shape
 
 NO = WireMessage("42501", "gatekeep: policy does not allow this", "Rule r.", "Nothing was sent.")
@@ -19,22 +18,6 @@ BAD = "select denied('x')"
 
 def judge(execution: Execution) -> Verdict:
     return Refused(NO) if "denied" in execution.text else Released()
-
-
-@pytest.fixture
-def connect(postgres_server: PostgresServer) -> Iterator[Callable[[], Wire]]:
-    opened: list[Wire] = []
-    server = postgres_server
-
-    def one() -> Wire:
-        opened.append(
-            Wire(server.host, server.port, server.user, server.password, "postgres")
-        )
-        return opened[-1]
-
-    yield one
-    for wire in opened:
-        wire.close()
 
 
 def simple(texts: list[str]) -> tuple[bytes, int]:
