@@ -1,0 +1,136 @@
+"""Keeps what is known of each database for at most 60 s; one look-up at a time for each.
+
+Implements gate.ports.CatalogueDesk. How to connect is injected; what the rows mean is elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gatekeep.catalogue.reader import read_catalogue
+from gatekeep.domain.catalogue import CatalogueView
+from gatekeep.domain.sessions import Session
+from gatekeep.runtime.clock import Clock
+from gatekeep.runtime.tasks import TaskOwner
+
+KEPT_NS = 60 * 1_000_000_000
+RETRY_NS = 2 * 1_000_000_000
+"""A failed look-up is not repeated sooner: every statement would wait for a dead target."""
+_MOST = 256
+_TIMEOUT_S = 15.0
+
+Key = tuple[str, str, str]
+Connect = Callable[[Session], Awaitable[Any]]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One database: the last view, when its reading began, and the look-up under way."""
+
+    view: CatalogueView | None = None
+    read_ns: int = 0
+    failed_ns: int = -RETRY_NS
+    version: int = 0
+    running: asyncio.Task[CatalogueView | None] | None = None
+
+
+class Catalogues:
+    """The views by target, database and account.
+
+    `connect` opens a new asyncpg connection to the session's target and database as its account;
+    it is closed after each look-up.
+    """
+
+    def __init__(self, connect: Connect, clock: Clock) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._tasks = TaskOwner("catalogue")
+
+    def fresh(self, session: Session) -> CatalogueView | None:
+        """The view if one younger than 60 s is at hand; no I/O."""
+        kept = self._kept.get(_key(session))
+        if kept is None or kept.view is None:
+            return None
+        return kept.view if self._clock.monotonic_ns() - kept.read_ns < KEPT_NS else None
+
+    async def look_up(self, session: Session) -> CatalogueView | None:
+        """Read it, or join the look-up under way; None when it failed: nothing is proven."""
+        known = self.fresh(session)
+        if known is not None:
+            return known
+        kept = self._kept.setdefault(_key(session), _Kept())
+        self._kept.move_to_end(_key(session))
+        self._drop_oldest()
+        if kept.running is None:
+            if self._clock.monotonic_ns() - kept.failed_ns < RETRY_NS:
+                return None
+            kept.running = self._tasks.spawn(self._read(session, kept), name="look-up")
+        running = kept.running
+        view: CatalogueView | None = await asyncio.shield(running)
+        return view
+
+    def invalidate(self, session: Session) -> None:
+        """DDL went through this gateway: what is known of this database is void.
+
+        For every account; a look-up under way no longer counts, as it may have begun before.
+        """
+        for key, kept in self._kept.items():
+            if key[:2] == _key(session)[:2]:
+                kept.view = None
+                kept.running = None
+                kept.version += 1
+
+    async def close(self) -> None:
+        """End look-ups under way."""
+        await self._tasks.close()
+
+    async def _read(self, session: Session, kept: _Kept) -> CatalogueView | None:
+        version, began = kept.version, self._clock.monotonic_ns()
+        view: CatalogueView | None = None
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                view = await self._read_once(session)
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            GatekeepError,
+        ):
+            _log.warning("catalogue look-up failed", target=session.target.name, exc_info=True)
+        except Exception:
+            _log.exception("catalogue look-up failed", target=session.target.name)
+        if kept.version != version:
+            return None
+        kept.running = None
+        kept.view, kept.read_ns = view, began
+        if view is None:
+            kept.failed_ns = began
+        return view
+
+    async def _read_once(self, session: Session) -> CatalogueView:
+        connection = await self._connect(session)
+        try:
+            return await read_catalogue(connection)
+        finally:
+            connection.terminate()
+
+    def _drop_oldest(self) -> None:
+        while len(self._kept) > _MOST:
+            key = next(iter(self._kept))
+            if self._kept[key].running is not None:
+                return
+            del self._kept[key]
+
+
+def _key(session: Session) -> Key:
+    return (session.target.name, session.database or session.target.database, session.account)
