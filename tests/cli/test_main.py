@@ -47,7 +47,7 @@ def test_help_opens_with_examples(gatekeep: Gatekeep, verb: tuple[str, ...]) -> 
 def test_every_noun_is_mounted(gatekeep: Gatekeep) -> None:
     """The list of commands holds the nouns and the verbs without one."""
     out = gatekeep("--help").out
-    for word in (*NOUNS, "serve", "demo", "check", "reload", "whoami", "show", "version"):
+    for word in (*NOUNS, "serve", "demo", "check", "doctor", "reload", "whoami", "show", "version"):
         assert f"\n  {word} " in out
 
 

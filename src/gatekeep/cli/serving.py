@@ -113,5 +113,11 @@ def mount(app: typer.Typer) -> None:
         "gatekeep.cli.checking:check_command",
         "Check settings, targets, principals and policy; name file, key and fix.",
     )
+    lend(
+        app,
+        "doctor",
+        "gatekeep.cli.doctor:doctor_command",
+        "Look at this machine for what would hurt later, and change nothing.",
+    )
     verb(app, "reload", examples=("gatekeep reload",))(reload)
     verb(app, "version", examples=("gatekeep version",))(version)
