@@ -61,13 +61,15 @@ def recover(
     acked = read_acked(spool)
     reader = SpoolReader.at_start(spool, min(scan_from, opened.n))
     try:
-        untold = _scan(reader, opened, acked)
+        last = _scan(reader, opened)
         position = _end(spool, reader, acked)
         _check_floors(position.next_n, {"acked": acked.next_n, "open": opened.floor, **floors})
         torn = _judge_tail(reader, position)
     finally:
         reader.close()
-    _settle(spool, position, torn, untold, disk)
+    if last is not None and last.number > acked.batch:
+        _write_again(spool, last, disk)
+    _settle(spool, position, torn, disk)
     return Recovered(position, opened, torn)
 
 
@@ -82,15 +84,14 @@ def _begin(spool: Path, floors: Mapping[str, int], sizes: Sizes, disk: Disk) -> 
     return Recovered(Position(0, 0, 0, 1))
 
 
-def _scan(reader: SpoolReader, opened: OpenThings, acked: Acked) -> list[Batch]:
-    """Walk to the end; the batches that are there though nobody was told of them."""
-    untold: list[Batch] = []
+def _scan(reader: SpoolReader, opened: OpenThings) -> Batch | None:
+    """Walk to the end; returns the last batch."""
+    last: Batch | None = None
     while (batch := reader.next_valid()) is not None:
         if batch.end.next_n > opened.n:
             opened.observe_batch(batch)
-        if batch.number > acked.batch:
-            untold.append(batch)
-    return untold
+        last = batch
+    return last
 
 
 def _end(spool: Path, reader: SpoolReader, acked: Acked) -> Position:
@@ -129,22 +130,23 @@ def _judge_tail(reader: SpoolReader, position: Position) -> int:
     return end - position.offset
 
 
-def _settle(
-    spool: Path, position: Position, torn: int, untold: list[Batch], disk: Disk
-) -> None:
-    """Zero the torn tail, make what is there durable, and let the cursor say so.
+def _write_again(spool: Path, batch: Batch, disk: Disk) -> None:
+    """Make a batch durable that was not acknowledged (the writer writes one at a time).
 
-    Batches that were not acknowledged are written again: after a failed fsync the kernel may
-    hold pages for clean that never reached the disk, and a sync alone would pass them over.
+    After a failed fsync the kernel may hold pages for clean that never reached the disk; a sync
+    alone would pass them over.
     """
-    for batch in untold:
-        handle = disk.open(segment_path(spool, batch.start.segment))
-        try:
-            frame = encode_header(batch.number, batch.body) + batch.body
-            disk.write(handle, frame, batch.start.offset)
-            disk.sync_data(handle)
-        finally:
-            disk.close(handle)
+    handle = disk.open(segment_path(spool, batch.start.segment))
+    try:
+        frame = encode_header(batch.number, batch.body) + batch.body
+        disk.write(handle, frame, batch.start.offset)
+        disk.sync_data(handle)
+    finally:
+        disk.close(handle)
+
+
+def _settle(spool: Path, position: Position, torn: int, disk: Disk) -> None:
+    """Zero the torn tail, make what is there durable, and let the cursor say so."""
     handle = disk.open(segment_path(spool, position.segment))
     try:
         if torn:
