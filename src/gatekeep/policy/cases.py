@@ -1,6 +1,6 @@
 """Cases: policy + action + expected decision and reason, readable without Python.
 
-Takes the text of a YAML file. How a statement becomes facts is handed in, because the policy
+Takes a document that was read from YAML. How a statement becomes facts is handed in, because the policy
 room knows no SQL; a case may also give its facts itself.
 """
 
@@ -10,8 +10,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-import yaml
 
 from gatekeep.domain.actions import SqlClass, SqlFacts, TransactionVerb, WhereClause
 from gatekeep.domain.decisions import Decision, Verdict
@@ -25,7 +23,7 @@ from gatekeep.policy.schema import GATEWAY_ACTIONS, SQL_ACTIONS
 FactsOf = Callable[[str, str], Sequence[SqlFacts]]
 """Facts of each statement in a text, proven against the catalogue of that name."""
 
-_FILE_KEYS: Final = frozenset({"rules", "policy", "groups", "targets", "cases"})
+_FILE_KEYS: Final = frozenset({"rules", "groups", "targets", "cases"})
 _CASE_KEYS: Final = frozenset(
     {
         "name", "who", "on", "account", "database", "from", "action", "facts", "statement",
@@ -70,16 +68,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """The cases of one file. `rules` is policy text that is loaded with them only.
-
-    `policy` names the preset that they are about, empty for the policy beside them.
-    """
+    """The cases of one file. `rules` is policy text that is loaded for them, beside the policy."""
 
     file: str
     cases: tuple[Case, ...]
     members: Mapping[str, frozenset[str]]
     rules: str = ""
-    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +86,8 @@ class CaseResult:
     facts: tuple[SqlFacts, ...] = field(default=())
 
 
-def read_cases(file: str, text: str) -> CaseFile:
-    """The cases of a file. Raises SettingsError naming file, case and what is wrong."""
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise SettingsError("is not YAML", file=f"{file}:{line}", fix="correct it") from error
+def read_cases(file: str, document: object) -> CaseFile:
+    """The cases of a document. Raises SettingsError naming file, case and what is wrong."""
     raw = _mapping(document, file, "the file", _FILE_KEYS)
     members = {
         str(name): frozenset(map(str, people or ()))
@@ -113,7 +102,7 @@ def read_cases(file: str, text: str) -> CaseFile:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise SettingsError("two cases have this name", file=file, key=twice, fix="rename one")
-    return CaseFile(file, cases, members, raw.get("rules") or "", raw.get("policy") or "")
+    return CaseFile(file, cases, members, raw.get("rules") or "")
 
 
 def run_cases(engine: Engine, cases: Sequence[Case], facts_of: FactsOf) -> list[CaseResult]:

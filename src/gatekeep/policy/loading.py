@@ -43,19 +43,25 @@ def digest_of(files: Mapping[str, str]) -> str:
     return total.hexdigest()
 
 
-def examine(files: Mapping[str, str]) -> tuple[PolicyVersion | None, list[Problem]]:
-    """Load `files` (name → text); the version, or None when a problem is an error."""
+def examine(
+    files: Mapping[str, str], folder: str = ""
+) -> tuple[PolicyVersion | None, list[Problem]]:
+    """Load `files` (name → text); the version, or None when a problem is an error.
+
+    `folder` is put before the names in what people read; the digest does not know it.
+    """
     rules: list[Rule] = []
     problems: list[Problem] = []
-    for name in sorted(files):
+    for name, text in sorted(files.items()):
+        shown = f"{folder}/{name}" if folder else name
         try:
-            pieces = cut(files[name])
+            pieces = cut(text)
         except CutError as error:
             fix = "close the string or bracket, and end every policy with a semicolon"
-            problems.append(Problem(name, error.line, error.guessed_id, error.what, fix))
+            problems.append(Problem(shown, error.line, error.guessed_id, error.what, fix))
             continue
         for piece in pieces:
-            loaded = _load(name, piece)
+            loaded = _load(shown, piece)
             if isinstance(loaded, Rule):
                 rules.append(loaded)
             else:
@@ -67,12 +73,12 @@ def examine(files: Mapping[str, str]) -> tuple[PolicyVersion | None, list[Proble
     return _version(digest_of(files), rules, problems), problems
 
 
-def load(files: Mapping[str, str]) -> PolicyVersion:
-    """The policy version of `files`.
+def load(files: Mapping[str, str], folder: str = "") -> PolicyVersion:
+    """The policy version of `files`; `folder` as for `examine`.
 
     Raises SettingsError naming file, line, rule and fix; further faults hang at its `also`.
     """
-    version, problems = examine(files)
+    version, problems = examine(files, folder)
     if version is None:
         first, *others = [problem.as_error() for problem in problems if problem.error]
         first.also = tuple(others)

@@ -1,0 +1,374 @@
+"""Policy on files: loading a directory, `policy check`, `policy test`, `policy explain`.
+
+Plain functions; the noun that mounts them is `cli.policy`. Nothing here speaks to a gateway, and
+what a rule or a statement means is decided in `policy` and `protocols.sql`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from gatekeep.cli.exits import Exit, Stop
+from gatekeep.cli.output import Format, json_text, visible
+from gatekeep.cli.policy_catalogue import catalogue_named
+from gatekeep.documents import parse_document, read_document, read_text
+from gatekeep.domain.actions import SqlFacts
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.sessions import SessionVector
+from gatekeep.domain.targets import Target, TargetKind
+from gatekeep.errors import GatekeepError, SettingsError
+from gatekeep.identity.principals import principals_of
+from gatekeep.identity.secrets import SecretReader
+from gatekeep.identity.targets import targets_of
+from gatekeep.policy.cases import CaseResult, read_cases, report, run_cases
+from gatekeep.policy.engine import Engine, Standing
+from gatekeep.policy.explain import explain_sql, explanation
+from gatekeep.policy.lint import unknown_approvers
+from gatekeep.policy.loading import examine, load
+from gatekeep.policy.request import Place
+from gatekeep.policy.rules import PolicyVersion, Problem
+from gatekeep.protocols.sql.reading import read_statements
+from gatekeep.settings import Settings, load_settings
+
+_PRESETS: Final = "presets"
+_MAX_LINE: Final = 32 * 1024 * 1024
+
+PolicyOption = Annotated[
+    Path | None, typer.Option("--policy", help="Directory of the rules; else as in the settings.")
+]
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help="How to show the result.")]
+
+
+def load_policy_directory(path: Path) -> PolicyVersion:
+    """The policy of a directory: its own `*.cedar` files, not those in directories below.
+
+    Raises SettingsError naming file, line, rule and fix; further faults hang at its `also`.
+    """
+    return load(_texts(path), str(path))
+
+
+def check_command(
+    *, policy: PolicyOption = None, output: OutputOption = Format.TABLE
+) -> int:
+    """Load and lint the rules; exit 8 when they are wrong. Warnings go to stderr."""
+    path, settings = _place(policy)
+    version, problems = examine(_texts(path), str(path))
+    if version is not None:
+        groups = {group for one in _principals(settings) for group in one.groups}
+        problems = [*problems, *(unknown_approvers(version.rules, groups) if groups else ())]
+    if output is not Format.TABLE:
+        sys.stdout.write(json_text(_checked(version, problems), indent=2) + "\n")
+    else:
+        _tell(version, problems)
+    return Exit.DONE if version is not None else Exit.CHECK_FAILED
+
+
+def test_command(
+    *,
+    policy: PolicyOption = None,  # noqa: PT028 - a command, not a test
+    output: OutputOption = Format.TABLE,  # noqa: PT028 - a command, not a test
+) -> int:
+    """Run the policy's own cases and those of its presets; exit 8 when one differs."""
+    path, _ = _place(policy)
+    runs = list(_runs(path))
+    results = [one for run in runs for one in run.results]
+    if not results:
+        raise Stop(f"{path} has no cases", advice="write some: cases/*.yaml", code=Exit.NOT_FOUND)
+    failed = sum(1 for one in results if one.wrong)
+    if output is not Format.TABLE:
+        sys.stdout.write(json_text([_shown(one) for one in results], indent=2) + "\n")
+    else:
+        for line in _summary(runs, len(results), failed):
+            sys.stdout.write(visible(line) + "\n")
+    return Exit.CHECK_FAILED if failed else Exit.DONE
+
+
+def explain_command(  # noqa: PLR0913 - the options of the public face
+    *,
+    principal: Annotated[str, typer.Option("--principal", help="Who asks.")],
+    target: Annotated[str, typer.Option("--target", help="On which target.")],
+    statement: Annotated[str | None, typer.Option("--statement", help="One SQL text.")] = None,
+    command: Annotated[str | None, typer.Option("--command", help="One command line.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help='JSON lines, each {"statement": …}; - is standard input.'),
+    ] = None,
+    account: Annotated[str, typer.Option("--account", help="The log-in on the target.")] = "",
+    catalogue: Annotated[
+        str, typer.Option("--catalogue", help="clean, none, live or a JSON file.")
+    ] = "clean",
+    policy: PolicyOption = None,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """What would be decided of a statement, and why. Nothing is touched but the catalogue.
+
+    With --file, or with -o json, one JSON line comes out for each line that goes in.
+    """
+    inputs = _inputs(statement, command, file)
+    path, settings = _place(policy)
+    asked = _Asked.of(settings, path, principal, target, account)
+    view = catalogue_named(catalogue)
+    if catalogue == "clean" and view is None:
+        sys.stderr.write("gatekeep: no clean catalogue is at hand, so no read is proven\n")
+    known = catalogue if view is not None else "none"
+    for text in inputs:
+        facts = read_statements(
+            text, catalogue=view, vector=SessionVector(), trusted_code=asked.place_trusts()
+        )
+        decision = explain_sql(asked.engine, asked.standing, asked.place, facts, "simple")
+        told = explanation(text, facts, decision, known)
+        if file is None and output is Format.TABLE:
+            _tell_explanation(told)
+        else:
+            sys.stdout.write(json_text(told) + "\n")
+            sys.stdout.flush()
+    return Exit.DONE
+
+
+# --- where things are ------------------------------------------------------------------------
+
+
+def _place(policy: Path | None) -> tuple[Path, Settings]:
+    try:
+        settings = load_settings(None, os.environ)
+    except GatekeepError as error:
+        raise Stop.of(error) from error
+    return policy or settings.policy.dir, settings
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """Name and text of every policy file directly in `path`. Raises SettingsError."""
+    try:
+        files = sorted(one for one in path.iterdir() if one.suffix == ".cedar" and one.is_file())
+    except OSError as error:
+        raise SettingsError(
+            f"cannot be read: {error.strerror}", file=str(path), key="policy.dir",
+            fix="name the directory of the rules in the settings, or pass --policy",
+        ) from error  # fmt: skip
+    if not files:
+        raise SettingsError(
+            "holds no policy, so nothing would be permitted", file=str(path), key="policy.dir",
+            fix="copy a preset there, such as presets/balanced.cedar",
+        )  # fmt: skip
+    return {one.name: read_text(one) for one in files}
+
+
+class _NoSecrets(SecretReader):
+    """Explaining a decision needs no secret, so none is read."""
+
+    def read(self, reference: str, *, file: str = "", key: str = "") -> str:  # noqa: ARG002 - as inherited
+        return ""
+
+
+def _principals(settings: Settings) -> list[Principal]:
+    if not settings.principals.exists():
+        return []
+    entries = principals_of(read_document(settings.principals), str(settings.principals))
+    return [one.principal for one in entries]
+
+
+def _target(settings: Settings, name: str) -> Target:
+    found: Sequence[Target] = ()
+    if settings.targets.exists():
+        secrets = _NoSecrets(os.environ)
+        found = targets_of(read_document(settings.targets), str(settings.targets), secrets)
+    for one in found:
+        if one.name == name:
+            return one
+    sys.stderr.write(f"gatekeep: no target {visible(name)} in {settings.targets}; taken as plain\n")
+    return Target(name, TargetKind.POSTGRES, "", 0)
+
+
+# --- check and test ----------------------------------------------------------------------------
+
+
+def _tell(version: PolicyVersion | None, problems: Sequence[Problem]) -> None:
+    for one in problems:
+        kind = "error" if one.error else "warning"
+        sys.stderr.write(f"{kind}: {visible(one.sentence())}\n  try: {visible(one.fix)}\n")
+    if version is None:
+        errors = sum(1 for one in problems if one.error)
+        sys.stderr.write(f"gatekeep: {errors} errors, the policy does not load (exit 8)\n")
+    else:
+        sys.stdout.write(f"policy {version.name}: {len(version.rules)} rules\n")
+
+
+def _checked(version: PolicyVersion | None, problems: Sequence[Problem]) -> dict[str, Any]:
+    return {
+        "policy": version.digest if version else "",
+        "rules": len(version.rules) if version else 0,
+        "problems": [
+            {
+                "file": one.file, "line": one.line, "rule": one.rule, "what": one.what,
+                "fix": one.fix, "severity": "error" if one.error else "warning",
+            }
+            for one in problems
+        ],
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The cases of one file, run."""
+
+    engine: Engine
+    results: list[CaseResult]
+
+
+def _runs(path: Path) -> Iterator[_Run]:
+    """Cases beside the policy run against it; `presets/x.cases.yaml` against `presets/x.cedar`."""
+    own = _texts(path)
+    for file in sorted((path / "cases").glob("*.yaml")):
+        yield _run(file, own, str(path))
+    for file in sorted((path / _PRESETS).glob("*.cases.yaml")):
+        preset = file.with_name(file.name.removesuffix(".cases.yaml") + ".cedar")
+        yield _run(file, {preset.name: read_text(preset)}, str(preset.parent))
+
+
+def _run(file: Path, texts: Mapping[str, str], folder: str) -> _Run:
+    cases = read_cases(str(file), parse_document(read_text(file), str(file)))
+    rules = {f"{file.name} (rules)": cases.rules} if cases.rules else {}
+    engine = Engine(load({**texts, **rules}, folder), cases.members)
+    return _Run(engine, run_cases(engine, cases.cases, _facts_of))
+
+
+@functools.lru_cache(maxsize=4)
+def _facts_against(catalogue: str) -> Any:
+    return catalogue_named(catalogue)
+
+
+def _facts_of(text: str, catalogue: str) -> tuple[SqlFacts, ...]:
+    return read_statements(text, catalogue=_facts_against(catalogue), vector=SessionVector())
+
+
+def _summary(runs: Sequence[_Run], total: int, failed: int) -> Iterator[str]:
+    if not failed:
+        yield f"{total} cases, all as expected"
+        return
+    yield f"{total} cases, {total - failed} as expected, {failed} not (exit 8):"
+    for run in runs:
+        yield from report(run.results, run.engine)[1:]
+
+
+def _shown(one: CaseResult) -> dict[str, Any]:
+    return {
+        "case": one.case.title,
+        "file": one.case.file,
+        "expected": one.case.expect.value,
+        "got": one.decision.verdict.value,
+        "rule": one.decision.rule,
+        "reason": one.decision.reason,
+        "wrong": one.wrong,
+    }
+
+
+# --- explain -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked about, and the engine that answers."""
+
+    engine: Engine
+    standing: Standing
+    place: Place
+
+    @classmethod
+    def of(cls, settings: Settings, path: Path, who: str, where: str, account: str) -> _Asked:
+        """Principal and target as the files say; unknown ones are taken without any group."""
+        principals = _principals(settings)
+        members: dict[str, set[str]] = {}
+        for one in principals:
+            for group in one.groups:
+                members.setdefault(group, set()).add(one.person)
+        named = next((one for one in principals if one.name == who), None)
+        if named is None:
+            sys.stderr.write(
+                f"gatekeep: no principal {visible(who)} in {settings.principals}; "
+                "taken without groups\n"
+            )
+            named = Principal(who, who)
+        target = _target(settings, where)
+        frozen = {group: frozenset(people) for group, people in members.items()}
+        engine = Engine(load_policy_directory(path), frozen)
+        logins = sorted(target.accounts)
+        place = Place(named, target, account or (logins[0] if logins else ""), target.database)
+        return cls(engine, engine.standing(named, target), place)
+
+    def place_trusts(self) -> frozenset[str]:
+        """The code that the target's owner vouches for."""
+        return self.place.target.trusted_code if self.place.target else frozenset()
+
+
+def _inputs(statement: str | None, command: str | None, file: Path | None) -> Iterator[str]:
+    if sum(one is not None for one in (statement, command, file)) != 1:
+        raise Stop(
+            "one of --statement, --command and --file is needed",
+            advice='gatekeep policy explain --principal alice --target orders --statement "select 1"',
+            code=Exit.USAGE,
+        )
+    if command is not None:
+        raise _no_commands()
+    return iter([statement]) if statement is not None else _lines(file or Path("-"))
+
+
+def _no_commands() -> Stop:
+    return Stop(
+        "command lines are not explained yet", why="SSH is still to come",
+        advice="use --statement", code=Exit.USAGE,
+    )  # fmt: skip
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """The statement of each line of a JSONL file."""
+    try:
+        stream = sys.stdin if str(file) == "-" else file.open(encoding="utf-8")
+    except OSError as error:
+        raise Stop(f"{file}: {error.strerror}", code=Exit.NOT_FOUND) from error
+    with stream:
+        number = 0
+        while line := stream.readline(_MAX_LINE):
+            number += 1
+            if line.strip():
+                yield _statement(line, f"{file}:{number}")
+
+
+def _statement(line: str, where: str) -> str:
+    try:
+        raw = json.loads(line)
+    except ValueError:
+        raw = None
+    if isinstance(raw, dict) and isinstance(raw.get("statement"), str):
+        return str(raw["statement"])
+    if isinstance(raw, dict) and "command" in raw:
+        raise _no_commands()
+    raise Stop(f"{where}: is not a statement", advice='write {"statement": "select 1"}',
+               code=Exit.USAGE)  # fmt: skip
+
+
+def _tell_explanation(told: Mapping[str, Any]) -> None:
+    approvers = " or ".join(" and ".join(groups) for groups in told["approvers"])
+    shown = {
+        "verdict": told["verdict"],
+        "class": told["class"],
+        "tags": " ".join(told["tags"]),
+        "rule": told["rule"],
+        "reason": told["reason"],
+        "approvers": approvers,
+        "unproven": "; ".join(one["unproven"] for one in told["facts"] if one["unproven"]),
+        "template": told["template"],
+        "policy": told["policy"],
+        "catalogue": told["catalogue"],
+    }
+    for name, value in shown.items():
+        if value:
+            sys.stdout.write(f"{name}: {visible(value)}\n")
