@@ -67,10 +67,10 @@ def test_lack_of_space_blocks_until_both_spares_are_ready(tmp_path: Path) -> Non
     again = _segments(tmp_path, broken)
     (tmp_path / "reserve").unlink()
     again = Segments(tmp_path, Position(0, 0, 0, 1), _SIZES, broken)
-    broken.fail("allocate", errno.EIO)
+    broken.fail("sync", errno.EIO)
+    again.prepare()
     with pytest.raises(OSError, match="Input/output"):
-        while again.preparing:
-            again.prepare()
+        again.prepare()
     again.close()
 
 
