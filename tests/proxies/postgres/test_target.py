@@ -1,0 +1,491 @@
+"""Connecting to targets: real PostgreSQL with TLS, every method, and targets that lie."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import shutil
+import struct
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+from support.certificates import Authority
+from support.loops import on_both_loops
+from support.postgres_server import PostgresServer
+
+from gatekeep.domain.targets import Target, TargetKind, TargetTls
+from gatekeep.errors import TargetFault
+from gatekeep.protocols.postgres import messages
+from gatekeep.protocols.postgres.scram import ServerExchange, make_verifier
+from gatekeep.protocols.postgres.startup import target_startup
+from gatekeep.proxies.postgres.target import Credential, Dial, TargetConnector, TargetLink
+from gatekeep.runtime.offload import Offload
+
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+PASSWORD = "p\u00e4ss word"  # noqa: S105 - a throw-away server on loopback
+HBA = """
+host all md5_user 127.0.0.1/32 md5
+host all clear_user 127.0.0.1/32 password
+host all trust_user 127.0.0.1/32 trust
+host all reject_user 127.0.0.1/32 reject
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsTarget:
+    """A PostgreSQL that speaks TLS, the CA that signed it, and one that did not."""
+
+    server: PostgresServer
+    ca: str
+    other_ca: str
+
+
+@pytest.fixture(scope="module")
+def tls_target() -> Iterator[TlsTarget]:
+    """Debian's PostgreSQL (the wheel's has no TLS) with accounts for every method."""
+    if not DEBIAN.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("postgresql-15 is not installed")
+        pytest.skip("postgresql-15 is not installed")
+    directory = Path(tempfile.mkdtemp(prefix="gk-tls-"))
+    directory.chmod(0o755)
+    authority, other = Authority(directory), Authority(directory, "other")
+    leaf = authority.issue("target", hosts=("127.0.0.1", "db.example"))
+    if os.geteuid() == 0:
+        os.chown(leaf.key, pwd.getpwnam("nobody").pw_uid, -1)
+    hba = directory / "pg_hba.conf"
+    hba.write_text(HBA)
+    server = PostgresServer(
+        bin_dir=DEBIAN,
+        settings={
+            "ssl": "on", "ssl_cert_file": str(leaf.certificate), "ssl_key_file": str(leaf.key),
+            "hba_file": str(hba),
+        },
+    )  # fmt: skip
+    try:
+        asyncio.run(_accounts(server))
+        yield TlsTarget(server, str(authority.certificate), str(other.certificate))
+    finally:
+        server.stop()
+        shutil.rmtree(directory)
+
+
+async def _accounts(server: PostgresServer) -> None:
+    connection = await asyncpg.connect(server.dsn())
+    for name in ("scram_user", "clear_user", "trust_user", "reject_user"):
+        await connection.execute(f"create role {name} login password '{PASSWORD}'")
+    await connection.execute("set password_encryption = 'md5'")
+    await connection.execute(f"create role md5_user login password '{PASSWORD}'")
+    await connection.execute("create database closed")
+    await connection.execute("revoke connect on database closed from public")
+    await connection.execute("alter role scram_user set standard_conforming_strings = off")
+    await connection.close()
+
+
+@asynccontextmanager
+async def connector() -> AsyncIterator[TargetConnector]:
+    """A connector, with its thread ended afterwards."""
+    offload = Offload()
+    try:
+        yield TargetConnector(os.urandom, offload)
+    finally:
+        offload.close()
+
+
+def way(
+    target: TlsTarget, tls: TargetTls = TargetTls.VERIFY_FULL, *, ca: str | None = None,
+    host: str = "127.0.0.1",
+) -> Dial:  # fmt: skip
+    """How to get there; with the right CA unless another is named."""
+    return Dial("orders", host, target.server.port, tls, target.ca if ca is None else ca)
+
+
+def packet(user: str, database: str = "postgres", **more: object) -> bytes:
+    """The start-up packet for this account."""
+    return target_startup(
+        account=user, database=database, application_name="gatekeep/S-TEST",
+        search_path='"$user", public', settings={"TimeZone": "UTC"}, **more,
+    )  # type: ignore[arg-type] # keyword arguments passed on  # fmt: skip
+
+
+async def enter(dial: Dial, user: str, *, auth: str = "scram", password: str = PASSWORD,
+                database: str = "postgres", **more: object) -> TargetLink:  # fmt: skip
+    """Connect and close; the link as it was."""
+    async with connector() as made:
+        link = await made.connect(
+            dial, Credential(user, password, auth), packet(user, database, **more)
+        )
+        link.wire.abort()
+        return link
+
+
+async def refused(dial: Dial, user: str, **how: str) -> TargetFault:
+    """The fault with which connecting ends."""
+    with pytest.raises(TargetFault) as fault:
+        await enter(dial, user, **how)
+    assert fault.value.answer is not None
+    return fault.value
+
+
+async def asked(link: TargetLink, text: str) -> list[str]:
+    """The first column of a query's rows."""
+    link.wire.write(messages.query(text))
+    rows: list[str] = []
+    while True:
+        kind, length = messages.HEADER.unpack(await link.wire.read_exactly(5))
+        body = await link.wire.read_exactly(length - 4)
+        if kind == ord("D"):
+            size = struct.unpack_from("!i", body, 2)[0]
+            rows.append(body[6 : 6 + size].decode())
+        if kind == ord("Z"):
+            return rows
+
+
+# --- real PostgreSQL -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tls", list(TargetTls))
+@on_both_loops
+async def test_scram_under_every_tls_mode(tls: TargetTls, tls_target: TlsTarget) -> None:
+    """And -PLUS wherever there is TLS: the server says so in its log of connections."""
+    link = await enter(way(tls_target, tls), "scram_user")
+    assert (link.tls is None) == (tls is TargetTls.DISABLE)
+    assert link.server_version >= 150000
+    assert link.key is not None
+    assert link.parameters["client_encoding"] == "UTF8"
+    assert PASSWORD not in repr(link) + repr(Credential("scram_user", PASSWORD))
+
+
+@on_both_loops
+async def test_pins_beat_the_defaults_of_role_and_database(tls_target: TlsTarget) -> None:
+    """The role's default is `standard_conforming_strings=off`: the start-up packet wins."""
+    async with connector() as made:
+        link = await made.connect(
+            way(tls_target), Credential("scram_user", PASSWORD),
+            packet("scram_user", read_only=True, permitted=[("work_mem", "1MB")]),
+        )  # fmt: skip
+        assert link.parameters["standard_conforming_strings"] == "on"
+        assert link.parameters["application_name"] == "gatekeep/S-TEST"
+        for name, value in (
+            ("search_path", '"$user", public'), ("row_security", "on"), ("work_mem", "1MB"),
+            ("default_transaction_read_only", "on"), ("TimeZone", "UTC"),
+        ):  # fmt: skip
+            assert await asked(link, f"show {name}") == [value]
+        link.wire.abort()
+
+
+@on_both_loops
+async def test_scram_plus_is_what_is_used(tls_target: TlsTarget) -> None:
+    """A middle-man with another certificate of the same CA would be found out."""
+    async with connector() as made:
+        link = await made.connect(
+            way(tls_target), Credential("scram_user", PASSWORD), packet("scram_user")
+        )
+        assert link.tls is not None
+        assert link.tls.peer_certificate
+        assert await asked(link, "select ssl from pg_stat_ssl where pid = pg_backend_pid()") == ["t"]
+        link.wire.abort()
+
+
+@on_both_loops
+async def test_md5_and_cleartext_only_where_they_are_named(tls_target: TlsTarget) -> None:
+    """Cleartext moreover only under verify-full."""
+    full = way(tls_target)
+    assert (await enter(full, "md5_user", auth="md5")).tls is not None
+    assert (await enter(way(tls_target, TargetTls.DISABLE), "md5_user", auth="md5")).tls is None
+    assert (await enter(full, "clear_user", auth="cleartext")).tls is not None
+    assert "not named" in (await refused(full, "md5_user")).cause
+    assert "not named" in (await refused(full, "clear_user")).cause
+    assert "not named" in (await refused(full, "clear_user", auth="md5")).cause
+    for mode in (TargetTls.DISABLE, TargetTls.REQUIRE, TargetTls.VERIFY_CA):
+        fault = await refused(way(tls_target, mode), "clear_user", auth="cleartext")
+        assert "verify-full" in fault.cause
+
+
+@on_both_loops
+async def test_trust_is_refused(tls_target: TlsTarget) -> None:
+    """Whoever lets the gateway in without a proof may be anybody."""
+    for auth in ("scram", "md5", "cleartext"):
+        fault = await refused(way(tls_target), "trust_user", auth=auth)
+        assert "without a proof" in fault.cause
+
+
+@on_both_loops
+async def test_verification(tls_target: TlsTarget) -> None:
+    """A foreign CA, or another name: refused before any password is computed."""
+    for mode in (TargetTls.VERIFY_CA, TargetTls.VERIFY_FULL, TargetTls.REQUIRE):
+        fault = await refused(way(tls_target, mode, ca=tls_target.other_ca), "scram_user")
+        assert "CERTIFICATE_VERIFY_FAILED" in fault.cause
+    fault = await refused(way(tls_target, host="localhost"), "scram_user")
+    assert "localhost" in fault.cause
+    assert (await enter(way(tls_target, TargetTls.VERIFY_CA, host="localhost"), "scram_user")).tls
+    assert (await enter(way(tls_target, TargetTls.REQUIRE, ca=""), "scram_user")).tls
+    assert await refused(way(tls_target, ca="/nonexistent/ca.pem"), "scram_user")
+    # the machine's own CAs do not know it either
+    assert await refused(way(tls_target, ca=""), "scram_user")
+
+
+@on_both_loops
+async def test_a_wrong_password_is_told_to_diagnostics_only(tls_target: TlsTarget) -> None:
+    """The client reads that the target does not answer; the cause has the SQLSTATE."""
+    fault = await refused(way(tls_target), "scram_user", password="wrong")  # noqa: S106 - on purpose
+    assert fault.answer is not None
+    assert (fault.answer.sqlstate, fault.answer.primary) == (
+        "08001", "gatekeep: orders does not answer",
+    )  # fmt: skip
+    assert fault.answer.detail == ""
+    assert fault.cause.startswith("28P01")
+    fault = await refused(way(tls_target), "reject_user")
+    assert fault.answer is not None
+    assert fault.answer.sqlstate == "08001"
+    assert "wrong" not in repr(fault)
+
+
+@on_both_loops
+async def test_what_a_proven_target_refuses_is_shown_as_its_words(tls_target: TlsTarget) -> None:
+    """A database that is not there, or is closed to this account."""
+    fault = await refused(way(tls_target), "scram_user", database="nowhere")
+    assert fault.answer is not None
+    assert (fault.answer.sqlstate, fault.answer.primary, fault.answer.detail) == (
+        "3D000", "gatekeep: orders refused the session",
+        'target says: database "nowhere" does not exist',
+    )  # fmt: skip
+    fault = await refused(way(tls_target), "scram_user", database="closed")
+    assert fault.answer is not None
+    assert fault.answer.sqlstate == "42501"
+
+
+@pytest.mark.parametrize("tls", [TargetTls.DISABLE, TargetTls.VERIFY_FULL])
+@on_both_loops
+async def test_cancel_stops_what_runs(tls: TargetTls, tls_target: TlsTarget) -> None:
+    """Over a connection of its own, protected like the first."""
+    async with connector() as made:
+        link = await made.connect(
+            way(tls_target, tls), Credential("scram_user", PASSWORD), packet("scram_user")
+        )
+        link.wire.write(messages.query("select 'began'; select pg_sleep(60)"))
+        said = b""
+        # the whole string answers at its end, so ask another connection when it runs
+        watcher = await asyncpg.connect(tls_target.server.dsn())
+        pid = link.key.pid if link.key is not None else 0
+        while not await watcher.fetchval(
+            "select true from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'", pid
+        ):
+            pass
+        await watcher.close()
+        await made.cancel(link)
+        while b"C57014" not in said:
+            data = await link.wire.read()
+            assert data
+            said += data
+        link.wire.abort()
+
+
+@on_both_loops
+async def test_a_registered_target_says_how_it_is_reached() -> None:
+    """Alias, address and protection are taken from it."""
+    target = Target("orders", TargetKind.POSTGRES, "db.example", 5432, tls=TargetTls.REQUIRE,
+                    tls_ca="/etc/ca.pem")  # fmt: skip
+    assert Dial.to(target) == Dial("orders", "db.example", 5432, TargetTls.REQUIRE, "/etc/ca.pem")
+
+
+@on_both_loops
+async def test_many_iterations_leave_the_loop_and_are_remembered() -> None:
+    """A second session costs nothing; another password is another computation."""
+    async with connector() as made:
+        first = await made.salted("one", b"salt", 20_000)
+        assert await made.salted("one", b"salt", 20_000) is first
+        assert await made.salted("two", b"salt", 20_000) != first
+        for number in range(300):
+            await made.salted(str(number), b"salt", 1)
+        assert len(made._salted) == 256
+
+
+# --- targets that lie ------------------------------------------------------------------------
+
+
+Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def stage(play: Play) -> AsyncIterator[Dial]:
+    """A target that plays a part on each connection; nothing of it is left afterwards."""
+    running: set[asyncio.Task[object] | None] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.add(asyncio.current_task())
+        try:
+            await play(reader, writer)
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    listening = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield Dial("orders", "127.0.0.1", port, TargetTls.DISABLE, limit_s=20)
+    finally:
+        listening.close()
+        for task in filter(None, running):
+            task.cancel()
+        await asyncio.gather(*filter(None, running), return_exceptions=True)
+
+
+@asynccontextmanager
+async def liar(*script: bytes | None) -> AsyncIterator[Dial]:
+    """A target that reads once before each of its lines, then falls silent or, at None, leaves."""
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for line in script:
+            await reader.read(4096)
+            if line is None:
+                return
+            writer.write(line)
+        await reader.read()
+
+    async with stage(play) as dial:
+        yield dial
+
+
+SASL = messages.authentication_sasl(["SCRAM-SHA-256"])
+OK = messages.authentication_ok()
+ERROR = messages.fields_frame(b"E", [(b"S", b"FATAL"), (b"C", b"3D000"), (b"M", b"hostile text")])
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        (OK,),
+        (SASL, OK),
+        (SASL, messages.authentication(messages.AUTH_SASL_FINAL, b"v=AAAA")),
+        (SASL, messages.authentication(messages.AUTH_CLEARTEXT)),
+        (SASL, SASL),
+        (messages.ready_for_query("I"),),
+        (messages.parameter_status("a", "b"),),
+        (messages.authentication(messages.AUTH_SASL, b""),),
+        (messages.authentication(messages.AUTH_SASL, b"PLAIN\0\0"),),
+        (messages.authentication(99),),
+        (b"R\0\0\0\x05\0",),
+        (b"R\xff\xff\xff\xff",),
+        (b"E\0\0\0\x05\0",),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n",),
+        (ERROR,),
+        (None,),
+        (SASL, None),
+    ],
+)
+@on_both_loops
+async def test_a_target_that_has_not_proven_itself(script: tuple[bytes | None, ...]) -> None:
+    """Is refused, whatever it says, and a client is shown none of it."""
+    async with liar(*script) as dial:
+        fault = await refused(dial, "app", auth="md5")
+        assert fault.answer is not None
+        assert fault.answer.sqlstate in {"08001", "08P01"}
+        assert "hostile" not in f"{fault.answer}"
+        assert "PASSWORD" not in fault.cause
+
+
+@on_both_loops
+async def test_what_comes_before_tls_is_not_believed() -> None:
+    """Neither an error, nor bytes behind the `S`, nor an `N` where TLS is required."""
+    for letter in (b"N", ERROR, b"Sextra", b"?"):
+        async with liar(letter) as dial:
+            wanted = Dial("orders", dial.host, dial.port, TargetTls.REQUIRE, limit_s=20)
+            fault = await refused(wanted, "app")
+            assert fault.answer is not None
+            assert fault.answer.primary == "gatekeep: orders does not answer"
+            assert "hostile" not in f"{fault.answer}"
+
+
+@on_both_loops
+async def test_a_silent_target_meets_the_limit() -> None:
+    """It does not answer: that is what is said."""
+    async with liar() as dial:
+        fault = await refused(
+            Dial("orders", dial.host, dial.port, TargetTls.DISABLE, limit_s=0.05), "app"
+        )
+        assert fault.cause == "no answer in 0.05 s"
+
+
+@on_both_loops
+async def test_nobody_listens() -> None:
+    """The same words."""
+    async with liar() as dial:
+        pass
+    fault = await refused(dial, "app")
+    assert fault.answer is not None
+    assert fault.answer.sqlstate == "08001"
+
+
+async def proven(*rest: bytes) -> TargetFault | TargetLink:
+    """Connect to a target that knows the password and then says the rest."""
+    keys = make_verifier(PASSWORD, b"salt", 8)
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        exchange = ServerExchange(salt=b"salt", iterations=8, verifiers=[keys], nonce=b"n" * 18)
+        await reader.read(4096)
+        writer.write(SASL)
+        first = (await reader.read(4096))[5:].partition(b"\0")[2][4:]
+        challenge = exchange.first("SCRAM-SHA-256", first)
+        writer.write(messages.authentication(messages.AUTH_SASL_CONTINUE, challenge))
+        _, last = exchange.final((await reader.read(4096))[5:])
+        writer.write(messages.authentication(messages.AUTH_SASL_FINAL, last) + OK)
+        for line in rest:
+            writer.write(line)
+        await reader.read()
+
+    async with stage(play) as dial:
+        try:
+            return await enter(dial, "app")
+        except TargetFault as fault:
+            return fault
+
+
+VERSION = messages.parameter_status("server_version", "18.4 (Debian)")
+READY = messages.ready_for_query("I")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        (VERSION, READY[:5] + b"T"),
+        (VERSION, OK),
+        (VERSION, messages.frame(b"D", b"")),
+        (VERSION, messages.frame(b"G", b"\0\0\0")),
+        (VERSION, b"S\0\0\0\x06a\0"),
+        (VERSION, b"K\0\0\0\x06ab"),
+        (VERSION, b"S\0\x10\0\0"),
+        (VERSION, *[messages.parameter_status("a", "b")] * 1100),
+        (READY,),
+        (messages.parameter_status("server_version", "12.9"), READY),
+        (messages.parameter_status("server_version", "Cockroach"), READY),
+    ],
+)
+@on_both_loops
+async def test_a_proven_target_that_breaks_the_protocol(rest: tuple[bytes, ...]) -> None:
+    """Is closed; a server that is not PostgreSQL 13 or newer is refused."""
+    fault = await proven(*rest)
+    assert isinstance(fault, TargetFault)
+    assert fault.answer is not None
+    assert fault.answer.sqlstate in {"08P01", "0A000"}
+
+
+@on_both_loops
+async def test_notices_on_the_way_are_kept() -> None:
+    """The last sixteen, for the session to pass on."""
+    notice = messages.fields_frame(b"N", [(b"S", b"WARNING"), (b"M", b"collation")])
+    link = await proven(*[notice] * 20, VERSION, READY)
+    assert isinstance(link, TargetLink)
+    assert link.notices == (notice[5:],) * 16
+    assert (link.server_version, link.key) == (180004, None)
+    async with connector() as made:
+        await made.cancel(link)
