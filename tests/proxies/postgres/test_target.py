@@ -7,6 +7,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import ssl
 import struct
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,7 +25,8 @@ from gatekeep.domain.targets import Target, TargetKind, TargetTls
 from gatekeep.errors import TargetFault
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.scram import ServerExchange, make_verifier
-from gatekeep.protocols.postgres.startup import target_startup
+from gatekeep.protocols.postgres.startup import ssl_request, target_startup
+from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.target import Credential, Dial, TargetConnector, TargetLink
 from gatekeep.runtime.offload import Offload
 
@@ -183,16 +185,50 @@ async def test_pins_beat_the_defaults_of_role_and_database(tls_target: TlsTarget
 
 
 @on_both_loops
-async def test_scram_plus_is_what_is_used(tls_target: TlsTarget) -> None:
-    """A middle-man with another certificate of the same CA would be found out."""
-    async with connector() as made:
-        link = await made.connect(
-            way(tls_target), Credential("scram_user", PASSWORD), packet("scram_user")
-        )
-        assert link.tls is not None
-        assert link.tls.peer_certificate
-        assert await asked(link, "select ssl from pg_stat_ssl where pid = pg_backend_pid()") == ["t"]
-        link.wire.abort()
+async def test_a_man_in_the_middle_with_a_certificate_of_the_same_ca(
+    tls_target: TlsTarget, tmp_path: Path
+) -> None:
+    """Relays every byte and is found out: -PLUS binds the proof to the certificate we saw."""
+    middle = Authority(tmp_path).issue("middle")
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(middle.certificate, middle.key)
+    blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    blind.check_hostname = False
+    blind.verify_mode = ssl.CERT_NONE
+    loop = asyncio.get_running_loop()
+
+    async def relay(source: WireEnd, sink: WireEnd) -> None:
+        while data := await source.read():
+            sink.write(data)
+        sink.close()
+
+    async def between(client: WireEnd) -> None:
+        assert await client.read_exactly(8) == ssl_request()
+        client.write(b"S")
+        await client.start_tls(shown, server_side=True, name=None, limit_s=10)
+        _, server = await loop.create_connection(WireEnd, "127.0.0.1", tls_target.server.port)
+        server.write(ssl_request())
+        assert await server.read_exactly(1) == b"S"
+        await server.start_tls(blind, server_side=False, name=None, limit_s=10)
+        await asyncio.gather(relay(client, server), relay(server, client))
+
+    met: asyncio.Queue[WireEnd] = asyncio.Queue()
+
+    class Met(WireEnd):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            met.put_nowait(self)
+
+    listening = await loop.create_server(Met, "127.0.0.1", 0)
+    dial = Dial(
+        "orders", "127.0.0.1", listening.sockets[0].getsockname()[1], TargetTls.VERIFY_CA,
+        str(tmp_path / "ca.pem"),
+    )  # fmt: skip
+    connecting = asyncio.ensure_future(refused(dial, "scram_user"))
+    await between(await met.get())
+    assert "channel binding" in (await connecting).cause
+    listening.close()
+    await listening.wait_closed()
 
 
 @on_both_loops
