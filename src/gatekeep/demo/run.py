@@ -8,16 +8,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
-import json
 import os
-import secrets
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 
-from gatekeep.app import Gateway
+from gatekeep.app import Gateway, ready_document, remove_ready, write_ready
 from gatekeep.demo import configure, seed, tour
 from gatekeep.demo.certificate import ensure_certificate
 from gatekeep.demo.configure import DemoFiles
@@ -27,7 +25,6 @@ from gatekeep.settings import load_settings
 DOOR_PORT: Final = 6432
 TARGET_PORT: Final = 6543
 HTTP_PORT: Final = 8080
-READY_VERSION: Final = 1
 
 _TRY: Final = "select * from orders limit 3;    drop table customers;    delete from customers;"
 
@@ -63,7 +60,7 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
         gateway = await Gateway.start(load_settings(files.settings, os.environ))
         tokens = await _tokens(files, gateway)
         if ready_file is not None:
-            _write_ready(ready_file, _ready_document(gateway, tokens))
+            write_ready(ready_file, _ready_document(gateway, tokens))
         _say(_banner(files, gateway, time.monotonic() - began))
         if with_tour:
             return await _take_tour(files, gateway, target, tokens)
@@ -74,7 +71,7 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
         if gateway is not None:
             await gateway.stop()
         await asyncio.to_thread(target.stop)
-        _remove(ready_file)
+        remove_ready(ready_file)
 
 
 async def _take_tour(
@@ -127,9 +124,7 @@ def _target_directory(files: DemoFiles) -> Path:
 
 def _ready_document(gateway: Gateway, tokens: dict[str, str]) -> dict[str, Any]:
     return {
-        "version": READY_VERSION,
-        "doors": {"postgres": {"host": "127.0.0.1", "port": gateway.postgres_port}},
-        "socket": str(gateway.socket_path),
+        **ready_document(gateway),
         "targets": [
             {"name": configure.TARGET, "kind": "postgres", "accounts": list(configure.ACCOUNTS)}
         ],
@@ -138,20 +133,6 @@ def _ready_document(gateway: Gateway, tokens: dict[str, str]) -> dict[str, Any]:
             for name, token in tokens.items()
         },
     }
-
-
-def _write_ready(path: Path, document: dict[str, Any]) -> None:
-    """Appear whole or not at all, readable by us alone: it holds tokens."""
-    half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(document, file)
-    half.replace(path)
-
-
-def _remove(ready_file: Path | None) -> None:
-    if ready_file is not None:
-        ready_file.unlink(missing_ok=True)
 
 
 def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:

@@ -22,8 +22,8 @@ class Outcome:
 
     `tag` is CommandComplete's tag (several joined by `; ` for a simple Query), `rows` the rows
     sent to the client, `bytes_in`/`bytes_out` the bytes towards and from the target,
-    `duration_us` microseconds from forwarding to the end, `status` the transaction status
-    (`I`, `T`, `E`) when known, else empty. SKIPPED: the target never ran it, because an earlier
+    `status` the transaction status (`I`, `T`, `E`) when known, else empty. How long it took is
+    known to the proxy alone. SKIPPED: the target never ran it, because an earlier
     message of the same pipeline failed.
     """
 
@@ -34,5 +34,4 @@ class Outcome:
     bytes_out: int = 0
     sqlstate: str = ""
     message: str = ""
-    duration_us: int = 0
     status: str = ""

@@ -146,16 +146,18 @@ class Clearance:
         live.statements += len(actions)
         return ruled
 
-    def settle(self, live: LiveSession, permit: Permit, outcome: Outcome) -> None:
+    def settle(
+        self, live: LiveSession, permit: Permit, outcome: Outcome, duration_us: int = 0
+    ) -> None:
         """Record what became of a forwarded action; it joins the next group commit.
 
-        Raises JournalUnavailable when it cannot: the session must end.
+        `duration_us` is the time from forwarding to the end. Raises JournalUnavailable when it cannot: the session must end.
         """
         of = permit.receipt.n
         self._journal.append(
             live.events,
             EventKind.ACTION_FINISHED,
-            outcome_payload(of, outcome),
+            outcome_payload(of, outcome, duration_us),
             counters=of_counters(of),
         )
         self.tally.finished += 1
@@ -203,7 +205,7 @@ class Clearance:
                 self._journal.append(
                     live.events,
                     EventKind.ACTION_FINISHED,
-                    outcome_payload(pending.n, skipped),
+                    outcome_payload(pending.n, skipped, 0),
                     counters=of_counters(pending.n),
                 )
             except JournalUnavailable:

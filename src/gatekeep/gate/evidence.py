@@ -65,7 +65,7 @@ class EvidenceWriter:
         return fragment
 
 
-def outcome_payload(of: int, outcome: Outcome) -> bytes:
+def outcome_payload(of: int, outcome: Outcome, duration_us: int) -> bytes:
     """Payload of `action.finished`; `of` is the index of the released event."""
     if outcome.sqlstate or outcome.message:
         failure = b'"message":%b,"sqlstate":%b,' % (
@@ -80,7 +80,7 @@ def outcome_payload(of: int, outcome: Outcome) -> bytes:
         % (
             outcome.bytes_in,
             outcome.bytes_out,
-            outcome.duration_us,
+            duration_us,
             failure,
             of,
             outcome.kind.value.encode(),

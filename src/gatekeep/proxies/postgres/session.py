@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -292,9 +292,7 @@ class PostgresSession:
         if forwarded is None:
             return
         elapsed = (self._rooms.clock.monotonic_ns() - forwarded.left_ns) // 1000
-        self._rooms.gate.settle(
-            self._live, forwarded.permit, replace(outcome, duration_us=elapsed)
-        )
+        self._rooms.gate.settle(self._live, forwarded.permit, outcome, elapsed)
 
     # the end
 

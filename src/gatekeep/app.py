@@ -1,0 +1,261 @@
+"""Composition root: settings become a running gateway. The start order and the drain order.
+
+With `assembly` the only file that knows every adapter. Decides nothing about actions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import secrets
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import structlog
+import uvloop
+
+from gatekeep.assembly import Parts, api_door, assemble, members_of
+from gatekeep.configuration import Configuration, load_configuration
+from gatekeep.domain.events import EventKind
+from gatekeep.domain.identity import Principal
+from gatekeep.errors import JournalUnavailable, SettingsError
+from gatekeep.gate.ports import TokenRow
+from gatekeep.identity import outbox
+from gatekeep.identity.secrets import SecretReader
+from gatekeep.logs import configure_logs
+from gatekeep.settings import Settings, load_settings
+
+_log = structlog.get_logger(__name__)
+
+EXIT_JOURNAL: Final = 74
+READY_VERSION: Final = 1
+_CUT_S: Final = 2.0
+
+
+class Gateway:
+    """A gateway that serves. Make one with `start`, end it with `stop`.
+
+    `ended` is set when it cannot go on (the journal is dead); `exit_code` then says why.
+    """
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._draining = False
+        self.ended = asyncio.Event()
+        self.exit_code = 0
+
+    @classmethod
+    async def start(
+        cls, settings: Settings, environment: Mapping[str, str] = os.environ
+    ) -> Gateway:
+        """Recover, then serve. Raises SettingsError, EvidenceBroken or JournalUnavailable."""
+        reader = SecretReader(environment)
+        configuration = load_configuration(settings, reader)
+        parts = await assemble(settings, configuration, reader)
+        gateway = cls(settings, parts)
+        parts.faults.listener = gateway.note_fault
+        parts.api = api_door(parts, settings, gateway.reload)
+        try:
+            await gateway._open(configuration)
+        except BaseException:
+            await gateway.stop()
+            raise
+        return gateway
+
+    @property
+    def postgres_port(self) -> int:
+        """The port of the Postgres door."""
+        return self._parts.door.port
+
+    @property
+    def http_port(self) -> int:
+        """The port of health and metrics."""
+        return self._parts.health_port
+
+    @property
+    def socket_path(self) -> Path:
+        """The Unix socket of the API."""
+        return self._parts.api.path
+
+    def note_fault(self, error: BaseException) -> None:
+        """Something failed inside: what the journal cannot hold ends sessions, or everything."""
+        parts = self._parts
+        if isinstance(error, JournalUnavailable):
+            if error.fatal:
+                _log.critical("the journal is dead", cause=error.cause)
+                self.exit_code = EXIT_JOURNAL
+                parts.sessions.stop_now()
+                self.ended.set()
+            elif not parts.journal.accepting:
+                _log.error("the journal is full: sessions end", cause=error.cause)
+                parts.supervision.end_all("events cannot be recorded")
+
+    async def make_token(
+        self, principal: str, *, ttl_s: int | None, note: str
+    ) -> tuple[TokenRow, str]:
+        """A token that works, its event durable. Raises NotPermitted, JournalUnavailable."""
+        parts = self._parts
+        row, secret = parts.tokens.make(principal, ttl_s=ttl_s, note=note)
+        await outbox.drain(parts.state, parts.journal)
+        return parts.tokens.settle(row.id, EventKind.TOKEN_MADE), secret
+
+    async def reload(self, principal: Principal | None = None) -> Mapping[str, Any]:
+        """Load targets, principals and policy anew; on any fault the old ones stay active.
+
+        Raises SettingsError naming file, key and fix.
+        """
+        parts = self._parts
+        configuration = load_configuration(self._settings, parts.secrets)
+        parts.door.reload_tls()
+        parts.directory.reload(configuration.principals)
+        parts.targets.reload(configuration.targets)
+        await self._activate(configuration, principal.name if principal else "signal")
+        for live in parts.supervision:
+            name = live.session.principal.name
+            if parts.directory.principal(name) is None:
+                live.end("the principal was removed")
+        return {
+            "policy": configuration.policy.digest,
+            "targets": len(configuration.targets),
+            "principals": len(configuration.principals),
+        }
+
+    async def stop(self) -> None:
+        """Drain: no new sessions, running segments end within the limit, then everything closes."""
+        self._draining = True
+        parts = self._parts
+        parts.draining = True
+        parts.door.stop_accepting()
+        parts.api.drain()
+        parts.sessions.drain()
+        if self.exit_code == 0:
+            await parts.sessions.ended(self._settings.drain_s)
+        parts.sessions.stop_now()
+        await parts.sessions.ended(_CUT_S)
+        await parts.close()
+
+    async def _open(self, configuration: Configuration) -> None:
+        parts = self._parts
+        await outbox.drain(parts.state, parts.journal)
+        await self._activate(configuration, "start")
+        parts.journal.start_heartbeats(parts.owner, self._settings.journal.heartbeat_s)
+        parts.archivist.start(parts.owner)
+        await parts.api.start()
+        parts.health_port = await parts.health.start()
+        await parts.door.start()
+        _log.info("serving", postgres=parts.door.port, http=parts.health_port)
+
+    async def _activate(self, configuration: Configuration, by: str) -> None:
+        """Store, journal, effect: a policy rules only once its activation is durable."""
+        parts = self._parts
+        version = configuration.policy
+        known = parts.state.active_policy()
+        if known is None or known.digest != version.digest:
+            parts.state.activate_policy(version.digest, version.texts, by)
+            await outbox.drain(parts.state, parts.journal)
+        parts.desk.activate(version, members_of(configuration.principals))
+        payload = orjson.dumps(
+            {
+                "by": by,
+                "policy": version.digest,
+                "principals": [entry.principal.name for entry in configuration.principals],
+                "targets": [target.name for target in configuration.targets],
+            }
+        )
+        journal = parts.journal
+        await journal.append(journal.system, EventKind.SETTINGS_LOADED, payload).durable()
+
+
+def serve(settings_file: Path | None = None, ready_file: Path | None = None) -> int:
+    """Run the gateway until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code.
+
+    `ready_file` receives one JSON document once everything answers. Raises SettingsError (78),
+    EvidenceBroken, JournalUnavailable (74).
+    """
+    settings = load_settings(settings_file, os.environ)
+    configure_logs(settings.log.level, settings.log.format)
+    raise_file_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, ready_file))
+
+
+async def _serve(settings: Settings, ready_file: Path | None) -> int:
+    stop = asyncio.Event()
+    reload = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    gateway = await Gateway.start(settings)
+    try:
+        if ready_file is not None:
+            write_ready(ready_file, ready_document(gateway))
+        await _until_stopped(gateway, stop, reload)
+    finally:
+        await gateway.stop()
+        remove_ready(ready_file)
+    return gateway.exit_code
+
+
+async def _until_stopped(gateway: Gateway, stop: asyncio.Event, reload: asyncio.Event) -> None:
+    waiting = {
+        asyncio.ensure_future(event.wait()): event for event in (stop, gateway.ended, reload)
+    }
+    while True:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        events = {waiting.pop(one) for one in done}
+        if events != {reload}:
+            break
+        reload.clear()
+        try:
+            await gateway.reload()
+            _log.info("reloaded")
+        except (SettingsError, JournalUnavailable) as error:
+            _log.error("not reloaded, the old configuration stays", error=error.public)
+        waiting[asyncio.ensure_future(reload.wait())] = reload
+    for one in waiting:
+        one.cancel()
+
+
+def ready_document(gateway: Gateway) -> dict[str, Any]:
+    """What scripts need to reach the gateway; the demo adds targets and principals."""
+    return {
+        "version": READY_VERSION,
+        "doors": {
+            "postgres": {"host": "127.0.0.1", "port": gateway.postgres_port},
+            "health": {"host": "127.0.0.1", "port": gateway.http_port},
+        },
+        "socket": str(gateway.socket_path),
+        "pid": os.getpid(),
+    }
+
+
+def write_ready(path: Path, document: Mapping[str, Any]) -> None:
+    """Make the file appear whole or not at all, readable by us alone (it may hold tokens)."""
+    half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(document, file)
+    half.replace(path)
+
+
+def remove_ready(path: Path | None) -> None:
+    """Take the ready file away: nothing answers any more."""
+    if path is not None:
+        path.unlink(missing_ok=True)
+
+
+def raise_file_limit() -> None:
+    """Each session holds two sockets: allow as many files as the system lets us."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+

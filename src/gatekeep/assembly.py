@@ -1,0 +1,317 @@
+"""Makes every part of a gateway from settings and configuration, and takes them apart again.
+
+The composition root's workshop: `app` says in which order they begin to serve.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version as installed_version
+from typing import Any, Final
+
+import orjson
+
+from gatekeep.archivist_link import ArchivistLink
+from gatekeep.catalogue.desk import Catalogues
+from gatekeep.configuration import Configuration
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.events import EventKind
+from gatekeep.domain.identity import Principal
+from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.admission import Admission
+from gatekeep.gate.clearance import Clearance
+from gatekeep.gate.policy_desk import PolicyDeskOver
+from gatekeep.gate.supervision import Supervision
+from gatekeep.identity.directory import EmbeddedDirectory
+from gatekeep.identity.lockouts import LockOutBook
+from gatekeep.identity.principals import PrincipalEntry
+from gatekeep.identity.secrets import SecretReader
+from gatekeep.identity.targets import FileTargetBook
+from gatekeep.identity.tokens import TokenDesk
+from gatekeep.journal.archive import signed_checkpoint
+from gatekeep.journal.keys import KeyRing
+from gatekeep.journal.live import LiveJournal, Sealing
+from gatekeep.journal.logkey import ensure_log_key
+from gatekeep.journal.opening import Opening, open_journal
+from gatekeep.journal.query import parse_query
+from gatekeep.journal.segments import Sizes
+from gatekeep.proxies.postgres.folding import Folded, FoldedEvents
+from gatekeep.proxies.postgres.front import DoorPorts
+from gatekeep.proxies.postgres.keys import CancelKeys
+from gatekeep.proxies.postgres.listener import DoorValues, PostgresDoor
+from gatekeep.proxies.postgres.lookup import LookUps
+from gatekeep.proxies.postgres.opening import Opens, PostgresSessions
+from gatekeep.proxies.postgres.reading import StatementReader
+from gatekeep.proxies.postgres.session import Rooms
+from gatekeep.proxies.postgres.target import TargetConnector
+from gatekeep.runtime.clock import SystemClock, random_bytes
+from gatekeep.runtime.offload import Offload
+from gatekeep.runtime.tasks import TaskOwner
+from gatekeep.settings import Settings
+from gatekeep.stores.sqlite.reading import EventBooks
+from gatekeep.stores.sqlite.state import StateStore
+from gatekeep.web.access import ApiNeeds, journal_recorder
+from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_app
+from gatekeep.web.hosts import LOOPBACK_NAMES
+from gatekeep.web.server import SOCKET_NAME, ApiDoor
+
+Reload = Callable[[Principal], Awaitable[Mapping[str, Any]]]
+
+JOURNAL_DIR: Final = "journal"
+STATE_DB: Final = "state.db"
+INDEX_DB: Final = "index.db"
+_MIB: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class Parts:
+    """All that a gateway consists of; `close` takes it apart in the right order."""
+
+    owner: TaskOwner
+    secrets: SecretReader
+    state: StateStore
+    tokens: TokenDesk
+    directory: EmbeddedDirectory
+    targets: FileTargetBook
+    desk: PolicyDeskOver
+    journal: LiveJournal
+    archivist: ArchivistLink
+    archive: EventBooks
+    supervision: Supervision
+    gate: Clearance
+    sessions: PostgresSessions
+    folds: FoldedEvents
+    door: PostgresDoor
+    look_ups: LookUps
+    offload: Offload
+    faults: Faults
+    api: ApiDoor = field(init=False)
+    health: HealthDoor = field(init=False)
+    health_port: int = 0
+    draining: bool = False
+
+    def readiness(self) -> Readiness:
+        """What must hold before traffic is sent here."""
+        return Readiness(
+            journal_accepting=self.journal.accepting,
+            archivist_alive=self.archivist.alive,
+            policy_loaded=bool(self.desk.version),
+            draining=self.draining,
+        )
+
+    def numbers(self) -> GatewayNumbers:
+        """The figures of this moment."""
+        tally = self.gate.tally
+        archived = int(self.archivist.status.get("size", 0))
+        return GatewayNumbers(
+            events_total=self.journal.durable_n,
+            statements={
+                Verdict.ALLOW: tally.allowed,
+                Verdict.ASK: tally.asked,
+                Verdict.DENY: tally.denied,
+            },
+            refusals={"policy": tally.asked + tally.denied, "journal": tally.unrecorded},
+            sessions_live=len(self.supervision),
+            sessions_total=self.sessions.opened,
+            journal_pending_events=self.journal.next_n - self.journal.durable_n,
+            journal_lag_events=max(0, self.journal.durable_n - archived),
+        )
+
+    async def close(self) -> None:
+        """Doors, then sessions, then the journal, then what it needed."""
+        await self.api.close()
+        await self.health.close()
+        await self.door.close(grace=1.0)
+        await self.sessions.close()
+        with contextlib.suppress(JournalUnavailable):
+            self.folds.flush(everything=True)
+        await self.journal.close()
+        await self.archivist.stop()
+        await self.owner.close()
+        await self.look_ups.close()
+        await self.archive.close()
+        self.offload.close()
+        self.state.close()
+
+
+class Faults:
+    """Where parts tell of faults before it is known who listens."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[BaseException], None] | None = None
+
+    def tell(self, error: BaseException) -> None:
+        """Pass a fault on."""
+        if self.listener is not None:
+            self.listener(error)
+
+
+async def assemble(
+    settings: Settings, configuration: Configuration, secrets: SecretReader
+) -> Parts:
+    """Every part, made but not serving. Raises SettingsError, EvidenceBroken, JournalUnavailable."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.state_dir.chmod(0o700)
+    clock = SystemClock()
+    faults = Faults()
+    ring = KeyRing.open(settings.keys_dir, data_dir=settings.state_dir, create=True)
+    vkey = ensure_log_key(settings.keys_dir, settings.journal.origin)
+    state = StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock)
+    try:
+        journal = await _journal(settings, Sealing(settings.journal.origin, ring, state, clock), vkey, faults)
+    except BaseException:
+        state.close()
+        raise
+    tokens = TokenDesk(state, clock)
+    directory = EmbeddedDirectory(
+        configuration.principals,
+        tokens,
+        secrets,
+        owner_uid=settings.state_dir.stat().st_uid,
+    )
+    targets = FileTargetBook(configuration.targets, secrets)
+    desk = PolicyDeskOver(configuration.policy, members_of(configuration.principals), clock)
+    offload = Offload(threads=2)
+    connector = TargetConnector(random_bytes, offload)
+    look_ups = LookUps(connector, targets.secret)
+    catalogues = Catalogues(look_ups.connect, clock)
+    supervision = Supervision()
+    gate = Clearance(journal, desk, on_unrecordable=lambda _incident, error: faults.tell(error))
+    keys = CancelKeys(clock, random_bytes, on_hit=lambda source: _cancelled(journal, source))
+    sessions = PostgresSessions(
+        Opens(
+            Admission(targets, desk), desk, targets, catalogues, connector, keys, supervision,
+            random_bytes,
+        ),
+        Rooms(gate, journal, StatementReader(catalogues, offload), clock, faults.tell),
+    )  # fmt: skip
+    folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
+    door = PostgresDoor(
+        _door_values(settings),
+        DoorPorts(directory, LockOutBook(clock), keys, folds, random_bytes),
+        sessions.serve,
+    )
+    archive = EventBooks(
+        settings.state_dir / JOURNAL_DIR, settings.state_dir / INDEX_DB, ring, state
+    )
+    parts = Parts(
+        owner=TaskOwner("gateway"),
+        secrets=secrets,
+        state=state,
+        tokens=tokens,
+        directory=directory,
+        targets=targets,
+        desk=desk,
+        journal=journal,
+        archivist=ArchivistLink(_archivist_arguments(settings)),
+        archive=archive,
+        supervision=supervision,
+        gate=gate,
+        sessions=sessions,
+        folds=folds,
+        door=door,
+        look_ups=look_ups,
+        offload=offload,
+        faults=faults,
+    )
+    parts.health = HealthDoor(
+        health_app(
+            parts.readiness,
+            parts.numbers,
+            names=(*LOOPBACK_NAMES, *settings.http.allowed_hosts),
+            origins=settings.http.allowed_origins,
+            metrics_for=settings.http.metrics,
+        ),
+        address=settings.http.host,
+        port=settings.http.port,
+    )
+    return parts
+
+
+def members_of(entries: Iterable[PrincipalEntry]) -> dict[str, frozenset[str]]:
+    """Each group with the natural persons in it."""
+    members: dict[str, set[str]] = {}
+    for entry in entries:
+        for group in entry.principal.groups:
+            members.setdefault(group, set()).add(entry.principal.person)
+    return {group: frozenset(people) for group, people in members.items()}
+
+
+def api_door(parts: Parts, settings: Settings, reload: Reload) -> ApiDoor:
+    """The API's door; it needs `reload`, which only the running gateway has."""
+    needs = ApiNeeds(
+        directory=parts.directory,
+        book=parts.targets,
+        desk=parts.desk,
+        archive=parts.archive,
+        tokens=parts.tokens,
+        live_sessions=parts.supervision,
+        parse_query=parse_query,
+        record=journal_recorder(parts.journal),
+        reload=reload,
+        clock=SystemClock(),
+    )
+    return ApiDoor(needs, settings.state_dir / SOCKET_NAME)
+
+
+async def _journal(
+    settings: Settings, sealing: Sealing, vkey: str, faults: Faults
+) -> LiveJournal:
+    directory = settings.state_dir / JOURNAL_DIR
+    directory.mkdir(exist_ok=True, mode=0o700)
+    signed = signed_checkpoint(directory)
+    archived = signed.size if signed is not None else 0
+    opening = Opening(
+        spool=directory / "spool",
+        vkey=vkey,
+        version=installed_version("gatekeep"),
+        floors={"checkpoint": archived},
+        scan_from=archived,
+        sizes=Sizes(segment=settings.journal.segment_mib * _MIB),
+        deadline_s=settings.journal.deadline_s,
+    )
+    journal, _recovered = await open_journal(opening, sealing, on_dead=faults.tell)
+    return journal
+
+
+def _door_values(settings: Settings) -> DoorValues:
+    door = settings.postgres
+    return DoorValues(
+        host=door.host,
+        port=door.port,
+        tls=door.tls_mode,
+        certificate=door.certificate,
+        key=door.key,
+        handshake_s=door.handshake_s,
+        per_address=door.unauthenticated_per_address,
+        total=door.unauthenticated_total,
+    )
+
+
+def _archivist_arguments(settings: Settings) -> list[str]:
+    return [
+        "--state", str(settings.state_dir),
+        "--keys", str(settings.keys_dir),
+        "--checkpoint-s", str(settings.journal.checkpoint_s),
+    ]  # fmt: skip
+
+
+def _cancelled(journal: LiveJournal, source: str) -> None:
+    with contextlib.suppress(JournalUnavailable):
+        journal.append(
+            journal.system, EventKind.CANCEL_RECEIVED, orjson.dumps({"source": source})
+        )
+
+
+def _folded(journal: LiveJournal, fold: Folded) -> None:
+    payload = {
+        "cause": fold.cause,
+        "count": fold.count,
+        "prefix": fold.prefix,
+        "principal": fold.principal,
+        "source": fold.source,
+    }
+    with contextlib.suppress(JournalUnavailable):
+        journal.append(journal.system, fold.kind, orjson.dumps(payload))
