@@ -10,10 +10,10 @@ import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from gatekeep.errors import SettingsError
 from gatekeep.messages import printable
@@ -24,6 +24,9 @@ MAX_DOCUMENT_BYTES: Final = 4 * 1024 * 1024
 _SECRET_KEYS: Final = frozenset({"accounts", "tokens", "keys"})
 
 _BOOL: Final = "tag:yaml.org,2002:bool"
+_INT: Final = "tag:yaml.org,2002:int"
+_FLOAT: Final = "tag:yaml.org,2002:float"
+_OWN_RULES: Final = frozenset({_BOOL, _INT, _FLOAT, "tag:yaml.org,2002:timestamp"})
 
 _SHOWN_VALUE: Final = 60
 
@@ -31,6 +34,7 @@ _TYPE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "bool_type": ("must be true or false", "write true or false"),
     "dict_type": ("must be a block of keys", "put the keys below it, indented"),
     "float_type": ("must be a number", "write a number without quotes or unit"),
+    "invalid_key": ("is not a known key", "keys are words"),
     "int_type": ("must be a whole number", "write a whole number without quotes or unit"),
     "list_type": ("must be a list", "write [one, two] or one '- item' per line"),
     "model_type": ("must be a block of keys", "put the keys below it, indented"),
@@ -46,11 +50,12 @@ Model = TypeVar("Model", bound=BaseModel)
 class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice, where YAML would silently take the last.
 
-    Only `true` and `false` are booleans, as in YAML 1.2: `tls: off` is a word.
+    Plain words are read as in YAML 1.2: `off` is a word and `12:30` no number of seconds; dates
+    and numbers with leading zeros stay text.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and shape
-        first: [entry for entry in entries if entry[0] != _BOOL]
+        first: [entry for entry in entries if entry[0] not in _OWN_RULES]
         for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -68,7 +73,30 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_StrictLoader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+for _tag, _pattern, _first in (
+    (_BOOL, r"^(?:true|True|false|False)$", "tTfF"),
+    (_INT, r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    (
+        _FLOAT,
+        r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+)$",
+        "-+.0123456789",
+    ),
+):
+    _StrictLoader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+
+
+def _usable(path: Path) -> Path:
+    """Paths that no file can have are a fault of the document, not a surprise later."""
+    if "\0" in str(path):
+        raise ValueError("holds a zero byte | write a plain path")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("names a home directory that nobody has | write the whole path") from None
+
+
+FilePath = Annotated[Path, AfterValidator(_usable)]
+"""A path in a document; `~` is the home directory."""
 
 
 def read_document(file: Path) -> Any:
@@ -118,8 +146,9 @@ def parse_document(text: str, file: str) -> Any:
             key=line,
             fix="correct the line; indent with spaces and quote text that holds ': ' or '#'",
         ) from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        # The loader's own text may repeat the document, so it is left out.
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
+        # The loader stumbles in these ways over odd tags, keys and depths. Its own text may
+        # repeat the document, so it is left out.
         raise SettingsError(
             "is not valid YAML", file=file, fix="keep to plain text, numbers, lists and keys"
         ) from None
@@ -147,8 +176,11 @@ def validated(model: type[Model], value: object, file: str, *, prefix: str = "")
 
 def first_with_rest(problems: Sequence[SettingsError]) -> SettingsError:
     """One error to raise, with the others at its `also`. `problems` must not be empty."""
-    head = problems[0]
-    head.also = (*head.also, *(found for one in problems[1:] for found in everything(one)))
+    found = {id(one): one for problem in problems for one in everything(problem)}
+    head, *rest = found.values()
+    for one in rest:
+        one.also = ()
+    head.also = tuple(rest)
     return head
 
 

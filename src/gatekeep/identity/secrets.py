@@ -74,7 +74,7 @@ class SecretReader:
 
     def _from_file(self, place: str, file: str, key: str) -> str:
         path = Path(place)
-        if not path.is_absolute():
+        if not path.is_absolute() or "\0" in place:
             raise SettingsError("needs an absolute path", file=file, key=key, fix=_FORMS)
         try:
             with path.open("rb") as stream:

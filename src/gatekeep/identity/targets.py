@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gatekeep.documents import everything, first_with_rest, read_document, validated
+from gatekeep.documents import FilePath, everything, first_with_rest, read_document, validated
 from gatekeep.domain.targets import Account, Target, TargetKind, TargetTls
 from gatekeep.errors import SettingsError
 from gatekeep.identity.principals import Line, Name, duplicates, items_of
@@ -39,7 +39,7 @@ class _Written(BaseModel):
     database: Line | None = None
     accounts: dict[AccountName, Line] = Field(min_length=1)
     tls: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
-    tls_ca: Path | None = None
+    tls_ca: FilePath | None = None
     auth: Literal["scram", "md5", "password"] = "scram"
     environment: Line | None = None
     labels: tuple[Line, ...] = ()
@@ -169,4 +169,4 @@ def _target(written: _Written, file: str) -> Target:
 
 def _beside(path: Path, file: str) -> Path:
     """A relative path starts at the directory of the file that holds it."""
-    return Path(file).resolve().parent / path.expanduser()
+    return Path(file).resolve().parent / path

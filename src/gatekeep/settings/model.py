@@ -15,6 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from gatekeep.documents import FilePath
+
 PREFIX: Final = "GATEKEEP_"
 NESTED: Final = "__"
 
@@ -66,10 +68,10 @@ class PostgresDoor(_Group):
         description="`require`, `prefer` (TLS for clients that ask) or `off`; without TLS only on loopback. "
         "Unset: `require` with a certificate, else `off`.",
     )
-    certificate: Path | None = Field(
+    certificate: FilePath | None = Field(
         default=None, description="PEM file with the door's certificate and its chain."
     )
-    key: Path | None = Field(
+    key: FilePath | None = Field(
         default=None, description="PEM file with the certificate's private key."
     )
     handshake_s: Seconds = Field(
@@ -141,7 +143,7 @@ class JournalSettings(_Group):
 class PolicySettings(_Group):
     """Where the rules are."""
 
-    dir: Path = Field(
+    dir: FilePath = Field(
         default_factory=lambda: default_config_dir() / "policy",
         description="Directory of `*.cedar` files and `cases/`.",
     )
@@ -169,19 +171,19 @@ class Settings(BaseSettings):
 
     given: ClassVar[tuple[Mapping[str, Any], ...]] = ()
 
-    state_dir: Path = Field(
+    state_dir: FilePath = Field(
         default_factory=_default_state_dir,
         description="Directory of journal, databases and socket; 0700.",
     )
-    keys_dir: Path = Field(
+    keys_dir: FilePath = Field(
         default_factory=_default_keys_dir,
         description="Directory of the keys; never inside `state_dir`, never in the same backup.",
     )
-    targets: Path = Field(
+    targets: FilePath = Field(
         default_factory=lambda: default_config_dir() / "targets.yaml",
         description="File with the targets.",
     )
-    principals: Path = Field(
+    principals: FilePath = Field(
         default_factory=lambda: default_config_dir() / "principals.yaml",
         description="File with the principals.",
     )

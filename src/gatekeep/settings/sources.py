@@ -96,7 +96,12 @@ def _anchor_paths(document: dict[str, Any], folder: Path) -> None:
         for part in place[:-1]:
             here = here.get(part) if isinstance(here, dict) else None
         if isinstance(here, dict) and isinstance(here.get(place[-1]), str):
-            here[place[-1]] = str(folder / Path(here[place[-1]]).expanduser())
+            here[place[-1]] = str(_from(folder, here[place[-1]]))
+
+
+def _from(folder: Path, text: str) -> Path:
+    """A path as written, starting at `folder` unless it is absolute or at a home directory."""
+    return Path(text) if text.startswith("~") else folder / text
 
 
 def _from_environment(
@@ -137,7 +142,7 @@ def _value_of(text: str, field: FieldInfo) -> Any:
     if "bool" in wanted:
         return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
     if "Path" in wanted:
-        return str(Path(text).expanduser().absolute()) if text else None
+        return str(_from(Path.cwd(), text)) if text else None
     for kind in (int, float):
         if kind.__name__ in wanted:
             try:
