@@ -29,6 +29,7 @@ from gatekeep.gate.ports import TokenRow
 from gatekeep.identity import outbox
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
+from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings, load_settings
 
 _log = structlog.get_logger(__name__)
@@ -205,23 +206,27 @@ async def _serve(settings: Settings, ready_file: Path | None) -> int:
 
 
 async def _until_stopped(gateway: Gateway, stop: asyncio.Event, reload: asyncio.Event) -> None:
-    waiting = {
-        asyncio.ensure_future(event.wait()): event for event in (stop, gateway.ended, reload)
-    }
-    while True:
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        events = {waiting.pop(one) for one in done}
-        if events != {reload}:
-            break
-        reload.clear()
-        try:
-            await gateway.reload()
-            _log.info("reloaded")
-        except (SettingsError, JournalUnavailable) as error:
-            _log.error("not reloaded, the old configuration stays", error=error.public)
-        waiting[asyncio.ensure_future(reload.wait())] = reload
-    for one in waiting:
-        one.cancel()
+    owner = TaskOwner("signals")
+    try:
+        over = [owner.spawn(stop.wait(), name="stop"), owner.spawn(gateway.ended.wait(), name="end")]
+        while not any(one.done() for one in over):
+            asked = owner.spawn(reload.wait(), name="reload")
+            await asyncio.wait([*over, asked], return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                reload.clear()
+                await _reload(gateway)
+            else:
+                asked.cancel()
+    finally:
+        await owner.close()
+
+
+async def _reload(gateway: Gateway) -> None:
+    try:
+        await gateway.reload()
+        _log.info("reloaded")
+    except (SettingsError, JournalUnavailable) as error:
+        _log.error("not reloaded, the old configuration stays", error=error.public)
 
 
 def ready_document(gateway: Gateway) -> dict[str, Any]:

@@ -33,6 +33,10 @@ def serve(
         Path | None,
         typer.Option("--settings", help="Settings file; else GATEKEEP_CONFIG or the usual place."),
     ] = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option("--ready-file", help="Written as JSON once everything answers."),
+    ] = None,
 ) -> int:
     """Run the gateway until SIGTERM. SIGHUP loads settings and policy anew.
 
@@ -41,7 +45,7 @@ def serve(
     # Imported here because the gateway brings every room with it, and other verbs need none.
     room = importlib.import_module("gatekeep.app")
     try:
-        return int(room.serve(settings))
+        return int(room.serve(settings, ready_file))
     except GatekeepError as error:
         raise Stop.of(error, serving=True) from error
 
