@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from support.disk import FaultyDisk
 from support.live_journal import Bench, open_events, read_events
+from support.wrapped_keys import MemoryKeys
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken
 from gatekeep.journal import encoding, frames, spool
 from gatekeep.journal.encoding import leaf_hash
+from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.recovery import recover
 from gatekeep.journal.segments import Sizes
 
@@ -288,6 +290,27 @@ async def test_a_clean_stop_leaves_nothing_open(tmp_path: Path) -> None:
         "log.genesis", "session.closed", "recovery.done", "session.closed"
     ]
     assert [event.batch for event in events] == [1, 2, 3, 4]
+
+
+async def test_a_start_with_the_wrong_keys_forgets_nothing(tmp_path: Path) -> None:
+    """Another key ring cannot end the open session and is refused; the right one still ends it."""
+    bench = Bench(tmp_path / "spool")
+    async with bench.journal() as journal:
+        stream = journal.open_stream(session_id=_A, subject="alice", target="shop")
+        await journal.append(stream, EventKind.SESSION_OPENED, b"{}").durable()
+        killed = _copy(bench, tmp_path / "killed")
+    bench.spool = killed
+    right, bench.ring = bench.ring, KeyRing(b"x" * 32)
+    right_keys, bench.keys = bench.keys, MemoryKeys()
+    with pytest.raises(EvidenceBroken):
+        async with bench.journal():
+            pass
+    bench.ring, bench.keys = right, right_keys
+    async with bench.journal_and_recovery() as (_, found):
+        assert _A in found.opened.sessions
+    assert [e.kind for e in read_events(killed) if e.envelope["s"] == _A] == [
+        "session.opened", "session.aborted"
+    ]
 
 
 async def test_an_erased_persons_open_session_is_aborted_under_another_key(

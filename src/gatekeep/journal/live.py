@@ -87,6 +87,7 @@ class LiveJournal:
         self._ended = False
         self._error: JournalUnavailable | None = None
         self._books = Books()
+        self._books_complete = False
         self._snapshot: tuple[int, bytes] | None = None
         self.system = self.open_stream(
             session_id=random_bytes(16).hex(), subject=GATEWAY_SUBJECT, target=""
@@ -202,7 +203,7 @@ class LiveJournal:
                 await asyncio.wait([self._drained], timeout=2 * self._deadline_s)
             if self._error is None and (self._queue or self._in_flight):
                 self._die("the journal did not finish in time", "close")
-            if self._error is None:
+            if self._error is None and self._books_complete:
                 self._link.send_snapshot(self._books.encode(self._next_n))
         await self._link.finish()
 
@@ -309,7 +310,7 @@ class LiveJournal:
             if not self._started.done():
                 self._started.set_result(None)
         elif kind == ROLLED:
-            self.keep_snapshot()
+            self._keep_snapshot()
         elif kind == DEAD:
             self._die("the journal's disk failed", f"errno {value} at batch {number}")
 
@@ -379,9 +380,17 @@ class LiveJournal:
 
     # -- what is open --------------------------------------------------------------------------
 
-    def keep_snapshot(self) -> None:
+    def begin_books(self) -> None:
+        """All that an earlier run left open was taken over: from now on keep `spool/open`."""
+        self._books_complete = True
+        self._keep_snapshot()
+
+    def _keep_snapshot(self) -> None:
         """Have what is open now written beside the spool once all events so far are durable."""
+        if not self._books_complete:
+            return
+        content = self._books.encode(self._next_n)
         if self._next_n == self.durable_n:
-            self._link.send_snapshot(self._books.encode(self._next_n))
+            self._link.send_snapshot(content)
         else:
-            self._snapshot = (self._next_n, self._books.encode(self._next_n))
+            self._snapshot = (self._next_n, content)

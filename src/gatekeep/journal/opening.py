@@ -90,7 +90,7 @@ async def begin_run(
             journal.system, EventKind.RECOVERY_DONE, _close_what_is_open(journal, recovered)
         )
     await last.durable()
-    journal.keep_snapshot()
+    journal.begin_books()
 
 
 def _close_what_is_open(journal: LiveJournal, recovered: Recovered) -> bytes:
