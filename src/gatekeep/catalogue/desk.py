@@ -99,16 +99,10 @@ class Catalogues:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 view = await self._read_once(session)
-        except (
-            OSError,
-            TimeoutError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            GatekeepError,
-        ):
-            _log.warning("catalogue look-up failed", target=session.target.name, exc_info=True)
-        except Exception:
-            _log.exception("catalogue look-up failed", target=session.target.name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is known then
+            _log.warning(
+                "catalogue look-up failed", target=session.target.name, error=type(error).__name__
+            )
         if kept.version != version:
             return None
         kept.running = None

@@ -1,0 +1,107 @@
+"""The desk that keeps catalogue views: age, one look-up at a time, failure, DDL."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from support.postgres_server import PostgresServer
+
+from gatekeep.catalogue.desk import KEPT_NS, RETRY_NS, Catalogues
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.sessions import Session
+from gatekeep.domain.targets import Target, TargetKind
+
+
+class Hands:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 10 * KEPT_NS
+
+    def wall_us(self) -> int:
+        """Wall time."""
+        return self.now // 1000
+
+    def monotonic_ns(self) -> int:
+        """Monotonic time."""
+        return self.now
+
+
+class Door:
+    """Opens connections and counts them; may be shut."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.opened = 0
+        self.shut = False
+        self.asked = asyncio.Event()
+
+    async def __call__(self, session: Session) -> Any:
+        """Open one."""
+        self.opened += 1
+        self.asked.set()
+        if self.shut:
+            raise ConnectionRefusedError
+        return await asyncpg.connect(self.dsn)
+
+
+def _session(account: str = "app") -> Session:
+    target = Target(name="shop", kind=TargetKind.POSTGRES, host="127.0.0.1", port=1, database="d")
+    return Session(
+        id="0" * 32,
+        principal=Principal(name="alice", person="alice"),
+        target=target,
+        account=account,
+        protocol="postgres",
+    )
+
+
+async def test_a_view_is_kept_for_a_minute(postgres_server: PostgresServer) -> None:
+    """One look-up serves everybody for 60 s, then the view is not fresh any more."""
+    clock, door = Hands(), Door(postgres_server.dsn())
+    desk = Catalogues(door, clock)
+    assert desk.fresh(_session()) is None
+    views = await asyncio.gather(*(desk.look_up(_session()) for _ in range(5)))
+    assert door.opened == 1
+    assert views[0] is not None
+    assert all(view is views[0] for view in views)
+    clock.now += KEPT_NS - 1
+    assert desk.fresh(_session()) is views[0]
+    assert desk.fresh(_session("other")) is None
+    clock.now += 1
+    assert desk.fresh(_session()) is None
+    await desk.close()
+
+
+async def test_a_failed_look_up_proves_nothing(postgres_server: PostgresServer) -> None:
+    """An unreachable target gives None, is not asked at once again, and recovers."""
+    clock, door = Hands(), Door(postgres_server.dsn())
+    desk = Catalogues(door, clock)
+    door.shut = True
+    assert await desk.look_up(_session()) is None
+    assert await desk.look_up(_session()) is None
+    assert door.opened == 1
+    door.shut = False
+    clock.now += RETRY_NS
+    assert await desk.look_up(_session()) is not None
+    await desk.close()
+
+
+async def test_ddl_voids_every_account_of_the_database(postgres_server: PostgresServer) -> None:
+    """After invalidate nothing is fresh, also what was being read while the DDL ran."""
+    clock, door = Hands(), Door(postgres_server.dsn())
+    desk = Catalogues(door, clock)
+    await desk.look_up(_session())
+    await desk.look_up(_session("other"))
+    desk.invalidate(_session())
+    assert desk.fresh(_session()) is None
+    assert desk.fresh(_session("other")) is None
+    door.asked.clear()
+    running = asyncio.ensure_future(desk.look_up(_session()))
+    await door.asked.wait()
+    desk.invalidate(_session())
+    assert await running is None
+    assert await desk.look_up(_session()) is not None
+    await desk.close()
