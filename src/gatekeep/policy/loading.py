@@ -31,6 +31,8 @@ _NAMES: Final = sorted(set(re.findall(r"(\w+)\??: ", SCHEMA_TEXT)))
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 MAX_DEPTH: Final = 100
 
+_TOO_DEEP: Final = ("is too long or nested too deeply", "cut it into several rules")
+
 
 def digest_of(files: Mapping[str, str]) -> str:
     """Digest of a set of files: length-prefixed names and texts by name, then the schema."""
@@ -98,7 +100,9 @@ def _load(file: str, piece: Piece) -> Rule | Problem:
     """One policy, alone: parsed, its annotations checked, validated against the schema."""
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(piece.text[:MAX_RULE_BYTES]))
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return _problem(file, piece, *_TOO_DEEP)
+    except ValueError as error:
         return _problem(
             file, piece, f"is not Cedar: {_one_line(error)}", "correct it as the message says"
         )
@@ -116,7 +120,7 @@ def _problem(file: str, piece: Piece, what: str, fix: str) -> Problem:
 def _shape_fault(piece: Piece, parsed: Mapping[str, Any]) -> tuple[str, str] | None:
     """What and fix, if a text is something else than one plain policy."""
     if len(piece.text) > MAX_RULE_BYTES or _depth(parsed) > MAX_DEPTH * 2:
-        return "is too long or nested too deeply", "cut it into several rules"
+        return _TOO_DEEP
     if parsed["templates"]:
         return "is a template (?principal, ?resource)", "name the principal and the resource"
     if len(parsed["staticPolicies"]) != 1:
