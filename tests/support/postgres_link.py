@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+from support.postgres_wire import Wire
+
 from gatekeep.domain.outcomes import Outcome
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.protocols.postgres.conversation import (
@@ -25,7 +27,6 @@ from gatekeep.protocols.postgres.conversation import (
     Verdict,
     Violation,
 )
-from support.postgres_wire import Wire
 
 Judge = Callable[[Execution], Verdict]
 

@@ -108,7 +108,7 @@ class Wire:
         )
         key = hmac.digest(salted, b"Client Key", "sha256")
         last = f"c=biws,r={given['r']}"
-        signed = ",".join((first, server_first, last)).encode()
+        signed = f"{first},{server_first},{last}".encode()
         signature = hmac.digest(hashlib.sha256(key).digest(), signed, "sha256")
         proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
         self.send(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from support.postgres_server import PostgresServer
 from support.postgres_wire import Wire
 

@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from support.postgres_link import Link
+from support.postgres_wire import Wire, frames, shape
 
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.conversation import Execution, Refused, Released, Verdict
-from support.postgres_link import Link
-from support.postgres_wire import Wire, frames, shape
 
 NO = WireMessage("42501", "gatekeep: policy does not allow this", "Rule r.", "Nothing was sent.")
 BAD = "select denied('x')"
 
 
 def judge(execution: Execution) -> Verdict:
+    """Refuses whatever says so itself."""
     return Refused(NO) if "denied" in execution.text else Released()
 
 
 def simple(texts: list[str]) -> tuple[bytes, int]:
+    """One Query each."""
     return b"".join(messages.query(text) for text in texts), len(texts)
 
 
 def extended(texts: list[str]) -> tuple[bytes, int]:
+    """A pipeline with one Sync."""
     parts = [
         messages.parse("", text) + messages.bind("", "") + messages.describe("P", "")
         + messages.execute("") for text in texts
@@ -33,6 +36,7 @@ def extended(texts: list[str]) -> tuple[bytes, int]:
 
 
 def flushed(texts: list[str]) -> tuple[bytes, int]:
+    """A segment each, with one Sync at the end."""
     parts = [
         messages.parse("", text) + messages.bind("", "") + messages.execute("") + messages.FLUSH
         for text in texts

@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable
 
 import pytest
-
-from gatekeep.protocols.postgres import messages as m
 from support.postgres_link import Link
 from support.postgres_wire import Wire, shape
+
+from gatekeep.protocols.postgres import messages as m
 
 Connect = Callable[[], Wire]
 
@@ -22,11 +22,13 @@ def texts(link: Link, data: bytes) -> list[str | None]:
 
 
 def run(statement: str, portal: str = "") -> bytes:
+    """Bind and Execute."""
     return m.bind(portal, statement) + m.execute(portal)
 
 
 @pytest.fixture
 def link(connect: Connect) -> Link:
+    """A conversation with the real server, everything allowed."""
     return Link(wire=connect())
 
 
@@ -141,7 +143,7 @@ def test_a_text_that_is_believed_is_the_text_that_runs(connect: Connect, seed: i
             link.exchange(m.query(draw.choice(["begin", "commit", "rollback", "deallocate all"])))
         before, seen = len(link.outcomes), len(link.relayed)
         link.exchange(data + m.SYNC)
-        ran = [body for body in link.relayed[seen:].split(b"ran-")[1:]]
+        ran = link.relayed[seen:].split(b"ran-")[1:]
         believed = [
             text for text, outcome in link.outcomes[before:]
             if outcome.rows and outcome.tag in {"SELECT 1", "SUSPENDED"}

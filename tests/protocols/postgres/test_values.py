@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.postgres_wire import Wire, frames
 
 from gatekeep.domain.actions import BoundValue
 from gatekeep.protocols.postgres import messages as m
 from gatekeep.protocols.postgres.values import MAX_VALUE, bound_value, bound_values
-from support.postgres_wire import Wire, frames
 
 CASES = [
     ("bool", 16, ["t", "f"]),
@@ -60,6 +60,7 @@ def test_binary_values_read_as_the_server_shows_them(
 
 
 def ask(wire: Wire, text: str, value: str, result_format: int) -> bytes:
+    """The one value of a query with one parameter, in the format asked for."""
     answer = wire.exchange(
         m.parse("", text) + m.bind("", "", [value.encode()], (0,), (result_format,))
         + m.execute("") + m.SYNC

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from support.postgres_link import Link
+from support.postgres_wire import Wire, frames, shape
 
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.errors import TargetFault
@@ -19,8 +21,6 @@ from gatekeep.protocols.postgres.conversation import (
     VectorKnown,
     Verdict,
 )
-from support.postgres_link import Link
-from support.postgres_wire import Wire, frames, shape
 
 Connect = Callable[[], Wire]
 
@@ -50,6 +50,7 @@ def settle(link: Link) -> None:
 
 
 def run(link: Link, text: str) -> list[str]:
+    """One Query, and the probe behind it if there is one."""
     answer = shape(link.exchange(m.query(text)))
     settle(link)
     return answer
