@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gatekeep.cli import doctor
 from gatekeep.cli.doctor import Finding, doctor_command, examine, told
 from gatekeep.settings import Http, PostgresDoor, Settings
 
@@ -69,7 +68,7 @@ def test_a_full_disk_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
         free = 10 * 1024 * 1024
 
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _place: Usage)
+    monkeypatch.setattr("gatekeep.cli.doctor.shutil.disk_usage", lambda _place: Usage)
     assert "10 MiB free for the journal" in named(examine(settings(tmp_path)), "wrong")
 
 

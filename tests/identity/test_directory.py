@@ -34,8 +34,8 @@ def entries(*items: dict[str, object]) -> tuple[PrincipalEntry, ...]:
     return principals_of({"principals": list(items)}, "principals.yaml")
 
 
-ALICE = {"name": "alice", "os_user": "al", "groups": ["engineers"]}
-BOB = {"name": "bob"}
+ALICE: dict[str, object] = {"name": "alice", "os_user": "al", "groups": ["engineers"]}
+BOB: dict[str, object] = {"name": "bob"}
 
 
 def directory(desk: TokenDesk, *items: dict[str, object], owner_uid: int = 0) -> EmbeddedDirectory:
