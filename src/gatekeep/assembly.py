@@ -241,6 +241,7 @@ def members_of(entries: Iterable[PrincipalEntry]) -> dict[str, frozenset[str]]:
 
 def api_door(parts: Parts, settings: Settings, reload: Reload) -> ApiDoor:
     """The API's door; it needs `reload`, which only the running gateway has."""
+    clock = SystemClock()
     needs = ApiNeeds(
         directory=parts.directory,
         book=parts.targets,
@@ -248,10 +249,10 @@ def api_door(parts: Parts, settings: Settings, reload: Reload) -> ApiDoor:
         archive=parts.archive,
         tokens=parts.tokens,
         live_sessions=parts.supervision,
-        parse_query=parse_query,
+        parse_query=lambda text: parse_query(text, now_us=clock.wall_us()),
         record=journal_recorder(parts.journal),
         reload=reload,
-        clock=SystemClock(),
+        clock=clock,
     )
     return ApiDoor(needs, settings.state_dir / SOCKET_NAME)
 

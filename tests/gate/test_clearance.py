@@ -103,6 +103,25 @@ async def test_denied_is_recorded_and_explained() -> None:
     assert (event.kind, event.payload["cause"]) == ("action.refused", "policy")
 
 
+async def test_the_statement_that_was_refused_is_named_among_several() -> None:
+    """Of one message with three statements the words name the second, and say none was run."""
+    story = Story(
+        ScriptedPolicy(
+            lambda action: builders.judgement(
+                Verdict.DENY if any(f.verb == "DROP TABLE" for f in action.facts) else Verdict.ALLOW
+            )
+        )
+    )
+    drop = builders.facts(SqlClass.DDL, "DROP TABLE")
+    (answer,) = await story.clear(
+        builders.action("SELECT 1; DROP TABLE t; SELECT 2", builders.facts(), drop, builders.facts())
+    )
+    assert isinstance(answer, Refusal)
+    assert answer.message is not None
+    assert "does not allow DROP TABLE on orders" in answer.message.primary
+    assert "Statement 2 of 3; none of the 3 was run." in answer.message.detail
+
+
 async def test_asking_is_refused_while_nobody_can_be_asked() -> None:
     """Until approvals exist, ask is a refusal that says so."""
     story = Story(by_text(delete=Verdict.ASK))

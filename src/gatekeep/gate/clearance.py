@@ -10,13 +10,13 @@ import asyncio
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import SqlAction, SqlClass, TransactionVerb
+from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts, TransactionVerb
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
@@ -176,17 +176,29 @@ class Clearance:
         if unfit is not None:
             return unfit
         decision = judgement.decision
+        target = live.session.target.name
         if live.session.read_only and _leaves_read_only(action):
             words = RuleWords("", context=messages.context_line(session=live.session.code))
-            return _Objection(_refusal(live, action, words, place), b"read_only")
+            verb = _verbs(action.facts)
+            return _Objection(messages.policy_refuses(verb, target, words, place), b"read_only")
         if decision.verdict is Verdict.ALLOW or _is_rollback(action):
             return None
         words = rule_words(decision, live.session.code)
+        verb, place = self._culprit(live, action, place)
         if decision.verdict is Verdict.ASK:
             self.tally.asked += 1
             return _Objection(messages.approval_not_set_up(words, place), b"policy")
         self.tally.denied += 1
-        return _Objection(_refusal(live, action, words, place), b"policy")
+        return _Objection(messages.policy_refuses(verb, target, words, place), b"policy")
+
+    def _culprit(self, live: LiveSession, action: SqlAction, place: Place) -> tuple[str, Place]:
+        """Which statement of several in one message is not allowed, for the words about it."""
+        if len(action.facts) > 1:
+            for position, fact in enumerate(action.facts, 1):
+                alone = self._policy.judge(live.session, replace(action, facts=(fact,)))
+                if alone.decision.verdict is not Verdict.ALLOW:
+                    return fact.verb, Place(position, len(action.facts))
+        return _verbs(action.facts), place
 
     def _record(self, live: LiveSession, fragment: bytes, one: _Ruled) -> PendingReceipt:
         kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
@@ -249,11 +261,8 @@ def _unfit(action: SqlAction, place: Place, *, vector_known: bool) -> _Objection
     return None
 
 
-def _refusal(
-    live: LiveSession, action: SqlAction, words: RuleWords, place: Place
-) -> WireMessage:
-    verb = ", ".join(dict.fromkeys(fact.verb for fact in action.facts)) or "this"
-    return messages.policy_refuses(verb, live.session.target.name, words, place)
+def _verbs(facts: Sequence[SqlFacts]) -> str:
+    return ", ".join(dict.fromkeys(fact.verb for fact in facts)) or "this"
 
 
 def _leaves_read_only(action: SqlAction) -> bool:
