@@ -1,4 +1,4 @@
-"""The front of the door: real clients get in, everybody else gets one answer and leaves a trace."""
+"""The front of the door: real clients get in, strangers do not, Ctrl-C arrives."""
 
 from __future__ import annotations
 
@@ -13,86 +13,29 @@ import asyncpg
 import psycopg
 import pytest
 from support.certificates import Authority, CertificateFiles
-from support.door import PARAMETERS, TOKEN, OpenDoor, open_door, values
+from support.door import PARAMETERS, TOKEN, OpenDoor, open_door
+from support.door_clients import (
+    dsn,
+    libpq,
+    psql,
+    say,
+    sign_in,
+    startup,
+    state,
+    with_tls,
+)
 from support.loops import on_both_loops
 
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.cancel import CancelKey, cancel_request
-from gatekeep.protocols.postgres.scram import ClientExchange, salted_password
 from gatekeep.proxies.postgres.front import Arrival, greet
-from gatekeep.proxies.postgres.listener import DoorValues
-
-SSL_REQUEST = struct.pack("!II", 8, 80877103)
-GSS_REQUEST = struct.pack("!II", 8, 80877104)
 
 
 @pytest.fixture
 def leaf(tmp_path: Path) -> CertificateFiles:
     """A certificate for loopback, from a CA of this test in `ca.pem`."""
     return Authority(tmp_path).issue("door")
-
-
-def with_tls(leaf: CertificateFiles, mode: str = "require", **changes: object) -> DoorValues:
-    """A door that shows this certificate."""
-    return values(tls=mode, certificate=leaf.certificate, key=leaf.key, **changes)
-
-
-def startup(*pairs: str, code: int = 3 << 16) -> bytes:
-    """A StartupMessage."""
-    body = "".join(f"{word}\0" for word in pairs).encode() + b"\0"
-    return struct.pack("!II", len(body) + 8, code) + body
-
-
-def dsn(opened: OpenDoor, **more: str) -> str:
-    """How libpq is told to come here."""
-    keys = {"host": "127.0.0.1", "port": str(opened.port), "user": "alice", "dbname": "orders",
-            "password": TOKEN, "connect_timeout": "10", **more}  # fmt: skip
-    return " ".join(f"{key}='{value}'" for key, value in keys.items())
-
-
-async def libpq(opened: OpenDoor, **more: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
-    """A psycopg connection that sends nothing by itself."""
-    return await psycopg.AsyncConnection.connect(dsn(opened, **more), autocommit=True)
-
-
-async def psql(
-    opened: OpenDoor, *, env: dict[str, str] | None = None, **more: str
-) -> tuple[int, str, str]:
-    """Run psql against the door: exit code, output, errors."""
-    process = await asyncio.create_subprocess_exec(
-        "psql", "-X", "-At", "-c", "select 1", dsn(opened, **more),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.defpath, "HOME": "/nonexistent", **(env or {})},
-    )  # fmt: skip
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
-
-
-async def say(opened: OpenDoor, *pieces: bytes, end: bool = False) -> bytes:
-    """Send raw bytes and read until the door closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        if end:
-            writer.write_eof()
-        return await reader.read()
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
-
-
-def state(answer: bytes) -> str:
-    """SQLSTATE of an ErrorResponse, wherever in the bytes it stands."""
-    at = answer.find(b"E", 0)
-    while at >= 0 and b"\0C" not in answer[at : at + 40]:
-        at = answer.find(b"E", at + 1)
-    fields = answer[at + 5 :].split(b"\0") if at >= 0 else []
-    return next((field[1:].decode() for field in fields if field[:1] == b"C"), "")
 
 
 # --- people who may come in ------------------------------------------------------------------
@@ -209,30 +152,6 @@ async def test_bytes_sent_behind_the_proof_reach_the_session() -> None:
         assert rest.endswith(b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I")
 
 
-async def sign_in(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, user: str = "alice",
-    token: str = TOKEN, extra: bytes = b"",
-) -> None:  # fmt: skip
-    """A client by hand, up to its proof; `extra` goes out in the same piece."""
-
-    async def message() -> bytes:
-        _, length = struct.unpack("!cI", await reader.readexactly(5))
-        return await reader.readexactly(length - 4)
-
-    def response(data: bytes) -> bytes:
-        return b"p" + struct.pack("!I", len(data) + 4) + data
-
-    writer.write(startup("user", user))
-    assert (await message())[4:] == b"SCRAM-SHA-256\0\0"
-    client = ClientExchange(["SCRAM-SHA-256"], nonce=b"c" * 18)
-    first = client.first()
-    writer.write(response(b"SCRAM-SHA-256\0" + struct.pack("!I", len(first)) + first))
-    client.challenge((await message())[4:])
-    salted = salted_password(token, client.salt, client.iterations)
-    writer.write(response(client.proof(salted)) + extra)
-    client.verify((await message())[4:])
-
-
 # --- people who may not ----------------------------------------------------------------------
 
 
@@ -292,148 +211,6 @@ async def test_an_edwards_certificate_has_no_end_point_hash(tmp_path: Path) -> N
     leaf = Authority(tmp_path).issue("door", edwards=True)
     async with open_door(with_tls(leaf)) as opened:
         assert (await psql(opened, sslmode="require"))[0] == 0
-
-
-# --- bad input -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("sent", "cause"),
-    [
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "the first packet has an impossible length"),
-        (b"\0\0\0\0\0\0\0\0", "the first packet has an impossible length"),
-        (b"\xff\xff\xff\xff" + b"x" * 100, "the first packet has an impossible length"),
-        (struct.pack("!I", 10_001), "the first packet has an impossible length"),
-        (GSS_REQUEST + GSS_REQUEST, "bytes behind a request for encryption"),
-        (SSL_REQUEST + startup("user", "alice"), "bytes behind a request for encryption"),
-        (startup("user", "alice", "user", "bob"), "the start-up packet names a setting twice"),
-        (startup("user", "alice") + b"Q\0\0\0\x05\0", "something else in place of a SASL message"),
-        (startup("user", "alice") + b"p\xff\xff\xff\xff", "something else in place of a SASL message"),
-        (startup("user", "alice") + b"p\0\0\0\x08SCRA", "malformed SASLInitialResponse"),
-        (startup("user", "alice") + b"p\0\0\0\x0dPLAIN\0\0\0\0", "malformed SASLInitialResponse"),
-        (
-            startup("user", "alice") + b"p\0\0\0\x0ePLAIN\0\0\0\0\0",
-            "a SASL mechanism that was not offered",
-        ),
-    ],
-)
-@on_both_loops
-async def test_violations(sent: bytes, cause: str) -> None:
-    """Each is answered with 08P01, closed, and an event; the door goes on."""
-    async with open_door() as opened:
-        assert state(await say(opened, sent)) == "08P01"
-        assert opened.events() == [("protocol.fault", cause, 1)]
-        assert opened.door.unauthenticated == 0
-        await (await libpq(opened)).close()
-
-
-@on_both_loops
-async def test_a_second_request_for_encryption() -> None:
-    """Each kind may be asked once."""
-    async with open_door() as opened:
-        reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
-        for request in (GSS_REQUEST, SSL_REQUEST):
-            writer.write(request)
-            assert await reader.readexactly(1) == b"N"
-        writer.write(SSL_REQUEST)
-        assert state(await reader.read()) == "08P01"
-        writer.close()
-        assert opened.events() == [("protocol.fault", "a second request for encryption", 1)]
-
-
-@on_both_loops
-async def test_bytes_behind_an_ssl_request_are_never_read_as_protected(
-    leaf: CertificateFiles,
-) -> None:
-    """The CVE-2021-23222 class: what came in clear is refused, not handed on after the hand-shake."""
-    async with open_door(with_tls(leaf)) as opened:
-        assert state(await say(opened, SSL_REQUEST + startup("user", "alice"))) == "08P01"
-        assert opened.events() == [("protocol.fault", "bytes behind a request for encryption", 1)]
-
-
-@on_both_loops
-async def test_garbage_in_place_of_a_hand_shake(leaf: CertificateFiles) -> None:
-    """An event, and the connection is closed without an answer in clear."""
-    async with open_door(with_tls(leaf)) as opened:
-        reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
-        writer.write(SSL_REQUEST)
-        assert await reader.readexactly(1) == b"S"
-        writer.write(b"this is no ClientHello" * 10)
-        await reader.read()
-        writer.close()
-        assert opened.events() == [("protocol.fault", "TLS hand-shake failed", 1)]
-        assert await say(opened, b"\x16" + b"no ClientHello either" * 10) is not None
-        assert ("protocol.fault", "TLS hand-shake failed", 1) in opened.events()[1:]
-
-
-@on_both_loops
-async def test_an_encryption_request_within_tls(leaf: CertificateFiles, tmp_path: Path) -> None:
-    """Is a violation."""
-    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-    context.set_alpn_protocols(["postgresql"])
-    async with open_door(with_tls(leaf)) as opened:
-        reader, writer = await asyncio.open_connection("127.0.0.1", opened.port, ssl=context)
-        writer.write(SSL_REQUEST)
-        assert state(await reader.read()) == "08P01"
-        writer.close()
-
-
-@on_both_loops
-async def test_tls_1_1_is_not_spoken(leaf: CertificateFiles) -> None:
-    """The oldest version is 1.2."""
-    async with open_door(with_tls(leaf)) as opened:
-        with pytest.raises(psycopg.OperationalError):
-            await libpq(
-                opened, sslmode="require", ssl_min_protocol_version="TLSv1",
-                ssl_max_protocol_version="TLSv1.1",
-            )  # fmt: skip
-        assert opened.arrivals == []
-
-
-@on_both_loops
-async def test_a_message_cut_off_is_a_fault_and_a_probe_is_not() -> None:
-    """Half a packet is an event; connecting and leaving (health checks do) is not."""
-    async with open_door() as opened:
-        await say(opened, end=True)
-        assert opened.events() == []
-        await say(opened, startup("user", "alice")[:-3], end=True)
-        assert opened.events() == [("protocol.fault", "cut off within a message", 1)]
-
-
-@on_both_loops
-async def test_slow_bytes_meet_the_deadline() -> None:
-    """Whoever has not signed in by then is closed without a word; it is an event."""
-    async with open_door(values(handshake_s=0.05)) as opened:
-        assert await say(opened, startup("user", "alice")[:5]) == b""
-        assert await say(opened) == b""
-        assert opened.events() == [("protocol.fault", "hand-shake too slow", 2)]
-        assert opened.door.unauthenticated == 0
-
-
-@on_both_loops
-async def test_a_flood_from_one_address_sheds_its_oldest() -> None:
-    """The newest connection always finds room, and the oldest is told why it lost its own."""
-    async with open_door(values(per_address=3)) as opened:
-        held = [await asyncio.open_connection("127.0.0.1", opened.port) for _ in range(4)]
-        assert state(await held[0][0].read()) == "53300"
-        await (await libpq(opened)).close()
-        assert state(await held[1][0].read()) == "53300"
-        assert ("protocol.fault", "too many connections", 2) in opened.events()
-        for _, writer in held:
-            writer.close()
-
-
-@on_both_loops
-async def test_a_flood_in_the_middle_of_the_start_up() -> None:
-    """Connections that wait for a SASL message are shed like the silent ones."""
-    async with open_door(values(per_address=2)) as opened:
-        first = await asyncio.open_connection("127.0.0.1", opened.port)
-        first[1].write(startup("user", "alice"))
-        await first[0].readexactly(5)
-        others = [await asyncio.open_connection("127.0.0.1", opened.port) for _ in range(2)]
-        assert state(await first[0].read()) == "53300"
-        for _, writer in [first, *others]:
-            writer.close()
 
 
 # --- cancel ----------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ class ServerExchange:
         header = f"{flag},,".encode()
         self._bound = header + self._binding if flag.startswith("p") else header
         parts = bare.split(",")
-        if len(parts) < 2 or parts[0][:2] != "n=" or parts[1][:2] != "r=":  # noqa: PLR2004
+        if len(parts) < 2 or parts[0][:2] != "n=" or parts[1][:2] != "r=":  # noqa: PLR2004 - name, nonce
             raise _client_fault("a malformed SCRAM message")
         client_nonce = parts[1][2:]
         if not _NONCE.match(client_nonce):
@@ -119,7 +119,7 @@ class ServerExchange:
         text = _text(message)
         without, separator, proof_text = text.rpartition(",p=")
         parts = without.split(",")
-        if not separator or not self._messages or len(parts) < 2:  # noqa: PLR2004
+        if not separator or not self._messages or len(parts) < 2:  # noqa: PLR2004 - binding, nonce
             raise _client_fault("a malformed SCRAM message")
         if parts[0] != "c=" + b64encode(self._bound).decode():
             raise _sign_in_fault("channel binding differs")

@@ -301,10 +301,7 @@ def _checked_tls(values: DoorValues) -> DoorTls | None:
     if values.tls not in ("require", "prefer", "off"):
         raise SettingsError(f"unknown mode {values.tls!r}", key="postgres.tls",
                             fix="write require, prefer or off")  # fmt: skip
-    named = values.certificate is not None and values.key is not None
-    if values.tls != "off" and named:
-        assert values.certificate is not None  # noqa: S101 - both are named, as said above
-        assert values.key is not None  # noqa: S101
+    if values.tls != "off" and values.certificate is not None and values.key is not None:
         return load_door_tls(values.certificate, values.key)
     if values.tls == "require":
         raise SettingsError("TLS is required and there is no certificate", key="postgres.certificate",

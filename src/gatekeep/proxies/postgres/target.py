@@ -60,9 +60,9 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How to sign in there. `auth` is `scram`, or names `md5` or `cleartext` as also permitted."""
+    """How to sign in there. `auth` is `scram`, or names `md5` or `password` (in clear) besides."""
 
-    user: str
+    account: str
     password: str = field(repr=False)
     auth: str = "scram"
 
@@ -289,9 +289,9 @@ class _Entry:
         if self._exchange is not None or self._proven:
             raise self._distrusted(f"changed the method to {code}")
         if code == messages.AUTH_MD5 and credential.auth == "md5" and len(data) == 4:  # noqa: PLR2004 - its salt
-            inner = _md5((credential.password + credential.user).encode())
+            inner = _md5((credential.password + credential.account).encode())
             answer = b"md5" + _md5(inner + data)
-        elif code == messages.AUTH_CLEARTEXT and credential.auth == "cleartext":
+        elif code == messages.AUTH_CLEARTEXT and credential.auth == "password":
             if self._tls is None or self._dial.tls is not TargetTls.VERIFY_FULL:
                 raise self._distrusted("wants the password in clear, but TLS is not verify-full")
             answer = credential.password.encode()
