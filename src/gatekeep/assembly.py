@@ -79,6 +79,7 @@ class Parts:
     journal: LiveJournal
     archivist: ArchivistLink
     archive: EventBooks
+    wrapped_keys: StateStore
     supervision: Supervision
     gate: Clearance
     sessions: PostgresSessions
@@ -132,6 +133,7 @@ class Parts:
         await self.owner.close()
         await self.look_ups.close()
         await self.archive.close()
+        self.wrapped_keys.close()
         self.offload.close()
         self.state.close()
 
@@ -193,8 +195,10 @@ async def assemble(
         DoorPorts(directory, LockOutBook(clock), keys, folds, random_bytes),
         sessions.serve,
     )
+    # Events are read back on a thread of their own, so with a connection of its own.
+    wrapped_keys = StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock)
     archive = EventBooks(
-        settings.state_dir / JOURNAL_DIR, settings.state_dir / INDEX_DB, ring, state
+        settings.state_dir / JOURNAL_DIR, settings.state_dir / INDEX_DB, ring, wrapped_keys
     )
     parts = Parts(
         owner=TaskOwner("gateway"),
@@ -207,6 +211,7 @@ async def assemble(
         journal=journal,
         archivist=ArchivistLink(_archivist_arguments(settings)),
         archive=archive,
+        wrapped_keys=wrapped_keys,
         supervision=supervision,
         gate=gate,
         sessions=sessions,

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import cedarpy
@@ -72,7 +73,7 @@ def examine(
     problems += lint(rules)
     if any(problem.error for problem in problems):
         return None, problems
-    return _version(digest_of(files), rules, problems), problems
+    return replace(_version(digest_of(files), rules, problems), texts=dict(files)), problems
 
 
 def load(files: Mapping[str, str], folder: str = "") -> PolicyVersion:

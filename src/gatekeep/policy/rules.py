@@ -70,6 +70,7 @@ class PolicyVersion:
 
     `digest` is the SHA-256, 64 hex digits, over the names and texts of all files and the schema.
     `reads` are the context attributes that any rule reads, `forbid_reads` those of forbids.
+    `texts` are the files it was made of, by name.
     """
 
     digest: str
@@ -77,6 +78,7 @@ class PolicyVersion:
     reads: frozenset[str]
     forbid_reads: frozenset[str]
     warnings: tuple[Problem, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
