@@ -37,6 +37,7 @@ _log = structlog.get_logger(__name__)
 EXIT_JOURNAL: Final = 74
 READY_VERSION: Final = 1
 _CUT_S: Final = 2.0
+_SWEEP_S: Final = 0.5
 
 
 class Gateway:
@@ -118,15 +119,21 @@ class Gateway:
         parts.directory.reload(configuration.principals)
         parts.targets.reload(configuration.targets)
         await self._activate(configuration, principal.name if principal else "signal")
-        for live in parts.supervision:
-            name = live.session.principal.name
-            if parts.directory.principal(name) is None:
-                live.end("the principal was removed")
         return {
             "policy": configuration.policy.digest,
             "targets": len(configuration.targets),
             "principals": len(configuration.principals),
         }
+
+    async def _sweep(self) -> None:
+        """End sessions whose token was revoked or expired, or whose principal is gone."""
+        tokens, supervision = self._parts.tokens, self._parts.supervision
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            supervision.end_where(
+                lambda live: bool(live.token) and not tokens.works(live.token),
+                "its token no longer works",
+            )
 
     async def stop(self) -> None:
         """Drain: no new sessions, running segments end within the limit, then everything closes."""
@@ -147,6 +154,7 @@ class Gateway:
         await outbox.drain(parts.state, parts.journal)
         await self._activate(configuration, "start")
         parts.journal.start_heartbeats(parts.owner, self._settings.journal.heartbeat_s)
+        parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)
         await parts.api.start()
         parts.health_port = await parts.health.start()

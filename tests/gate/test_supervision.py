@@ -29,7 +29,10 @@ def test_all_sessions_of_a_principal_end_together() -> None:
     register, ended = Supervision(), []
     for session_id, name in (("aa" * 16, "alice"), ("ab" * 16, "alice"), ("bb" * 16, "bob")):
         live(register, ended, session_id, name)
-    assert register.end_of_principal("alice", "revoked") == 2
+    def is_alice(one: LiveSession) -> bool:
+        return one.session.principal.name == "alice"
+
+    assert register.end_where(is_alice, "revoked") == 2
     register.forget("aa" * 16)
     assert len(register) == 2
     assert register.end_all("restart") == 2

@@ -6,7 +6,7 @@ Proxies register; web and API call; neither sees the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gatekeep.domain.sessions import Session
 from gatekeep.gate.ports import EventStream
@@ -18,7 +18,8 @@ EndSession = Callable[[str], None]
 class LiveSession:
     """A session that is open, with what changes during its life.
 
-    `end(reason)` asks its proxy to stop once the running segment has ended; `events` is its chain.
+    `end(reason)` asks its proxy to stop once the running segment has ended; `events` is its chain;
+    `token` is the id of the token that it was opened with, empty if none was.
     """
 
     session: Session
@@ -27,7 +28,7 @@ class LiveSession:
     end: EndSession
     statements: int = 0
     refusals: int = 0
-    notes: dict[str, str] = field(default_factory=dict)
+    token: str = ""
 
 
 class Supervision:
@@ -66,11 +67,11 @@ class Supervision:
             ended += 1
         return ended
 
-    def end_of_principal(self, name: str, reason: str) -> int:
-        """End the sessions of one principal (revoked, removed); how many there were."""
+    def end_where(self, no_longer: Callable[[LiveSession], bool], reason: str) -> int:
+        """End the sessions of which something no longer holds; how many there were."""
         ended = 0
         for live in self:
-            if live.session.principal.name == name:
+            if no_longer(live):
                 live.end(reason)
                 ended += 1
         return ended

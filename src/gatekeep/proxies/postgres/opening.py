@@ -176,8 +176,9 @@ class PostgresSessions:
 
     async def _run(self, arrival: Arrival, session: Session, stream: EventStream) -> str:
         live = LiveSession(
-            session, stream, self._rooms.clock.monotonic_ns(), end=lambda _reason: None
-        )
+            session, stream, self._rooms.clock.monotonic_ns(), end=lambda _reason: None,
+            token=arrival.token_id,
+        )  # fmt: skip
         link: TargetLink | None = None
         key: CancelKey | None = None
         running: PostgresSession | None = None
