@@ -80,8 +80,9 @@ def _supersets(known: set[str]) -> list[list[str]]:
 def test_bounds_hold_for_whatever_the_truth_is(
     text: str, known: set[str], other: set[str], value: str
 ) -> None:
-    """With `s` known only in part, the upper bound holds if any truth makes the condition hold,
-    and the lower bound holds only if every truth does.
+    """The upper bound holds if any truth does, the lower bound only if every truth does.
+
+    Of the set `s` only some members are known; a truth is any set that has those.
     """
     condition = _condition(text)
     base = {"t": sorted(other), "v": value}

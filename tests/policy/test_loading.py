@@ -67,14 +67,14 @@ def test_what_a_rule_may_not_be(text: str, what: str) -> None:
         'forbid {h} when {{ context has approval && context.approval.groups.contains("dba") }};',
         "forbid {h} when {{ context has approval }};",
         'forbid {h} when {{ !(context has approval && context.approval.groups.contains("dba")) }};',
-        "permit {h} when {{ context has approval && context.approval.age_s > 3 && "
-        'context.approval.groups.contains("dba") }};',
+        ("permit {h} when {{ context has approval && context.approval.age_s > 3 && "
+        'context.approval.groups.contains("dba") }};'),
         'permit {h} when {{ context has approval && context.approval.groups == ["dba"] }};',
         'permit {h} when {{ context has approval && ["dba"].containsAll(context.approval.groups) }};',
-        "permit {h} when {{ context has approval && !context.approval.mfa && "
-        'context.approval.groups.contains("dba") }};',
-        "permit {h} when {{ context has approval && context.approval.mfa == false && "
-        'context.approval.groups.contains("dba") }};',
+        ("permit {h} when {{ context has approval && !context.approval.mfa && "
+        'context.approval.groups.contains("dba") }};'),
+        ("permit {h} when {{ context has approval && context.approval.mfa == false && "
+        'context.approval.groups.contains("dba") }};'),
         "permit {h} when {{ if context has approval then false else true }};",
     ],
 )
@@ -89,10 +89,10 @@ def test_approval_may_only_ever_help(clause: str) -> None:
     "clause",
     [
         'permit {h} when {{ context has approval && context.approval.groups.contains("dba:2") }};',
-        'forbid {h} unless {{ context has approval && context.approval.mfa && '
-        'context.approval.age_s <= 600 && context.approval.groups.containsAny(["dba", "sec"]) }};',
-        'permit {h} when {{ context.where == "present" || (context has approval.groups && '
-        'context.approval.kind == "vote" && context.approval.groups.contains("dba")) }};',
+        ('forbid {h} unless {{ context has approval && context.approval.mfa && '
+        'context.approval.age_s <= 600 && context.approval.groups.containsAny(["dba", "sec"]) }};'),
+        ('permit {h} when {{ context.where == "present" || (context has approval.groups && '
+        'context.approval.kind == "vote" && context.approval.groups.contains("dba")) }};'),
     ],
 )
 def test_helping_uses_of_approval_load(clause: str) -> None:
@@ -129,7 +129,7 @@ def test_table_names_in_rules_are_canonical(condition: str, loads: bool) -> None
 def test_all_faults_of_all_files_are_told_at_once() -> None:
     """The first is raised, the others hang at it."""
     with pytest.raises(SettingsError) as caught:
-        load({"a.cedar": f"permit ({HEAD});", "b.cedar": 'permit (principal'})
+        load({"a.cedar": f"permit ({HEAD});", "b.cedar": "permit (principal"})
     assert [error.file for error in caught.value.also] == ["b.cedar:1"]
 
 
@@ -160,7 +160,8 @@ def test_the_digest_is_of_names_and_texts() -> None:
     other = load({"a": "", "b": f'@id("x") permit ({HEAD});'})
     again = load({"b": "", "a": f'@id("x") permit ({HEAD});'}, "elsewhere")
     assert one.digest == again.digest != other.digest
-    assert len(one.name) == 12 and one.digest.startswith(one.name)
+    assert len(one.name) == 12
+    assert one.digest.startswith(one.name)
 
 
 def test_a_version_knows_what_its_rules_read() -> None:

@@ -20,7 +20,8 @@ def test_strings_comments_and_braces_do_not_end_a_policy() -> None:
     pieces = cut(text)
     assert [piece.line for piece in pieces] == [2, 7, 7]
     assert [piece.guessed_id for piece in pieces] == ["a;b", "", "c"]
-    assert pieces[0].text.startswith("@id") and pieces[0].text.endswith("};")
+    assert pieces[0].text.startswith("@id")
+    assert pieces[0].text.endswith("};")
 
 
 @pytest.mark.parametrize(
