@@ -56,7 +56,7 @@ def test_lack_of_space_blocks_until_both_spares_are_ready(tmp_path: Path) -> Non
     disk.space = _SIZES.segment
     while not segments.blocked:
         segments.prepare()
-    assert (tmp_path / "next").exists()
+    assert (tmp_path / "reserve").exists()
     assert segments.stalled
     disk.heal()
     while segments.preparing:

@@ -23,6 +23,7 @@ RESERVE_BYTES = 8 * 1024 * 1024
 SLICE_BYTES = 512 * 1024
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PAST = 1.5
+_URGENT = 0.5
 
 
 class SegmentFull(Exception):  # noqa: N818 - a state of the disk, and what it is called
@@ -128,13 +129,17 @@ class Segments:
         return not self._next.ready and self._next.fraction < used * _PAST
 
     def prepare(self) -> None:
-        """One step of making spares ready. Sets `blocked` when the disk has no room for them.
+        """One step of making spares ready, the reserve first while the segment is young.
 
-        Raises OSError if the disk failed.
+        Sets `blocked` when the disk has no room for them. Raises OSError if the disk failed.
         """
-        spare = self._reserve if self._next.ready else self._next
-        if spare.ready:
-            return
+        urgent = self.position.offset > self._size * _URGENT
+        if not self._reserve.ready and (self._next.ready or not urgent):
+            self._step(self._reserve)
+        elif not self._next.ready:
+            self._step(self._next)
+
+    def _step(self, spare: SpareSegment) -> None:
         try:
             spare.step(self._sizes.slice)
         except OSError as error:
@@ -164,7 +169,7 @@ class Segments:
 
     def _roll(self, length: int, *, closing: bool) -> None:
         while not self._next.ready and not self.blocked:
-            self.prepare()
+            self._step(self._next)
         if self._next.ready and length <= self._sizes.segment:
             spare, size = self._next, self._sizes.segment
         elif closing and self._reserve.ready and length <= self._sizes.reserve:
