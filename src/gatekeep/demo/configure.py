@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import yaml
 
 from gatekeep.demo import seed
+from gatekeep.settings import default_config_dir
 
 PEOPLE = {"alice": "engineers", "bob": "dba", "carol": "security"}
 TARGET = "orders"
@@ -79,8 +79,8 @@ def write_configuration(files: DemoFiles, ports: Ports, certificate: tuple[Path,
     policy = files.config / "policy"
     if not policy.exists():
         policy.mkdir()
-        preset = resources.files("gatekeep.demo").joinpath("policy.cedar").read_text()
-        (policy / "demo.cedar").write_text(preset)
+        preset = default_config_dir() / "policy" / "balanced.cedar"
+        (policy / preset.name).write_text(preset.read_text())
     _write_yaml(files.settings, _settings(files, ports, certificate))
 
 
