@@ -80,6 +80,7 @@ def test_records_come_back_as_written(parts: list[tuple[bytes, bytes, bytes]]) -
     body = b"".join(encoding.encode_record(*part) for part in parts)
     found = [(r.leaf, r.ciphertext, r.extra) for r in encoding.iterate_records(body)]
     assert found == parts
+    assert list(encoding.iterate_leaves(body)) == [(leaf, extra) for leaf, _, extra in parts]
 
 
 @given(st.integers(1, 60))

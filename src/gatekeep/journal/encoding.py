@@ -161,3 +161,15 @@ def iterate_records(body: bytes | memoryview) -> Iterator[Record]:
         if offset > end or not 0 < leaf_length <= MAX_LEAF_BYTES:
             raise EvidenceBroken("a record's lengths do not fit its batch")
         yield Record(bytes(view[first:second]), bytes(view[second:third]), bytes(view[third:offset]))
+
+
+def iterate_leaves(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Leaf and extra of each record, without copying ciphertexts; the lengths were checked before."""
+    offset, unpack, size = 0, _LENGTHS.unpack_from, RECORD_HEADER_BYTES
+    while offset < len(body):
+        leaf_length, ciphertext_length, extra_length = unpack(body, offset)
+        first = offset + size
+        second = first + leaf_length
+        third = second + ciphertext_length
+        offset = third + extra_length
+        yield body[first:second], body[third:offset]

@@ -6,6 +6,7 @@ Knows the wire between the two and nothing of events.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
@@ -78,11 +79,7 @@ class WriterLink:
             await asyncio.wait([self._ended], timeout=_EXIT_SECONDS)
         self._lose()
         if self._process is not None:
-            try:
-                await asyncio.to_thread(self._process.wait, _EXIT_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                await asyncio.to_thread(self._process.wait)
+            await asyncio.to_thread(_reap, self._process)
         self._link.close()
         if self._lock is not None:
             self._lock.release()
@@ -155,6 +152,15 @@ class WriterLink:
             self._link.shutdown(socket.SHUT_WR)
         except OSError:
             self._lose()
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_EXIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # it hangs in a system call: the kill waits there too, we do not
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
 
 
 def start_writer(spool: Path, lock: SpoolLock, position: Position, sizes: Sizes) -> WriterLink:

@@ -15,7 +15,7 @@ import orjson
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken
-from gatekeep.journal.encoding import iterate_records, leaf_hash
+from gatekeep.journal.encoding import iterate_leaves, leaf_hash
 from gatekeep.journal.spool import OPEN_NAME, Batch
 
 _RELEASED = EventKind.ACTION_RELEASED.value
@@ -51,9 +51,9 @@ class OpenThings:
     def observe_batch(self, batch: Batch) -> None:
         """Follow a batch. Events before `n` are known already. Raises EvidenceBroken."""
         n = batch.first_n
-        for record in iterate_records(batch.body):
+        for leaf, extra in iterate_leaves(batch.body):
             if n >= self.n:
-                self._observe(n, record.leaf, record.extra)
+                self._observe(n, leaf, extra)
             n += 1
         self.n = max(self.n, n)
 
