@@ -281,3 +281,16 @@ def test_whether_a_session_could_do_more_than_read(extra: str, more: bool) -> No
     standing = over.standing(ALICE, PROD)
     question = sql_question(Place(ALICE, PROD, "app_rw", "shop"), facts(), "simple", None)
     assert over.could_do_more_than_read(standing, question) is more
+
+
+def test_what_is_known_can_be_told_from_what_may_be() -> None:
+    """A forbid on known tags bites where they surely are, one on tags where they may be."""
+    over = engine(
+        READS
+        + '@id("known") forbid (principal, action in Action::"sql", resource) '
+        'when { context.known_tags.contains("reads_secret") };'
+    )
+    secret = frozenset({"reads_secret"})
+    assert decide(over, ALICE, PROD, facts(tables_complete=False)).verdict is Verdict.ALLOW
+    assert decide(over, ALICE, PROD, facts(tables_complete=False, tags=secret)).rule == "known"
+    assert decide(over, ALICE, PROD, facts(SqlClass.OPAQUE, tags=secret)).rule == "known"

@@ -115,6 +115,7 @@ def sql_question(
     context = {
         **around,
         **_shown_facts(facts, unknown, tags),
+        "known_tags": sorted(facts.tags | tags),
         "mode": mode,
     }
     return Question(f"sql.{facts.sql_class.value}", context, unknown | absent)

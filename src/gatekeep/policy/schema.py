@@ -74,10 +74,13 @@ _ANYWHERE: Final = """\
 
 _PLACE: Final = f"account: Account, database: String,\n{_ANYWHERE}"
 
+# Sets are taken as upper bounds by a forbid: where one may lack members, it counts as holding
+# whatever the forbid looks for. `known_tags` are the same tags without that: those surely there.
 _SQL_FACTS: Final = f"""\
   verb: String, transaction: String, where: String, mode: String, copy_target: String,
   tables_read: Set<String>, tables_written: Set<String>, columns: Set<String>,
-  functions: Set<String>, tags: Set<String>, settings: Set<String>, roles: Set<String>,
+  functions: Set<String>, tags: Set<String>, known_tags: Set<String>,
+  settings: Set<String>, roles: Set<String>,
   tables_complete: Bool, columns_complete: Bool, functions_complete: Bool,
   {_PLACE}"""
 
