@@ -20,7 +20,12 @@ from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import Session, SessionVector
-from gatekeep.errors import GatekeepError, JournalUnavailable, TargetFault
+from gatekeep.errors import (
+    GatekeepError,
+    JournalUnavailable,
+    SettingsError,
+    TargetFault,
+)
 from gatekeep.gate.admission import Admission, Admitted, Asked
 from gatekeep.gate.evidence import session_fragment
 from gatekeep.gate.permit import Permit
@@ -198,7 +203,8 @@ class PostgresSessions:
         except _Refused as refused:
             refuse(arrival.wire, refused.words)
             return refused.reason
-        except TargetFault as fault:
+        except (TargetFault, SettingsError) as fault:
+            # A secret that cannot be read any more is our fault, and no more is said outside.
             self._note_target_fault(stream, fault)
             refuse(arrival.wire, fault.answer or messages.target_silent(session.target.name))
             return "target fault"
@@ -290,7 +296,7 @@ class PostgresSessions:
 
         return cancel
 
-    def _note_target_fault(self, stream: EventStream, fault: TargetFault) -> None:
+    def _note_target_fault(self, stream: EventStream, fault: GatekeepError) -> None:
         _log.warning("target fault", cause=fault.cause)
         payload = orjson.dumps({"what": messages.printable(fault.cause or fault.public)})
         with contextlib.suppress(JournalUnavailable):
