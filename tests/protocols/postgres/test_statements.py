@@ -120,6 +120,40 @@ def test_a_cursor_of_the_same_name_is_not_the_old_portal(link: Link) -> None:
     assert shape(link.relayed)[-3:] == ["D", "s", "Z T"]
 
 
+@pytest.mark.parametrize("comment", ["", "/* a */ ", "-- a\n", ";"])
+def test_names_given_anew_within_a_segment_are_not_believed(link: Link, comment: str) -> None:
+    """PREPARE and DECLARE in a pipeline: what follows under an old name has no text."""
+    link.exchange(m.query("begin"))
+    link.exchange(m.parse("a", "select 1") + m.parse("c", "select 2") + m.bind("p", "c") + m.SYNC)
+    told = texts(
+        link,
+        m.parse("", "deallocate a") + run("") + m.parse("", comment + "prepare a as select 3")
+        + run("") + run("a") + m.parse("", "close p") + run("")
+        + m.parse("", comment + "DECLARE p cursor for select 4") + run("") + m.execute("p", 1),
+    )  # fmt: skip
+    assert told[2] is None
+    assert told[5] is None
+    assert shape(link.relayed)[-1] == "Z T"
+
+
+def test_a_statement_that_only_mentions_it_clouds_nothing(link: Link) -> None:
+    """A prepared statement over a column `prepared_at` runs a thousand times in one segment."""
+    link.exchange(m.parse("a", "select 1 as prepared_at") + m.SYNC)
+    assert texts(link, run("a") * 3) == ["select 1 as prepared_at"] * 3
+
+
+def test_what_is_kept_behind_names_is_bounded(link: Link) -> None:
+    """Beyond the room a text is judged and recorded when sent, and not known later."""
+    text = "select '" + "x" * (9 << 20) + "'"
+    for name in "abcde":
+        link.exchange(m.parse(name, text) + m.SYNC)
+    known = [texts(link, m.bind("", name)) for name in "abcde"]
+    assert [one != [None] for one in known] == [True, True, True, False, False]
+    link.exchange(m.close("S", "a") + m.SYNC)
+    link.exchange(m.parse("f", text) + m.SYNC)
+    assert texts(link, m.bind("", "f")) == [text]
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_a_text_that_is_believed_is_the_text_that_runs(connect: Connect, seed: int) -> None:
     """Random preparing, closing, failing and running: the row says which text really ran."""

@@ -166,7 +166,8 @@ class Conversation:
             replies.drop(lost)
             self._dropping = segment.kind in {"flush", "cut"}
         replies.expect(segment)
-        return segment.raw
+        raw, segment.raw = segment.raw, b""
+        return raw
 
     # --- from the target --------------------------------------------------------------------------
 

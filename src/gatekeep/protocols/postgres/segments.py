@@ -5,6 +5,7 @@ Text behind names comes from `statements`. Nothing is judged or sent here.
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any, Final
 
@@ -23,12 +24,16 @@ _SYNC_CODES: Final = (g.SYNC,)
 _NO_OWNER: Final = (None,)
 
 _KEPT_SHAPES: Final = 64
-_KEPT_BYTES: Final = 4_096
+_KEPT_BYTES: Final = 1_024
 _SHORTEST_BIND: Final = 17  # with the Execute and Sync that follow it, far longer
 _NULL: Final = 0xFFFFFFFF
 _NO_DESCRIBE: Final = 3
 _FAMILIAR: Final = frozenset(
     {(g.BIND, g.EXECUTE, g.SYNC), (g.BIND, g.DESCRIBE, g.EXECUTE, g.SYNC)}
+)
+# PREPARE or DECLARE as the first word, or perhaps so behind a comment.
+_GIVES_NAMES: Final = re.compile(
+    r"\s*(?:(?:prepare|declare)\b|[^a-z\s(].*(?:prepare|declare))", re.IGNORECASE | re.DOTALL
 )
 _short_at: Final = struct.Struct(">H").unpack_from
 _long_at: Final = struct.Struct(">I").unpack_from
@@ -54,6 +59,7 @@ class Reader:
             return self._call(cut)
         if len(cut.raw) == HEADER.size and cut.kind == "sync":
             return bare_sync(cut.raw)
+        self._names.begin()
         walk = _Walk(self._names, cut)
         segment = walk.segment()
         if cut.kind == "sync" and not cut.too_large:
@@ -85,6 +91,7 @@ class Reader:
         portal.portal_name = messages.wire_name(name)
         portal.bytes_in = len(data) - HEADER.size
         names = self._names
+        names.begin()
         names.bound(portal)
         owners = (portal, portal, None) if len(codes) == _NO_DESCRIBE else (portal, None, portal, None)
         if parsed is None:
@@ -236,7 +243,8 @@ class _Walk:
 
     def parse(self, body: bytes, _end: int) -> tuple[int, Any]:
         message = messages.read_parse(body)
-        statement = Statement(message.statement, _text(message.text), message.oids)
+        text = _text(message.text) if self._names.has_room(len(message.text)) else None
+        statement = Statement(message.statement, text, message.oids)
         self._names.parsed(statement)
         return g.PARSE, statement
 
@@ -268,6 +276,8 @@ class _Walk:
             execution = self._names.another(portal)
         execution.bytes_in = end - self._mark
         self._mark = end
+        if _GIVES_NAMES.match(execution.text):
+            self._names.cloud()
         return g.EXECUTE, execution
 
     def describe(self, body: bytes, _end: int) -> tuple[int, Any]:

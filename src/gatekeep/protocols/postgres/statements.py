@@ -21,6 +21,11 @@ NAMING_TAGS: Final = frozenset(
 """Command tags after which names may mean something else."""
 
 
+ROOM: Final = 32 << 20
+"""Characters of text and bytes of Bind messages that are kept behind names; more is not known."""
+_ENTRY: Final = 500  # what a name costs beside its text, about
+
+
 class Statement:
     """A prepared statement: its text (None when it cannot be read as UTF-8) and given type oids."""
 
@@ -41,6 +46,8 @@ class Names:
         self._new_statements: dict[str, Statement | None] = {}
         self._new_portals: dict[str, Execution | None] = {}
         self._deallocated = False
+        self._room = ROOM
+        self._measured = False
         self.last_key = 0
 
     # --- what the client sent --------------------------------------------------------------------
@@ -52,6 +59,30 @@ class Names:
         if text is None:
             execution.unknown_source = True
         return execution
+
+    def begin(self) -> None:
+        """A segment is about to be read."""
+        self._measured = False
+
+    def has_room(self, size: int) -> bool:
+        """Whether text or values of this size may be kept behind a name; it is then taken."""
+        size += _ENTRY
+        if size > self._room and not self._measured:
+            self._measure()
+        if size > self._room:
+            return False
+        self._room -= size
+        return True
+
+    def _measure(self) -> None:
+        """Count what is really kept: names are given anew all the time."""
+        self._measured = True
+        taken = 0
+        for statement in (*self._statements.values(), *self._new_statements.values()):
+            taken += _ENTRY + len((statement and statement.text) or "")
+        for portal in (*self._portals.values(), *self._new_portals.values()):
+            taken += _ENTRY + (portal.bytes_in if portal else 0)
+        self._room = ROOM - taken
 
     def another(self, portal: Execution) -> Execution:
         """A further execution of a portal."""
@@ -75,13 +106,19 @@ class Names:
         self._new_statements[statement.name] = statement
 
     def bound(self, portal: Execution) -> None:
-        """A Bind was read: tentative."""
-        self._new_portals[portal.portal_name] = portal
+        """A Bind was read: tentative. Without room, what is behind the name is not known."""
+        kept = self.has_room(portal.bytes_in)
+        self._new_portals[portal.portal_name] = portal if kept else None
 
     def closed(self, kind: str, name: str) -> None:
         """A Close was read: tentative."""
         table: dict[str, Any] = self._new_statements if kind == "S" else self._new_portals
         table[name] = None
+
+    def cloud(self) -> None:
+        """A command was read that may give names that are known now to other statements."""
+        self._new_statements = dict.fromkeys((*self._statements, *self._new_statements))
+        self._new_portals = dict.fromkeys((*self._portals, *self._new_portals))
 
     # --- what the target confirms ----------------------------------------------------------------
 
@@ -91,7 +128,11 @@ class Names:
 
     def bind_complete(self, portal: Execution) -> None:
         """BindComplete."""
-        self._portals[portal.portal_name] = portal
+        name = portal.portal_name
+        if self._new_portals.get(name) is not None:
+            self._portals[name] = portal
+        else:
+            self._portals.pop(name, None)
 
     def close_complete(self, closed: tuple[str, str]) -> None:
         """CloseComplete."""
