@@ -11,7 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gatekeep.journal.archive import Archivist
 from gatekeep.journal.checkpoint import CheckpointSigner, VerifierKey
-from gatekeep.journal.encoding import LeafStream, canonical_json, encode_leaf, encode_record, leaf_hash
+from gatekeep.journal.encoding import (
+    LeafStream,
+    canonical_json,
+    encode_leaf,
+    encode_record,
+    leaf_hash,
+)
 from gatekeep.journal.frames import encode_header
 from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.logkey import vkey_of

@@ -80,23 +80,27 @@ class Archivist:
         self._signer = signer
         self._keep_session_key = keep_session_key
         self._origin = signer.origin.encode()
-        self._lock = _lock(journal)
-        self._cursor = AckedCursor(journal / SPOOL_DIR)
-        self._synced = (-1, -1)
         self._staged = StagedFiles(self._log)
+        self._synced = (-1, -1)
         self._leaves: list[bytes] = []
         self._sealed: list[bytes] = []
         self._stale: list[Path] = []
         self._filled: list[Path] = []
         self._emptied: list[Path] = []
-        self._log.mkdir(mode=0o750, exist_ok=True)
-        sync_directory(journal)
-        self.signed = self._last_signed()
-        self._tree = self._resume_tree()
-        self._reader = SpoolReader.at_start(journal / SPOOL_DIR, self._tree.size)
-        self._resume_leaves()
-        self._publish_again()
-        self._tidy()
+        self._lock = _lock(journal)
+        try:
+            self._log.mkdir(mode=0o750, exist_ok=True)
+            sync_directory(journal)
+            self._cursor = AckedCursor(journal / SPOOL_DIR)
+            self.signed = self._last_signed()
+            self._tree = self._resume_tree()
+            self._reader = SpoolReader.at_start(journal / SPOOL_DIR, self._tree.size)
+            self._resume_leaves()
+            self._publish_again()
+            self._tidy()
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     @property
     def size(self) -> int:

@@ -38,7 +38,17 @@ class Chain:
     """
 
     __slots__ = (
-        "_leaf", "_origin", "_sealer", "batch", "boot", "carries_key", "closed", "extra", "place", "previous", "q",
+        "_leaf",
+        "_origin",
+        "_sealer",
+        "batch",
+        "boot",
+        "carries_key",
+        "closed",
+        "extra",
+        "place",
+        "previous",
+        "q",
         "session_id",
     )
 
@@ -62,12 +72,19 @@ class Chain:
         """From now on leaves carry this boot id."""
         self.boot = boot
         self._leaf = LeafStream.of(
-            boot=boot, origin=self.place.origin, session_id=self.session_id,
+            boot=boot,
+            origin=self.place.origin,
+            session_id=self.session_id,
             target=self.place.target,
         )
 
     def seal(
-        self, n: int, kind: EventKind, payload: bytes, decision: bytes, counters: bytes,
+        self,
+        n: int,
+        kind: EventKind,
+        payload: bytes,
+        decision: bytes,
+        counters: bytes,
         at: tuple[int, int],
     ) -> bytes:
         """The record of event `n`, appended `at` (wall µs, monotonic ns); the chain moves on by one.
@@ -79,9 +96,17 @@ class Chain:
             n, b"%b|%d|%b" % (self._origin, n, kind_bytes), payload
         )
         leaf = encode_leaf(
-            self._leaf, kind=kind_bytes, n=n, q=self.q, previous=self.previous,
-            monotonic_ns=at[1], wall_us=at[0], decision=decision, counters=counters,
-            commitment=commitment, ciphertext_hash=ciphertext_hash,
+            self._leaf,
+            kind=kind_bytes,
+            n=n,
+            q=self.q,
+            previous=self.previous,
+            monotonic_ns=at[1],
+            wall_us=at[0],
+            decision=decision,
+            counters=counters,
+            commitment=commitment,
+            ciphertext_hash=ciphertext_hash,
             length=OVERHEAD_BYTES + len(payload),
         )
         if len(leaf) > MAX_LEAF_BYTES:
@@ -108,7 +133,15 @@ class Batch:
     """Events that become durable together."""
 
     __slots__ = (
-        "before", "closing", "error", "events", "first_n", "future", "number", "parts", "size",
+        "before",
+        "closing",
+        "error",
+        "events",
+        "first_n",
+        "future",
+        "number",
+        "parts",
+        "size",
         "timer",
     )
 

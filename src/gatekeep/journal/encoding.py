@@ -28,8 +28,20 @@ _LEAF = (
     b',"s":"%b","t":%d,"v":1%b,"y":{"alg":"A256GCM","com":"%b","ct":"%b","len":%d}}'
 )
 _TYPES: dict[str, type] = {
-    "b": str, "g": dict, "k": str, "m": int, "n": int, "o": str, "p": str, "q": int,
-    "r": dict, "s": str, "t": int, "v": int, "x": str, "y": dict,
+    "b": str,
+    "g": dict,
+    "k": str,
+    "m": int,
+    "n": int,
+    "o": str,
+    "p": str,
+    "q": int,
+    "r": dict,
+    "s": str,
+    "t": int,
+    "v": int,
+    "x": str,
+    "y": dict,
 }
 _OPTIONAL = frozenset({"g", "r", "x"})
 _SEAL_KEYS = {"alg", "com", "ct", "len"}
@@ -85,9 +97,19 @@ class LeafStream:
 
 
 def encode_leaf(  # noqa: PLR0913 - one argument for each part that changes with every event
-    stream: LeafStream, *, kind: bytes, n: int, q: int, previous: bytes,
-    monotonic_ns: int, wall_us: int, decision: bytes, counters: bytes,
-    commitment: bytes, ciphertext_hash: bytes, length: int,
+    stream: LeafStream,
+    *,
+    kind: bytes,
+    n: int,
+    q: int,
+    previous: bytes,
+    monotonic_ns: int,
+    wall_us: int,
+    decision: bytes,
+    counters: bytes,
+    commitment: bytes,
+    ciphertext_hash: bytes,
+    length: int,
 ) -> bytes:
     """One leaf. `previous`, `commitment`, `ciphertext_hash` are lower-case hex.
 
@@ -95,9 +117,21 @@ def encode_leaf(  # noqa: PLR0913 - one argument for each part that changes with
     nonce + ciphertext + tag.
     """
     return _LEAF % (
-        stream.head, b',"g":' + decision if decision else b"", kind, monotonic_ns, n,
-        stream.origin, previous, q, b',"r":' + counters if counters else b"",
-        stream.session, wall_us, stream.target, commitment, ciphertext_hash, length,
+        stream.head,
+        b',"g":' + decision if decision else b"",
+        kind,
+        monotonic_ns,
+        n,
+        stream.origin,
+        previous,
+        q,
+        b',"r":' + counters if counters else b"",
+        stream.session,
+        wall_us,
+        stream.target,
+        commitment,
+        ciphertext_hash,
+        length,
     )
 
 
@@ -160,7 +194,9 @@ def iterate_records(body: bytes | memoryview) -> Iterator[Record]:
         offset = third + extra_length
         if offset > end or not 0 < leaf_length <= MAX_LEAF_BYTES:
             raise EvidenceBroken("a record's lengths do not fit its batch")
-        yield Record(bytes(view[first:second]), bytes(view[second:third]), bytes(view[third:offset]))
+        yield Record(
+            bytes(view[first:second]), bytes(view[second:third]), bytes(view[third:offset])
+        )
 
 
 def iterate_leaves(body: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -90,9 +90,7 @@ class KeyRing:
             stored = self._new_subject_key()
             keys.put_subject_key(person, stored)
         session_key = random_bytes(KEY_BYTES)
-        inner = _wrap(
-            AESGCM(self._open_subject_key(stored)), session_key, f"gk/dek/1|{session_id}"
-        )
+        inner = _wrap(AESGCM(self._open_subject_key(stored)), session_key, f"gk/dek/1|{session_id}")
         outer = stored[:KEY_ID_BYTES] + inner
         return session_key, _wrap(self._references, outer, f"gk/dek-ref/1|{session_id}")
 
@@ -140,7 +138,8 @@ def check_place(keys_dir: Path, data_dir: Path | None) -> None:
     if keys == data or data in keys.parents or keys in data.parents:
         raise SettingsError(
             "the key directory and the state directory lie one inside the other",
-            file=str(keys_dir), key="GATEKEEP_KEYS_DIR",
+            file=str(keys_dir),
+            key="GATEKEEP_KEYS_DIR",
             fix="give keys a directory of their own, so that no one backup holds both",
         )
 

@@ -31,7 +31,9 @@ class WriterLink:
     """Sends batches and hears what became of them. `process` is None where a test runs the loop."""
 
     def __init__(
-        self, link: socket.socket, process: subprocess.Popen[bytes] | None = None,
+        self,
+        link: socket.socket,
+        process: subprocess.Popen[bytes] | None = None,
         lock: SpoolLock | None = None,
     ) -> None:
         link.setblocking(False)  # noqa: FBT003 - the socket's own signature
@@ -173,10 +175,21 @@ def start_writer(spool: Path, lock: SpoolLock, position: Position, sizes: Sizes)
     try:
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell, no foreign words
             [
-                sys.executable, "-m", "gatekeep.journal.writer",
-                "--fd", str(theirs.fileno()), "--lock-fd", str(lock.handle),
-                "--spool", str(spool), "--position", where,
-                "--segment-bytes", str(sizes.segment), "--reserve-bytes", str(sizes.reserve),
+                sys.executable,
+                "-m",
+                "gatekeep.journal.writer",
+                "--fd",
+                str(theirs.fileno()),
+                "--lock-fd",
+                str(lock.handle),
+                "--spool",
+                str(spool),
+                "--position",
+                where,
+                "--segment-bytes",
+                str(sizes.segment),
+                "--reserve-bytes",
+                str(sizes.reserve),
             ],
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(), lock.handle),

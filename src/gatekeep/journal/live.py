@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
+from gatekeep.journal import writer as wire
 from gatekeep.journal.books import Books, is_ending, may_end_again
 from gatekeep.journal.chain import Batch, Chain, Pending, Place
 from gatekeep.journal.encoding import canonical_json
@@ -24,7 +25,6 @@ from gatekeep.journal.sealing import RandomPool
 from gatekeep.journal.segments import Sizes
 from gatekeep.journal.spool import Position
 from gatekeep.journal.timekeeping import Timekeeper
-from gatekeep.journal.writer import ACCEPTING, ACKED, DEAD, FULL, NOT_ACCEPTING, ROLLED
 from gatekeep.runtime.clock import Clock, random_bytes
 from gatekeep.runtime.tasks import TaskOwner
 
@@ -60,8 +60,14 @@ class LiveJournal:
     """
 
     def __init__(
-        self, link: WriterLink, sealing: Sealing, position: Position, *, sizes: Sizes | None = None,
-        on_dead: OnDead | None = None, deadline_s: float = DEADLINE_S,
+        self,
+        link: WriterLink,
+        sealing: Sealing,
+        position: Position,
+        *,
+        sizes: Sizes | None = None,
+        on_dead: OnDead | None = None,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         sizes = sizes or Sizes()
         self._link = link
@@ -144,8 +150,13 @@ class LiveJournal:
         self._books.adopt(opened)
 
     def append(
-        self, stream: object, kind: EventKind, payload: bytes, *,
-        decision: bytes = b"", counters: bytes = b"",
+        self,
+        stream: object,
+        kind: EventKind,
+        payload: bytes,
+        *,
+        decision: bytes = b"",
+        counters: bytes = b"",
     ) -> Pending:
         """Seal and append one event; see the port.
 
@@ -223,7 +234,12 @@ class LiveJournal:
             raise JournalUnavailable("the journal has no room", cause="disk full")
 
     def _put(
-        self, pending: Pending, chain: Chain, kind: EventKind, payload: bytes, decision: bytes,
+        self,
+        pending: Pending,
+        chain: Chain,
+        kind: EventKind,
+        payload: bytes,
+        decision: bytes,
         counters: bytes,
     ) -> None:
         at = self._time.read()
@@ -296,22 +312,20 @@ class LiveJournal:
         batch.timer = None
         batch.resolve(JournalUnavailable("the journal is too slow", cause="deadline"))
 
-    # -- answers -------------------------------------------------------------------------------
-
     def _heard(self, kind: bytes, number: int, value: int) -> None:
-        if kind == ACKED:
+        if kind == wire.ACKED:
             self._acked(number)
-        elif kind == FULL:
+        elif kind == wire.FULL:
             self._refused(number)
-        elif kind in (ACCEPTING, NOT_ACCEPTING):
-            self._writer_accepts = kind == ACCEPTING
+        elif kind in (wire.ACCEPTING, wire.NOT_ACCEPTING):
+            self._writer_accepts = kind == wire.ACCEPTING
             if self._writer_accepts:
                 self._full = False
             if not self._started.done():
                 self._started.set_result(None)
-        elif kind == ROLLED:
+        elif kind == wire.ROLLED:
             self._keep_snapshot()
-        elif kind == DEAD:
+        elif kind == wire.DEAD:
             self._die("the journal's disk failed", f"errno {value} at batch {number}")
 
     def _acked(self, number: int) -> None:
@@ -349,8 +363,6 @@ class LiveJournal:
         if self._on_dead is not None:
             self._on_dead(error)
 
-    # -- no room -------------------------------------------------------------------------------
-
     def _refused(self, number: int) -> None:
         """Nothing from batch `number` on is in the log: take it back, then close what can close."""
         if self._stale_refusals:
@@ -377,8 +389,6 @@ class LiveJournal:
             batch.resolve(JournalUnavailable("the journal has no room", cause="disk full"))
         if self._drained is not None and not self._queue and not self._drained.done():
             self._drained.set_result(None)
-
-    # -- what is open --------------------------------------------------------------------------
 
     def begin_books(self) -> None:
         """All that an earlier run left open was taken over: from now on keep `spool/open`."""

@@ -50,7 +50,8 @@ def ensure_log_key(keys_dir: Path, origin: str) -> str:
     if vkey.partition("+")[0] != origin:
         raise SettingsError(
             f"this key belongs to the log {vkey.partition('+')[0]}, not to {origin}",
-            file=str(public), fix=_FIX,
+            file=str(public),
+            fix=_FIX,
         )
     return vkey
 
@@ -61,7 +62,9 @@ def read_vkey(keys_dir: Path) -> str:
     try:
         return path.read_text("ascii").strip()
     except (OSError, ValueError) as error:
-        raise SettingsError("the log's public key cannot be read", file=str(path), fix=_FIX) from error
+        raise SettingsError(
+            "the log's public key cannot be read", file=str(path), fix=_FIX
+        ) from error
 
 
 def load_log_key(keys_dir: Path) -> Ed25519PrivateKey:

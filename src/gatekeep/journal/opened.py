@@ -63,7 +63,9 @@ class OpenThings:
             index, kind, session_id = envelope["n"], envelope["k"], envelope["s"]
             number = envelope["q"] + 1
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise EvidenceBroken("a leaf in the spool is not an envelope", cause=f"n {n}") from error
+            raise EvidenceBroken(
+                "a leaf in the spool is not an envelope", cause=f"n {n}"
+            ) from error
         if index != n:
             raise EvidenceBroken("a leaf is not in its place", cause=f"{index} at {n}")
         if kind in _CLOSED:

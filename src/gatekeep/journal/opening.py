@@ -53,7 +53,9 @@ async def open_journal(
     try:
         try:
             recovered = recover(
-                opening.spool, floors=opening.floors, scan_from=opening.scan_from,
+                opening.spool,
+                floors=opening.floors,
+                scan_from=opening.scan_from,
                 sizes=opening.sizes,
             )
         except OSError as error:
@@ -63,7 +65,11 @@ async def open_journal(
         lock.release()
         raise
     journal = LiveJournal(
-        link, sealing, recovered.position, sizes=opening.sizes, on_dead=on_dead,
+        link,
+        sealing,
+        recovered.position,
+        sizes=opening.sizes,
+        on_dead=on_dead,
         deadline_s=opening.deadline_s,
     )
     try:
@@ -103,8 +109,10 @@ def _close_what_is_open(journal: LiveJournal, recovered: Recovered) -> bytes:
     }
     for of, session_id in sorted(opened.actions.items()):
         journal.append(
-            chains.get(session_id, journal.system), EventKind.ACTION_UNKNOWN,
-            canonical_json({"of": of, "cause": _STOPPED}), counters=b'{"of":%d}' % of,
+            chains.get(session_id, journal.system),
+            EventKind.ACTION_UNKNOWN,
+            canonical_json({"of": of, "cause": _STOPPED}),
+            counters=b'{"of":%d}' % of,
         )
     for chain in chains.values():
         journal.append(chain, EventKind.SESSION_ABORTED, canonical_json({"reason": _STOPPED}))

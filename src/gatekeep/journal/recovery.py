@@ -44,8 +44,12 @@ class Recovered:
 
 
 def recover(
-    spool: Path, *, floors: Mapping[str, int] = _NO_FLOORS, scan_from: int = 0,
-    sizes: Sizes | None = None, disk: Disk | None = None,
+    spool: Path,
+    *,
+    floors: Mapping[str, int] = _NO_FLOORS,
+    scan_from: int = 0,
+    sizes: Sizes | None = None,
+    disk: Disk | None = None,
 ) -> Recovered:
     """Judge the spool and make it ready for the writer. Call with the spool's lock held.
 

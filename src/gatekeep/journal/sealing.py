@@ -118,9 +118,7 @@ def open_payload(key: bytes, associated: bytes, ciphertext: bytes, commitment: s
     if len(ciphertext) < OVERHEAD_BYTES:
         raise EvidenceBroken("a sealed payload is too short")
     try:
-        plain = AESGCM(key).decrypt(
-            ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], associated
-        )
+        plain = AESGCM(key).decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], associated)
     except InvalidTag as error:
         raise EvidenceBroken("a sealed payload does not open with its key") from error
     payload = plain[SALT_BYTES:]

@@ -125,8 +125,10 @@ class SegmentFile:
             return None
         count = count_records(body)
         end = Position(
-            position.segment, position.offset + HEADER_BYTES + len(body),
-            position.next_n + count, header.number + 1,
+            position.segment,
+            position.offset + HEADER_BYTES + len(body),
+            position.next_n + count,
+            header.number + 1,
         )
         return Batch(header.number, position.next_n, count, body, position, end)
 

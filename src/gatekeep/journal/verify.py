@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -33,6 +34,7 @@ from gatekeep.journal.checkpoint import (
 )
 from gatekeep.journal.examine import Chains
 from gatekeep.journal.report import Fault, Report
+from gatekeep.journal.spool import CURSOR_NAME, Acked
 from gatekeep.journal.tiles import TILE_WIDTH, bundle_path
 from gatekeep.journal.unsealing import Unsealer
 from gatekeep.journal.verify_archive import RunResult, UpperTree, runs, verify_run
@@ -45,7 +47,6 @@ from gatekeep.journal.verify_spool import (
     stretches,
     verify_segment,
 )
-from gatekeep.journal.spool import CURSOR_NAME, Acked
 
 _PARALLEL_FROM: Final = 200_000
 
@@ -131,14 +132,13 @@ class _Verification:
             (signed, SIGNED_NAME),
         )
         present = [(note, name) for note, name in named if note is not None]
-        for (older, name), (newer, _) in zip(present, present[1:], strict=False):
+        for (older, name), (newer, _) in pairwise(present):
             if older.size > newer.size:
                 self.report.add(Fault.MISMATCH, name, f"is ahead of what was signed: {older.size} events")
         self._marks = [(note, self._prefix + HISTORY_NAME) for note in history]
         self._marks += [(note, name) for note, name in present if name != self._prefix + HISTORY_NAME]
         if not present:
-            self.report.add(Fault.MISSING, self._prefix + CHECKPOINT_NAME, "there is no valid checkpoint")
-            return None
+            return None  # each that is missing, unknown or wrong is a finding already
         return max((note for note, _ in present), key=lambda note: note.size)
 
     def _note(self, name: str) -> Checkpoint | None:
@@ -173,7 +173,7 @@ class _Verification:
             self.report.add(Fault.MISMATCH, name, error.public)
             return []
         opened = [note for note in (self._open(one, name) for one in notes) if note is not None]
-        for before, after in zip(opened, opened[1:], strict=False):
+        for before, after in pairwise(opened):
             if after.size <= before.size or after.origin != before.origin:
                 self.report.add(
                     Fault.MISMATCH, name, f"does not grow: {after.size} events after {before.size}"
@@ -307,8 +307,3 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield pool
-
-
-def problems(report: Report) -> Iterable[str]:
-    """Findings as lines, for logs and messages."""
-    return (finding.line() for finding in report.findings)

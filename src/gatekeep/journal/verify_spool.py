@@ -276,7 +276,7 @@ def check_order(
     if acked.next_n > here and (not results or results[-1].clean):
         what = f"no segment holds events {here} to {acked.next_n - 1}"
         yield Finding(Fault.MISSING, "spool", what, here)
-    if acked.batch and results and results[-1].clean and not any(r.acked_seen for r in results):
+    if acked.batch and here >= acked.next_n and not any(r.acked_seen for r in results):
         what = f"names batch {acked.batch} before event {acked.next_n}, and there is none"
         yield Finding(Fault.MISMATCH, f"spool/{CURSOR_NAME}", what)
 

@@ -68,6 +68,11 @@ def open_index(path: Path, key: bytes) -> apsw.Connection:
     return open_database(path, key, MIGRATIONS, synchronous="NORMAL")
 
 
+def fetch(db: apsw.Connection, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a query; the columns' types are the schema's promise."""
+    return db.execute(query, tuple(values)).fetchall()
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text as the index cuts them; in a query `*` may end a word."""
     return _WORD.findall(text.lower())
@@ -90,7 +95,7 @@ class SearchIndex:
 
     def index_n(self) -> int:
         """All events below this index are in the index."""
-        return int(self._db.execute("SELECT index_n FROM progress").fetchall()[0][0])
+        return int(fetch(self._db, "SELECT index_n FROM progress")[0][0])
 
     def close(self) -> None:
         """Close the database."""
@@ -107,11 +112,12 @@ class SearchIndex:
         before = query.before_n if query.before_n is not None else self.index_n()
         matcher = _Matcher(self._db, groups, self._term_ids("kind", "action.finished"))
         for block in self._blocks(groups, words_of(query.text), query, (before - 1) >> BLOCK_SHIFT):
-            rows = self._db.execute(
+            rows = fetch(
+                self._db,
                 "SELECT n, t, kind, shape, session, outcome, outcome_n FROM event"
                 " WHERE n >= ? AND n < ? ORDER BY n DESC",
                 (block << BLOCK_SHIFT, min(before, (block + 1) << BLOCK_SHIFT)),
-            ).fetchall()
+            )
             for row in rows:
                 if _in_time(row[1], query) and matcher.matches(row):
                     yield Hit(row[0], row[6])
@@ -120,12 +126,15 @@ class SearchIndex:
         value = value[:TERM_CHARACTERS]
         if value.endswith("*"):
             begin = value[:-1]
-            rows = self._db.execute(
+            rows = fetch(
+                self._db,
                 "SELECT id FROM term WHERE key = ? AND value >= ? AND value < ?",
                 (key, begin, begin + _LAST),
             )
         else:
-            rows = self._db.execute("SELECT id FROM term WHERE key = ? AND value = ?", (key, value))
+            rows = fetch(
+                self._db, "SELECT id FROM term WHERE key = ? AND value = ?", (key, value)
+            )
         return frozenset(row[0] for row in rows)
 
     def _blocks(
@@ -141,9 +150,9 @@ class SearchIndex:
             return
         since, until = query.since_us, query.until_us
         for block in found:
-            rows = self._db.execute(
-                "SELECT first_t, last_t FROM block WHERE block = ?", (block,)
-            ).fetchall()
+            rows = fetch(
+                self._db, "SELECT first_t, last_t FROM block WHERE block = ?", (block,)
+            )
             if not rows:
                 continue
             first_t, last_t = rows[0]
@@ -213,9 +222,11 @@ class _Matcher:
     def _mask_of(self, table: str, row_id: int) -> int:
         known = self._known.get((table, row_id))
         if known is None:
-            rows = self._db.execute(
-                f"SELECT terms FROM {table} WHERE id = ?", (row_id,)  # noqa: S608 - one of two names
-            ).fetchall()
+            rows = fetch(
+                self._db,
+                f"SELECT terms FROM {table} WHERE id = ?",  # noqa: S608 - one of two names
+                (row_id,),
+            )
             terms = {int(term) for term in rows[0][0].split()} if rows else set()
             known = self._known[table, row_id] = self._mask(terms)
         return known

@@ -17,7 +17,7 @@ from gatekeep.domain.sessions import session_code
 from gatekeep.errors import EvidenceBroken
 from gatekeep.journal.reading import EventFiles, Held
 from gatekeep.journal.unsealing import Unsealer
-from gatekeep.stores.sqlite.index import BLOCK_SHIFT, TERM_CHARACTERS, open_index
+from gatekeep.stores.sqlite.index import BLOCK_SHIFT, TERM_CHARACTERS, fetch, open_index
 
 SLICE_EVENTS: Final = 8192
 _CACHED: Final = 50_000
@@ -57,8 +57,7 @@ class IndexFiller:
         self._blocks: dict[int, _Block] = {}
         self._rows: dict[int, list[Any]] = {}
         self._late: list[tuple[int, int, int]] = []
-        rows = connection.execute("SELECT index_n FROM progress").fetchall()
-        self.index_n = int(rows[0][0])
+        self.index_n = int(fetch(connection, "SELECT index_n FROM progress")[0][0])
 
     def add(self, events: Iterable[Held]) -> int:
         """Index these events (which must go on at `index_n`) in one transaction; returns how many."""
@@ -146,8 +145,8 @@ class IndexFiller:
             return known
         cut = value[:TERM_CHARACTERS]
         self._db.execute("INSERT OR IGNORE INTO term(key, value) VALUES(?, ?)", (key, cut))
-        rows = self._db.execute("SELECT id FROM term WHERE key = ? AND value = ?", (key, cut))
-        term = int(rows.fetchall()[0][0])
+        rows = fetch(self._db, "SELECT id FROM term WHERE key = ? AND value = ?", (key, cut))
+        term = int(rows[0][0])
         if len(self._terms) >= _CACHED:
             self._terms.clear()
         self._terms[key, value] = term
@@ -155,9 +154,9 @@ class IndexFiller:
 
     def _session(self, envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> int:
         session_id = envelope["s"]
-        rows = self._db.execute(
-            "SELECT id, terms FROM session WHERE session_id = ?", (session_id,)
-        ).fetchall()
+        rows = fetch(
+            self._db, "SELECT id, terms FROM session WHERE session_id = ?", (session_id,)
+        )
         if rows:
             row_id, terms = int(rows[0][0]), [int(term) for term in rows[0][1].split()]
         else:
@@ -229,9 +228,11 @@ class IndexFiller:
             self._terms_of_session.clear()
 
     def _stored(self, table: str, row_id: int) -> list[int]:
-        rows = self._db.execute(
-            f"SELECT terms FROM {table} WHERE id = ?", (row_id,)  # noqa: S608 - one of two names
-        ).fetchall()
+        rows = fetch(
+            self._db,
+            f"SELECT terms FROM {table} WHERE id = ?",  # noqa: S608 - one of two names
+            (row_id,),
+        )
         return [int(term) for term in rows[0][0].split()]
 
 
