@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+import structlog
 
 from gatekeep.domain.actions import SqlAction, SqlFacts
 from gatekeep.domain.decisions import Decision, Verdict
@@ -32,6 +33,8 @@ from gatekeep.policy.request import (
 )
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.runtime.clock import Clock
+
+_log = structlog.get_logger(__name__)
 
 MAX_SESSIONS: Final = 8192
 MAX_STANDINGS: Final = 1024
@@ -270,6 +273,12 @@ def _place_judgement(
 
 
 def _judgement(decision: Decision, request_json: bytes) -> Judgement:
+    if decision.errors:
+        # An error is a deny and an alert; its words are in the sealed payload, not here.
+        _log.error(
+            "policy decided with errors",
+            rule=decision.rule, policy=decision.policy, errors=len(decision.errors),
+        )  # fmt: skip
     return Judgement(
         decision,
         request_json,
