@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from support.spool_builder import ORIGIN, SpoolBuilder, opened_payload
+from support.spool_builder import ORIGIN, SpoolBuilder, opened_payload, session_id_of
 
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.journal import staging
@@ -110,7 +110,7 @@ def test_wrapped_session_keys_are_kept(tmp_path: Path) -> None:
     archivist = builder.archivist()
     run_out(archivist)
     archivist.close()
-    assert set(builder.keys.sessions) == {f"{number:032x}" for number in (1, 2)}
+    assert set(builder.keys.sessions) == {session_id_of(number) for number in (1, 2)}
 
 
 def test_a_second_archivist_is_refused(tmp_path: Path) -> None:

@@ -21,9 +21,18 @@ def _leaf(*, target: str = "shop", decision: bytes = b"", counters: bytes = b"")
         boot="0f" * 8, origin="example.com/gatekeep/1", session_id="12" * 16, target=target
     )
     return encoding.encode_leaf(
-        stream, kind=b"action.released", n=7, q=3, previous=_HEX.encode(), monotonic_ns=5,
-        wall_us=1_763_000_000_000_000, decision=decision, counters=counters,
-        commitment=_HEX.encode(), ciphertext_hash=_HEX.encode(), length=560,
+        stream,
+        kind=b"action.released",
+        n=7,
+        q=3,
+        previous=_HEX.encode(),
+        monotonic_ns=5,
+        wall_us=1_763_000_000_000_000,
+        decision=decision,
+        counters=counters,
+        commitment=_HEX.encode(),
+        ciphertext_hash=_HEX.encode(),
+        length=560,
     )
 
 
@@ -56,9 +65,15 @@ def test_the_leaf_hash_is_rfc_6962() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        (b'"v":1', b'"v":2'), (b'"n":7', b'"n":7.0'), (b'"n":7', b'"n":true'),
-        (b'"q":3', b'"q": 3'), (b"A256GCM", b"A128GCM"), (b'"v":1', b'"u":1,"v":1'),
-        (b'"len":560', b'"len":560,"more":1'), (b'{"b"', b'["b"'), (b'"k":', b'"K":'),
+        (b'"v":1', b'"v":2'),
+        (b'"n":7', b'"n":7.0'),
+        (b'"n":7', b'"n":true'),
+        (b'"q":3', b'"q": 3'),
+        (b"A256GCM", b"A128GCM"),
+        (b'"v":1', b'"u":1,"v":1'),
+        (b'"len":560', b'"len":560,"more":1'),
+        (b'{"b"', b'["b"'),
+        (b'"k":', b'"K":'),
     ],
 )
 def test_a_leaf_that_is_not_ours_is_refused(change: tuple[bytes, bytes]) -> None:

@@ -25,9 +25,7 @@ async def test_a_receipt_follows_the_fsync(tmp_path: Path) -> None:
     async with bench.journal() as journal:
         bench.disk.stalled = True
         stream = journal.open_stream(session_id=_A, subject="alice", target="shop")
-        pending = [
-            journal.append(stream, EventKind.ACTION_REQUESTED, b"{}") for _ in range(3)
-        ]
+        pending = [journal.append(stream, EventKind.ACTION_REQUESTED, b"{}") for _ in range(3)]
         waiting = [asyncio.ensure_future(one.durable()) for one in pending]
         done, _ = await asyncio.wait(waiting, timeout=0.05)
         assert not done
@@ -45,14 +43,15 @@ async def test_sessions_are_chained_and_payloads_open(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "spool")
     async with bench.journal() as journal:
         streams = [
-            journal.open_stream(session_id=sid, subject="alice", target="shop")
-            for sid in (_A, _B)
+            journal.open_stream(session_id=sid, subject="alice", target="shop") for sid in (_A, _B)
         ]
         last = None
         for number in range(6):
             payload = json.dumps({"number": number}).encode()
             last = journal.append(
-                streams[number % 2], EventKind.ACTION_RELEASED, payload,
+                streams[number % 2],
+                EventKind.ACTION_RELEASED,
+                payload,
                 decision=b'{"decision":"allow"}',
             )
             if number == 3:
@@ -71,14 +70,17 @@ async def test_sessions_are_chained_and_payloads_open(tmp_path: Path) -> None:
         previous = leaf_hash(event.leaf).hex()
     assert mine[-1].envelope["r"] == {"count": 3, "head": mine[-1].envelope["p"]}
     assert [json.loads(opened[event.n]) for event in mine[:3]] == [
-        {"number": 0}, {"number": 2}, {"number": 4}
+        {"number": 0},
+        {"number": 2},
+        {"number": 4},
     ]
     assert mine[0].envelope["g"] == {"decision": "allow"}
     assert mine[0].envelope["x"] == "shop"
     assert events[0].kind == "log.genesis"
     assert json.loads(opened[0])["vkey"] == "vkey"
     assert (events[-1].kind, events[-1].envelope["s"]) == (
-        "session.closed", events[0].envelope["s"]
+        "session.closed",
+        events[0].envelope["s"],
     )
 
 
@@ -196,7 +198,10 @@ async def test_a_full_disk_lets_sessions_end_and_then_goes_on(tmp_path: Path) ->
         await journal.append(journal.system, EventKind.AUDIT_READ, b"{}").durable()
     events = read_events(bench.spool)
     assert [event.kind for event in events[-4:]] == [
-        "action.finished", "session.closed", "audit.read", "session.closed"
+        "action.finished",
+        "session.closed",
+        "audit.read",
+        "session.closed",
     ]
     previous = {}
     for event in events:
@@ -266,8 +271,7 @@ async def test_segments_follow_each_other_under_load(tmp_path: Path) -> None:
         stream = journal.open_stream(session_id=_A, subject="alice", target="shop")
         for _ in range(60):
             pending = [
-                journal.append(stream, EventKind.ACTION_REQUESTED, b"y" * 900)
-                for _ in range(20)
+                journal.append(stream, EventKind.ACTION_REQUESTED, b"y" * 900) for _ in range(20)
             ]
             await pending[-1].durable()
     events = read_events(bench.spool)

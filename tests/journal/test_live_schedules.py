@@ -46,9 +46,7 @@ class _Load:
         self, stream: Chain, kind: EventKind, payload: bytes, counters: bytes = b""
     ) -> Receipt | None:
         try:
-            receipt = await self.journal.append(
-                stream, kind, payload, counters=counters
-            ).durable()
+            receipt = await self.journal.append(stream, kind, payload, counters=counters).durable()
         except JournalUnavailable as error:
             self.refused.append(error.fatal)
             return None

@@ -33,8 +33,12 @@ def test_what_was_not_ended_is_open() -> None:
     opened = OpenThings()
     opened.observe_batch(
         _batch(
-            0, _leaf(0, 0, "session.opened", _A), _leaf(1, 0, "session.opened", _B),
-            _leaf(2, 1, "action.released", _A), _leaf(3, 1, "session.closed", _B), last,
+            0,
+            _leaf(0, 0, "session.opened", _A),
+            _leaf(1, 0, "session.opened", _B),
+            _leaf(2, 1, "action.released", _A),
+            _leaf(3, 1, "session.closed", _B),
+            last,
         )
     )
     opened.observe_batch(_batch(5, _leaf(5, 3, "action.finished", _A, of=2)))

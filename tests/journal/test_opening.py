@@ -49,7 +49,11 @@ async def test_a_journal_opens_closes_and_opens_again(tmp_path: Path) -> None:
             os.kill(pid, 0)
     SpoolLock(opening.spool, wait_s=0).release()
     assert [event.kind for event in read_events(opening.spool)] == [
-        "log.genesis", "audit.read", "session.closed", "recovery.done", "audit.read",
+        "log.genesis",
+        "audit.read",
+        "session.closed",
+        "recovery.done",
+        "audit.read",
         "session.closed",
     ]
     assert (opening.spool.stat().st_mode & 0o777) == 0o700
@@ -106,7 +110,8 @@ def _kill_rounds(where: Path, rounds: int, source: random.Random) -> None:
     for _ in range(rounds):
         child = subprocess.Popen(
             [sys.executable, appending_child.__file__, str(where), str(1 << 17)],
-            stdout=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert child.stdout is not None
         with child.stdout as lines:

@@ -172,7 +172,8 @@ def test_damage_or_loss_of_an_earlier_segment_is_found(tmp_path: Path) -> None:
     assert recover(where, sizes=_SIZES).position.next_n == 8
     path = spool.segment_path(where, 0)
     for changed in (
-        data[: ends[1]].ljust(_SIZE, b"\0"), data[: ends[2] - 1].ljust(_SIZE, b"\0"),
+        data[: ends[1]].ljust(_SIZE, b"\0"),
+        data[: ends[2] - 1].ljust(_SIZE, b"\0"),
         data[: ends[2]].ljust(_SIZE, b"x"),
     ):
         path.write_bytes(changed)
@@ -210,8 +211,12 @@ def test_a_damaged_list_of_open_sessions_is_found(tmp_path: Path) -> None:
     """Nonsense beside the spool, or a list from the future, is never read with goodwill."""
     where = tmp_path / "spool"
     _spool(where)
-    for content in (b"{", b"[]", b'{"format":2,"n":0,"sessions":{},"actions":[]}',
-                    b'{"format":1,"n":99,"sessions":{},"actions":[]}'):
+    for content in (
+        b"{",
+        b"[]",
+        b'{"format":2,"n":0,"sessions":{},"actions":[]}',
+        b'{"format":1,"n":99,"sessions":{},"actions":[]}',
+    ):
         (where / "open").write_bytes(content)
         with pytest.raises(EvidenceBroken):
             recover(where, sizes=_SIZES)
@@ -222,8 +227,7 @@ async def test_what_was_open_is_closed_at_the_next_start(tmp_path: Path) -> None
     bench = Bench(tmp_path / "spool")
     async with bench.journal() as journal:
         one, two = (
-            journal.open_stream(session_id=sid, subject="alice", target="shop")
-            for sid in (_A, _B)
+            journal.open_stream(session_id=sid, subject="alice", target="shop") for sid in (_A, _B)
         )
         journal.append(one, EventKind.SESSION_OPENED, b"{}")
         journal.append(two, EventKind.SESSION_OPENED, b"{}")
@@ -287,7 +291,10 @@ async def test_a_clean_stop_leaves_nothing_open(tmp_path: Path) -> None:
         assert (found.opened.sessions, found.opened.actions, found.torn_bytes) == ({}, {}, 0)
     events = read_events(bench.spool)
     assert [event.kind for event in events] == [
-        "log.genesis", "session.closed", "recovery.done", "session.closed"
+        "log.genesis",
+        "session.closed",
+        "recovery.done",
+        "session.closed",
     ]
     assert [event.batch for event in events] == [1, 2, 3, 4]
 
@@ -309,7 +316,8 @@ async def test_a_start_with_the_wrong_keys_forgets_nothing(tmp_path: Path) -> No
     async with bench.journal_and_recovery() as (_, found):
         assert _A in found.opened.sessions
     assert [e.kind for e in read_events(killed) if e.envelope["s"] == _A] == [
-        "session.opened", "session.aborted"
+        "session.opened",
+        "session.aborted",
     ]
 
 

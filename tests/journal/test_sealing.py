@@ -29,7 +29,9 @@ def test_what_is_sealed_opens_again(payload: bytes) -> None:
     assert hashlib.sha256(ciphertext).hexdigest().encode() == digest
     key = hmac.new(_KEY, b"gk/ev/1|5", "sha256").digest()
     assert sealing.event_key(_KEY, 5) == key == _sealer().event_key(5)
-    plain = AESGCM(key).decrypt(ciphertext[:12], ciphertext[12:], b"example.com/gk|5|action.released")
+    plain = AESGCM(key).decrypt(
+        ciphertext[:12], ciphertext[12:], b"example.com/gk|5|action.released"
+    )
     assert plain[32:] == payload
     assert hmac.new(plain[:32], payload, "sha256").hexdigest().encode() == commitment
 

@@ -196,7 +196,8 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     where = tmp_path / "mount"
     where.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", str(where)], check=False,
+        ["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", str(where)],
+        check=False,
         capture_output=True,
     )
     if mounted.returncode != 0:
@@ -214,9 +215,21 @@ def _really_full(where: Path) -> None:
     lock = spool.SpoolLock(where)
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "gatekeep.journal.writer", "--fd", str(theirs.fileno()),
-            "--lock-fd", str(lock.handle), "--spool", str(where), "--position", "0:0:0:1",
-            "--segment-bytes", str(_SIZES.segment), "--reserve-bytes", str(_SIZES.reserve),
+            sys.executable,
+            "-m",
+            "gatekeep.journal.writer",
+            "--fd",
+            str(theirs.fileno()),
+            "--lock-fd",
+            str(lock.handle),
+            "--spool",
+            str(where),
+            "--position",
+            "0:0:0:1",
+            "--segment-bytes",
+            str(_SIZES.segment),
+            "--reserve-bytes",
+            str(_SIZES.reserve),
         ],
         pass_fds=(theirs.fileno(), lock.handle),
     )

@@ -103,7 +103,7 @@ class SpoolBuilder:
 
     def session(self, number: int, person: str = "alice", target: str = "orders") -> BuiltSession:
         """Begin a session's chain; append its first event yourself."""
-        session_id = f"{number:032x}"
+        session_id = session_id_of(number)
         key, extra = self.ring.new_session_key(session_id, person, self.keys)
         stream = LeafStream.of(boot="b" * 32, origin=ORIGIN, session_id=session_id, target=target)
         return BuiltSession(session_id, stream, SessionSealer(key, self._pool), extra)
@@ -179,6 +179,11 @@ class SpoolBuilder:
     def _begin_segment(self) -> None:
         with segment_path(self.spool, self._segment).open("wb") as file:
             file.truncate(self.segment_bytes)
+
+
+def session_id_of(number: int) -> str:
+    """The id that the builder gives to a session."""
+    return f"{number:08x}" * 4
 
 
 def released_payload(

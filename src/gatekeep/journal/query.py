@@ -20,8 +20,9 @@ TIME_KEYS: Final = ("since", "until")
 MAX_TERMS: Final = 32
 
 _TOKEN: Final = re.compile(
-    r'(?:(?P<key>[A-Za-z_]+):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>\S+))(?=\s|$)'
+    r'(?:(?P<key>[A-Za-z_]+):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>(?!")\S+))(?=\s|$)'
 )
+_LEFT_OPEN: Final = re.compile(r'([A-Za-z_]+):(?:"|$)')
 _ESCAPE: Final = re.compile(r"\\(.)")
 _AGO: Final = re.compile(r"(\d{1,6})(s|m|h|d|w)")
 _UNITS_US: Final = {
@@ -68,12 +69,15 @@ def _key_and_value(match: re.Match[str]) -> tuple[str, str]:
     quoted = match["quoted"]
     value = _ESCAPE.sub(r"\1", quoted) if quoted is not None else match["bare"]
     key = (match["key"] or "").lower()
+    left = _LEFT_OPEN.match(value) if quoted is None and not key else None
+    if left is not None:
+        key, value = left[1].lower(), ""
     if not key:
         return "", value
     if key not in KEYS and key not in TIME_KEYS:
         raise ClientFault(f"{key}: is not a key; there are {' '.join((*KEYS, *TIME_KEYS))}")
     if not value or value == "*":
-        raise ClientFault(f"{key}: needs a value")
+        raise ClientFault(f"{key}: needs a value, and quotes must be closed")
     if "*" in value[:-1] and quoted is None:
         raise ClientFault(f"{key}: * may stand at the end only")
     return key, value
