@@ -58,9 +58,7 @@ async def _statements(journal: LiveJournal, number: int, count: int, waits: list
     await journal.append(stream, EventKind.SESSION_OPENED, b"{}").durable()
     for _ in range(count):
         begin = time.perf_counter()
-        released = journal.append(
-            stream, EventKind.ACTION_RELEASED, _PAYLOAD, decision=_DECISION
-        )
+        released = journal.append(stream, EventKind.ACTION_RELEASED, _PAYLOAD, decision=_DECISION)
         await released.durable()
         waits.append(time.perf_counter() - begin)
         journal.append(

@@ -83,8 +83,12 @@ class Bench:
         thread = threading.Thread(target=lambda: self.status.append(writer.run()))
         thread.start()
         journal = LiveJournal(
-            WriterLink(ours), self.sealing, recovered.position, sizes=self.sizes,
-            on_dead=self.deaths.append, deadline_s=self.deadline_s,
+            WriterLink(ours),
+            self.sealing,
+            recovered.position,
+            sizes=self.sizes,
+            on_dead=self.deaths.append,
+            deadline_s=self.deadline_s,
         )
         try:
             await journal.ready()
@@ -122,8 +126,12 @@ def read_events(spool: Path) -> list[ReadEvent]:
     while (batch := reader.next_valid()) is not None:
         found.extend(
             ReadEvent(
-                batch.first_n + at, batch.number, record.leaf, parse_leaf(record.leaf),
-                record.ciphertext, record.extra,
+                batch.first_n + at,
+                batch.number,
+                record.leaf,
+                parse_leaf(record.leaf),
+                record.ciphertext,
+                record.extra,
             )
             for at, record in enumerate(iterate_records(batch.body))
         )
@@ -143,9 +151,7 @@ def open_events(bench: Bench) -> dict[int, bytes]:
             keys[session] = key
         sealer = SessionSealer(keys[session], RandomPool())
         place = associated_data(ORIGIN, event.n, event.kind)
-        opened[event.n] = sealer.open(
-            event.n, place, event.ciphertext, event.envelope["y"]["com"]
-        )
+        opened[event.n] = sealer.open(event.n, place, event.ciphertext, event.envelope["y"]["com"])
     return opened
 
 

@@ -15,20 +15,19 @@ from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
 from gatekeep.journal import writer as wire
 from gatekeep.journal.books import Books, is_ending, may_end_again
-from gatekeep.journal.chain import Batch, Chain, Pending, Place
+from gatekeep.journal.chain import Batch, Chain, Pending
 from gatekeep.journal.encoding import canonical_json
 from gatekeep.journal.frames import MAX_BODY_BYTES
 from gatekeep.journal.keys import KeyRing, WrappedKeys
 from gatekeep.journal.link import WriterLink
 from gatekeep.journal.opened import OpenSession, OpenThings
-from gatekeep.journal.sealing import RandomPool
 from gatekeep.journal.segments import Sizes
 from gatekeep.journal.spool import Position
+from gatekeep.journal.streams import GATEWAY_SUBJECT, Streams
 from gatekeep.journal.timekeeping import Timekeeper
 from gatekeep.runtime.clock import Clock, random_bytes
 from gatekeep.runtime.tasks import TaskOwner
 
-GATEWAY_SUBJECT = "gatekeep"
 IN_FLIGHT = 2
 DEADLINE_S = 5.0
 HEARTBEAT_S = 60.0
@@ -71,13 +70,12 @@ class LiveJournal:
     ) -> None:
         sizes = sizes or Sizes()
         self._link = link
-        self._sealing = sealing
         self._on_dead = on_dead
         self._deadline_s = deadline_s
         self._payload_limit = min(sizes.segment, MAX_BODY_BYTES) - _RECORD_OVERHEAD
         self._batch_limit = min(_BATCH_BYTES, sizes.reserve // 2, sizes.segment // 2)
         self._time = Timekeeper(sealing.clock)
-        self._pool = RandomPool()
+        self._streams = Streams(sealing.origin, sealing.ring, sealing.keys, self._time)
         self._loop = asyncio.get_running_loop()
         self._next_n = self.durable_n = position.next_n
         self._next_number = position.next_batch
@@ -120,28 +118,13 @@ class LiveJournal:
     def open_stream(self, *, session_id: str, subject: str, target: str) -> Chain:
         """Begin a session's chain under a fresh key; its wrapped form travels with the first event.
 
-        Raises JournalUnavailable if the person's key cannot be kept.
+        Raises JournalUnavailable if its key cannot be kept.
         """
-        sealing = self._sealing
-        key, extra = sealing.ring.new_session_key(session_id, subject, sealing.keys)
-        place = Place(self._time.boot, sealing.origin, session_id, target)
-        return Chain(place, key, extra, self._pool)
+        return self._streams.open(session_id, subject, target)
 
     def resume_stream(self, session_id: str, session: OpenSession) -> Chain:
-        """Go on with a chain that an earlier run left open.
-
-        Where the person's key was destroyed since, a fresh key of the gateway's own is used; it
-        travels with the chain's next event.
-        """
-        sealing = self._sealing
-        key = sealing.ring.open_session_key(session_id, session.extra, sealing.keys)
-        extra, fresh = session.extra, key is None
-        if key is None:
-            key, extra = sealing.ring.new_session_key(session_id, GATEWAY_SUBJECT, sealing.keys)
-        place = Place(self._time.boot, sealing.origin, session_id, session.target)
-        chain = Chain(place, key, extra, self._pool)
-        chain.q, chain.previous = session.q, session.head().encode()
-        chain.carries_key = fresh
+        """Go on with a chain that an earlier run left open. Raises EvidenceBroken."""
+        chain = self._streams.resume(session_id, session)
         self._books.resume(chain)
         return chain
 
