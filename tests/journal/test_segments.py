@@ -104,3 +104,9 @@ def test_an_empty_reserve_that_became_current_is_replaced(tmp_path: Path) -> Non
     assert segments.position == Position(0, 100, 1, 2)
     assert segment_path(tmp_path, 0).stat().st_size == _SIZES.segment
     segments.close()
+
+
+def test_the_reserve_is_always_the_smaller() -> None:
+    """Small segments get a smaller reserve, so that the two are never taken for each other."""
+    assert Sizes(segment=1 << 20).reserve == 1 << 19
+    assert Sizes().reserve < Sizes().segment

@@ -32,11 +32,15 @@ class SegmentFull(Exception):  # noqa: N818 - a state of the disk, and what it i
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Bytes of a segment, of the reserve, and of one step of preparing them."""
+    """Bytes of a segment, of the reserve (always the smaller), and of one step of preparing them."""
 
     segment: int = SEGMENT_BYTES
     reserve: int = RESERVE_BYTES
     slice: int = SLICE_BYTES
+
+    def __post_init__(self) -> None:
+        if self.reserve >= self.segment:  # by its size a reserve is told from a segment
+            object.__setattr__(self, "reserve", self.segment // 2)
 
 
 class SpareSegment:
