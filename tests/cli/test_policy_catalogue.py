@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from support.builders import session, target
+from support.postgres_server import PostgresServer
 
-from gatekeep.cli.policy_catalogue import catalogue_named
+from gatekeep.cli.policy_catalogue import catalogue_named, live_catalogue
+from gatekeep.domain.sessions import Session
+from gatekeep.domain.targets import Account, TargetTls
 from gatekeep.errors import SettingsError
 
 
@@ -46,7 +50,24 @@ def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str) -> No
     assert caught.value.file == str(file)
 
 
-def test_live_says_that_it_is_still_to_come() -> None:
-    """No half answer."""
-    with pytest.raises(SettingsError):
-        catalogue_named("live")
+def test_a_live_catalogue_is_read_as_a_session_would(postgres_server: PostgresServer) -> None:
+    """With the target's own account, over the connector of sessions."""
+    one = _session(postgres_server)
+    view = live_catalogue(one, lambda _: postgres_server.password)
+    assert view.account == postgres_server.user
+    assert view.server_version >= 180000
+    assert view.system_relations
+
+
+def test_a_live_catalogue_that_cannot_be_read_is_said(postgres_server: PostgresServer) -> None:
+    """A wrong secret or a dead target: one sentence, no secret in it."""
+    one = _session(postgres_server)
+    with pytest.raises(SettingsError) as caught:
+        live_catalogue(one, lambda _: "wrong-secret")
+    assert "wrong-secret" not in str(caught.value)
+
+
+def _session(server: PostgresServer) -> Session:
+    accounts = {server.user: Account(server.user, "env:UNUSED")}
+    where = target(port=server.port, accounts=accounts, tls=TargetTls.DISABLE)
+    return session(target=where, account=server.user, database="postgres")

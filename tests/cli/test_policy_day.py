@@ -35,8 +35,8 @@ CREATE TABLE day.orders (id int PRIMARY KEY, customer int REFERENCES day.custome
 COMMANDS = (r"\d", r"\dt day.*", r"\d day.orders", r"\dn", r"\di day.*", r"\d+ day.customers")
 BY_HAND = (
     "BEGIN",
-    "SELECT c.name, count(*) FROM day.orders o JOIN day.customers c ON c.id = o.customer "
-    "WHERE o.status = 'open' GROUP BY c.name ORDER BY 2 DESC LIMIT 10",
+    ("SELECT c.name, count(*) FROM day.orders o JOIN day.customers c ON c.id = o.customer "
+    "WHERE o.status = 'open' GROUP BY c.name ORDER BY 2 DESC LIMIT 10"),
     "SELECT now(), current_user, version()",
     "EXPLAIN SELECT * FROM day.orders WHERE id = 7",
     "SHOW search_path",

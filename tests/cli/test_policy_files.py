@@ -111,6 +111,19 @@ def test_explain_answers_one_line_for_each_line(gatekeep: Gatekeep, tmp_path: Pa
     assert "taken without groups" in told.err
 
 
+def test_explain_survives_what_would_kill_a_small_stack(
+    gatekeep: Gatekeep, tmp_path: Path
+) -> None:
+    """60 kB of 1+1+1… is answered, as anything else (12-threats C4)."""
+    lines = tmp_path / "in.jsonl"
+    lines.write_text(json.dumps({"statement": "select 1" + "+1" * 30_000}) + "\n")
+    told = gatekeep(
+        "policy", "explain", "--principal", "alice", "--target", "orders", "--file", str(lines),
+        "--policy", str(SHIPPED), "--catalogue", "none", "-o", "json",
+    )  # fmt: skip
+    assert (told.code, json.loads(told.out)["class"]) == (0, "opaque")
+
+
 def test_explain_needs_exactly_one_input(gatekeep: Gatekeep) -> None:
     """None or two are wrong usage, and command lines are said to be still to come."""
     who = ("policy", "explain", "--principal", "a", "--target", "t", "--policy", str(SHIPPED))

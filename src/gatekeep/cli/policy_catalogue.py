@@ -1,37 +1,89 @@
-"""The catalogue that `policy explain` and `policy test` prove statements against.
+"""Facts for `policy explain` and `policy test`, and the catalogue they are proven against.
 
-`clean` is an untouched database of the grammar's version, `none` proves nothing, anything else
-is a JSON file that holds the fields of a CatalogueView. Reading a live target needs the gateway.
+`clean` is an untouched database of the grammar's version, `none` proves nothing, `live` is read
+from the target as a session would be, anything else is a JSON file with a CatalogueView's fields.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
+from gatekeep.catalogue.reader import read_catalogue
 from gatekeep.documents import read_text
+from gatekeep.domain.actions import SqlFacts
 from gatekeep.domain.catalogue import CatalogueView, RelationFacts
-from gatekeep.errors import SettingsError
+from gatekeep.domain.sessions import Session, SessionVector
+from gatekeep.errors import SettingsError, TargetFault
+from gatekeep.protocols.sql.guard import SMALL
+from gatekeep.protocols.sql.reading import read_statements
+from gatekeep.proxies.postgres.lookup import LookUps
+from gatekeep.proxies.postgres.target import TargetConnector
+from gatekeep.runtime.clock import random_bytes
+from gatekeep.runtime.offload import Offload
 
 _CLEAN = "gatekeep.protocols.sql.clean"
 
 
 def catalogue_named(name: str) -> CatalogueView | None:
-    """The catalogue of that name. Raises SettingsError when there is none."""
+    """The catalogue of that name, for all but `live`. Raises SettingsError when there is none."""
     if name == "none":
         return None
     if name == "clean":
         return _clean()
-    if name == "live":
-        raise SettingsError(
-            "live catalogues are not read here yet", key="--catalogue",
-            fix="use clean, none, or a file",
-        )  # fmt: skip
     return _from_file(Path(name))
+
+
+def live_catalogue(session: Session, secret_of: Callable[[str], str]) -> CatalogueView:
+    """The catalogue of the session's target, read now with the session's own account.
+
+    Signs in as strictly as a session does. Raises SettingsError when it cannot be read.
+    """
+    try:
+        return asyncio.run(_read_live(session, secret_of))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TargetFault) as error:
+        raise SettingsError(
+            f"the catalogue of {session.target.name} cannot be read: {type(error).__name__}",
+            key="--catalogue", fix="see that the target answers, or use clean",
+        ) from error  # fmt: skip
+
+
+def facts_against(
+    text: str, view: CatalogueView | None, trusted: frozenset[str]
+) -> tuple[SqlFacts, ...]:
+    """The facts of a text; long ones are parsed on a thread with a large stack."""
+
+    def read() -> tuple[SqlFacts, ...]:
+        return read_statements(text, catalogue=view, vector=SessionVector(), trusted_code=trusted)
+
+    if len(text) <= SMALL:
+        return read()
+    offload = Offload()
+    try:
+        return asyncio.run(offload.run(read))
+    finally:
+        offload.close()
+
+
+async def _read_live(session: Session, secret_of: Callable[[str], str]) -> CatalogueView:
+    offload = Offload()
+    look_ups = LookUps(TargetConnector(random_bytes, offload), secret_of)
+    try:
+        connection = await look_ups.connect(session)
+        try:
+            return await read_catalogue(connection)
+        finally:
+            connection.terminate()
+    finally:
+        await look_ups.close()
+        offload.close()
 
 
 def _clean() -> CatalogueView | None:

@@ -19,11 +19,12 @@ import typer
 
 from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Format, json_text, visible
-from gatekeep.cli.policy_catalogue import catalogue_named
+from gatekeep.cli.policy_catalogue import catalogue_named, facts_against, live_catalogue
 from gatekeep.documents import parse_document, read_document, read_text
 from gatekeep.domain.actions import SqlFacts
+from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.sessions import SessionVector
+from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target, TargetKind
 from gatekeep.errors import GatekeepError, SettingsError
 from gatekeep.identity.principals import principals_of
@@ -36,7 +37,6 @@ from gatekeep.policy.lint import unknown_approvers
 from gatekeep.policy.loading import examine, load
 from gatekeep.policy.request import Place
 from gatekeep.policy.rules import PolicyVersion, Problem
-from gatekeep.protocols.sql.reading import read_statements
 from gatekeep.settings import Settings, load_settings
 
 _PRESETS: Final = "presets"
@@ -116,14 +116,12 @@ def explain_command(  # noqa: PLR0913 - the options of the public face
     inputs = _inputs(statement, command, file)
     path, settings = _place(policy)
     asked = _Asked.of(settings, path, principal, target, account)
-    view = catalogue_named(catalogue)
+    view = asked.live_view() if catalogue == "live" else catalogue_named(catalogue)
     if catalogue == "clean" and view is None:
         sys.stderr.write("gatekeep: no clean catalogue is at hand, so no read is proven\n")
     known = catalogue if view is not None else "none"
     for text in inputs:
-        facts = read_statements(
-            text, catalogue=view, vector=SessionVector(), trusted_code=asked.place_trusts()
-        )
+        facts = facts_against(text, view, asked.trusted())
         decision = explain_sql(asked.engine, asked.standing, asked.place, facts, "simple")
         told = explanation(text, facts, decision, known)
         if file is None and output is Format.TABLE:
@@ -247,7 +245,7 @@ def _facts_against(catalogue: str) -> Any:
 
 
 def _facts_of(text: str, catalogue: str) -> tuple[SqlFacts, ...]:
-    return read_statements(text, catalogue=_facts_against(catalogue), vector=SessionVector())
+    return facts_against(text, _facts_against(catalogue), frozenset())
 
 
 def _summary(runs: Sequence[_Run], total: int, failed: int) -> Iterator[str]:
@@ -304,9 +302,23 @@ class _Asked:
         place = Place(named, target, account or (logins[0] if logins else ""), target.database)
         return cls(engine, engine.standing(named, target), place)
 
-    def place_trusts(self) -> frozenset[str]:
+    def trusted(self) -> frozenset[str]:
         """The code that the target's owner vouches for."""
         return self.place.target.trusted_code if self.place.target else frozenset()
+
+    def live_view(self) -> CatalogueView:
+        """What the target's catalogue says now. Raises SettingsError when it cannot be read."""
+        place = self.place
+        if place.target is None or place.account not in place.target.accounts:
+            raise SettingsError(
+                "a live catalogue needs a registered target and one of its accounts",
+                key="--catalogue", fix="name them in the targets file, or use clean",
+            )  # fmt: skip
+        session = Session(
+            "0" * 32, place.principal, place.target, place.account, "postgres",
+            database=place.database or place.account,
+        )  # fmt: skip
+        return live_catalogue(session, SecretReader(os.environ).read)
 
 
 def _inputs(statement: str | None, command: str | None, file: Path | None) -> Iterator[str]:
