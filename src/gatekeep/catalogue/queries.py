@@ -21,6 +21,7 @@ INFO = """
 SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version,
        pg_catalog.version() AS product, pg_catalog.session_user()::pg_catalog.text AS account,
        r.rolsuper AS superuser,
+       pg_catalog.current_setting('server_encoding') AS encoding,
        EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relowner = r.oid AND c.oid >= 16384)
          AS owns
 FROM pg_catalog.pg_roles r WHERE r.rolname = pg_catalog.session_user()
@@ -30,13 +31,12 @@ MEMBERS = """
 SELECT d.classid::pg_catalog.regclass::pg_catalog.text AS class, d.objid AS oid, e.extname::pg_catalog.text AS extension
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-JOIN pg_catalog.pg_roles r ON r.oid = e.extowner AND r.rolsuper
 WHERE d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 """
 
 FUNCTIONS = """
 SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text AS name,
-       l.lanname IN ('c', 'internal') AND r.rolsuper AS compiled,
+       r.rolsuper AS super, l.lanname IN ('c', 'internal') AS compiled,
        p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1 AS attribute
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -60,7 +60,7 @@ WHERE p.oid::pg_catalog.int8 = ANY ($1::pg_catalog.int8[]) AND p.oid BETWEEN 256
 
 OPERATORS = """
 SELECT o.oid, n.nspname::pg_catalog.text AS schema, o.oprname::pg_catalog.text AS name,
-       r.rolsuper AS compiled
+       r.rolsuper AS super, true AS compiled
 FROM pg_catalog.pg_operator o
 JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
 JOIN pg_catalog.pg_roles r ON r.oid = o.oprowner

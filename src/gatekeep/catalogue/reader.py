@@ -132,7 +132,9 @@ class _Builder:
         self._raw = raw
         members = reviewed_members(raw["members"])
         empty: frozenset[int] = frozenset()
-        self._own, self._known = split_known(raw["functions"], members.get("pg_proc", empty))
+        self._own, self._known = split_known(
+            raw["functions"], members.get("pg_proc", empty), members.get("sql", empty)
+        )
         self._operators, self._known_operators = split_known(
             raw["operators"], members.get("pg_operator", empty)
         )
@@ -169,6 +171,7 @@ class _Builder:
             superuser=info["superuser"],
             owns_relations=info["owns"],
             poison=self._poison,
+            encoding=info["encoding"],
             functions=by_name(self._own),
             operators=by_name(self._operators),
             types=dict(types),

@@ -18,13 +18,13 @@ REVIEWED_EXTENSIONS = frozenset(
     {
         "citext", "hstore", "pg_trgm", "uuid-ossp", "pgcrypto", "ltree", "postgis", "btree_gin",
         "btree_gist", "cube", "earthdistance", "fuzzystrmatch", "intarray", "isn", "seg", "unaccent",
-        "bloom", "vector", "postgis_topology", "postgis_raster", "tcn", "pg_stat_statements",
+        "bloom", "vector", "pg_stat_statements",
     }
 )  # fmt: skip
-# Compiled functions of reviewed extensions that change state or reach out all the same.
-_NOT_THESE = frozenset(
-    {"pg_stat_statements_reset", "gen_random_bytes_", "triggered_change_notification"}
-)
+# Functions of reviewed extensions that change state all the same.
+_NOT_THESE = frozenset({"pg_stat_statements_reset", "set_limit", "isn_weak"})
+# Extensions whose SQL functions were read too: each calls pg_catalog by its full name.
+_SQL_REVIEWED = frozenset({"citext"})
 
 
 @dataclass(slots=True)
@@ -53,20 +53,32 @@ class Names:
 
 
 def reviewed_members(rows: Rows) -> Mapping[str, frozenset[int]]:
-    """Oids of members of reviewed extensions, by catalogue (`pg_proc`, `pg_type`, …)."""
+    """Oids of members of reviewed extensions, by catalogue (`pg_proc`, `pg_type`, …).
+
+    `sql` holds those whose functions in SQL were reviewed too.
+    """
     members: dict[str, set[int]] = defaultdict(set)
     for row in rows:
         if row["extension"] in REVIEWED_EXTENSIONS:
             members[row["class"].rsplit(".", 1)[-1]].add(row["oid"])
+        if row["extension"] in _SQL_REVIEWED:
+            members["sql"].add(row["oid"])
     return {name: frozenset(oids) for name, oids in members.items()}
 
 
-def split_known(rows: Rows, reviewed: frozenset[int]) -> tuple[Rows, frozenset[str]]:
-    """Rows that are users' own, and the names of those that count like built-ins."""
+def split_known(
+    rows: Rows, reviewed: frozenset[int], sql: frozenset[int] = frozenset()
+) -> tuple[Rows, frozenset[str]]:
+    """Rows that are users' own, and the names of those that count like built-ins.
+
+    Only what a superuser owns counts: the owner of a trusted extension may add things to it.
+    """
     own: Rows = []
     known: set[str] = set()
     for row in rows:
-        if row["oid"] in reviewed and row["compiled"] and row["name"] not in _NOT_THESE:
+        oid = row["oid"]
+        read = oid in reviewed and (row["compiled"] or oid in sql)
+        if read and row["super"] and row["name"] not in _NOT_THESE:
             known.add(row["name"])
         else:
             own.append(row)

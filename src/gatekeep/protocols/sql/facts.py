@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gatekeep.domain.actions import SqlClass, SqlFacts
+from gatekeep.protocols.sql.digest import looks_secret
 from gatekeep.protocols.sql.meaning import Meaning
 from gatekeep.protocols.sql.names import Name
 from gatekeep.protocols.sql.parse import Statement
 from gatekeep.protocols.sql.proof import Ground, names_unproven
-from gatekeep.protocols.sql.redact import looks_secret, redacted
+from gatekeep.protocols.sql.redact import redacted
 from gatekeep.protocols.sql.relations import columns_of, written
 from gatekeep.protocols.sql.reviewed_functions import REVIEWED_FUNCTIONS
 from gatekeep.protocols.sql.template import exact_template, template_of
@@ -56,7 +57,7 @@ def facts_of(statement: Statement, meaning: Meaning, ground: Ground) -> SqlFacts
         sql_class=meaning.sql_class,
         verb=meaning.verb,
         redacted=shown,
-        template=_template(statement, meaning, shown),
+        template=_template(statement, meaning),
         tables_read=tables_read,
         tables_written=tables_written,
         columns=columns,
@@ -76,10 +77,10 @@ def facts_of(statement: Statement, meaning: Meaning, ground: Ground) -> SqlFacts
     )
 
 
-def _template(statement: Statement, meaning: Meaning, shown: str) -> str:
+def _template(statement: Statement, meaning: Meaning) -> str:
     """A normal form only for single reads and writes: all else is byte-exact (12-threats C5)."""
     normal = meaning.sql_class in (SqlClass.READ, SqlClass.WRITE) and meaning.verb in _TEMPLATED
-    return template_of(statement.text) if normal else exact_template(shown)
+    return template_of(statement.text) if normal else exact_template(statement.text)
 
 
 def _copy_target(meaning: Meaning) -> str:

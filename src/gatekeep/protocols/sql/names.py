@@ -18,6 +18,19 @@ _AND_KINDS = {11: (">=", "<="), 12: ("<", ">"), 13: (">=", "<="), 14: ("<", ">")
 _SUBLINK_BY_OPERATOR = frozenset({2, 3})
 _DML = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
+_NEWER = {
+    "JsonArrayAgg": "json_arrayagg",
+    "JsonArrayConstructor": "json_array",
+    "JsonArrayQueryConstructor": "json_array",
+    "JsonObjectAgg": "json_objectagg",
+    "JsonObjectConstructor": "json_object",
+    "JsonParseExpr": "json",
+    "JsonScalarExpr": "json_scalar",
+    "JsonSerializeExpr": "json_serialize",
+    "JsonTable": "json_table",
+}
+_JSON_OPERATIONS = {1: "json_exists", 2: "json_query", 3: "json_value", 4: "json_table"}
+
 # What may stand in a statement that is proven. Anything else is "strange" and breaks the proof.
 _UNDERSTOOD_TEXT = """
 A_ArrayExpr A_Const A_Expr A_Indices A_Indirection A_Star Alias BitString BoolExpr Boolean
@@ -193,6 +206,16 @@ def _call(node: Any, scope: Scope, pending: list[Item], found: Found) -> None:
     _descend(node, scope, pending, skip="funcname")
 
 
+def _newer_syntax(node: Any, scope: Scope, pending: list[Item], found: Found) -> None:
+    """What is grammar to us is a call of a function, perhaps a user's, to an older target."""
+    kind = node.DESCRIPTOR.name
+    name = _NEWER[kind] if kind in _NEWER else _JSON_OPERATIONS.get(node.op, "json_value")
+    found.functions.add((name,))
+    if kind == "JsonTable" and node.HasField("alias"):
+        found.derived.add(node.alias.aliasname)
+    _descend(node, scope, pending)
+
+
 def _expression(node: Any, scope: Scope, pending: list[Item], found: Found) -> None:
     implied = _AND_KINDS.get(node.kind)
     if implied:
@@ -292,7 +315,8 @@ _HANDLERS: dict[str, Callable[[Any, Scope, list[Item], Found], None]] = {
     "RangeSubselect": _derived,
     "RangeFunction": _derived,
     "RangeTableFunc": _derived,
-    "JsonTable": _derived,
+    **dict.fromkeys(_NEWER, _newer_syntax),
+    "JsonFuncExpr": _newer_syntax,
     "FuncCall": _call,
     "A_Expr": _expression,
     "SubLink": _sublink,

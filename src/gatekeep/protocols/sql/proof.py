@@ -88,7 +88,8 @@ def names_unproven(found: Found, ground: Ground) -> str:
     if ground.void or view is None:
         return ground.void or "catalogue not known"
     return (
-        _functions(found, ground, view)
+        _foreign_letters(found, view)
+        or _functions(found, ground, view)
         or _operators(found, ground, view)
         or _types(found, ground, view)
         or _attributes(found, ground, view)
@@ -120,6 +121,17 @@ def breaks(uses: Iterable[str], ground: Ground) -> str:
         if use.startswith(_BUILT_IN) and use[len(_BUILT_IN) :] in REVIEWED_FUNCTIONS:
             continue
         return use
+    return ""
+
+
+def _foreign_letters(found: Found, view: CatalogueView) -> str:
+    """A database in a single-byte encoding folds letters beyond ASCII, which our parser keeps."""
+    if view.encoding == "UTF8":
+        return ""
+    names = found.reads | found.writes | found.functions | found.types
+    for name in (*names, *((attribute,) for attribute in found.attributes)):
+        if not written(name).isascii():
+            return f"name {written(name)} in encoding {view.encoding}"
     return ""
 
 

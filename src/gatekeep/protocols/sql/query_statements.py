@@ -124,6 +124,7 @@ def read_explain(statement: Any, meaning: Meaning, ground: Ground) -> None:
         creates = kind in {"create_table_as_stmt", "refresh_mat_view_stmt"}
         meaning.sql_class = SqlClass.DDL if creates else SqlClass.OPAQUE
         return
+    meaning.verb = KINDS[kind].verb
     read_query(getattr(statement.query, kind), meaning, ground)
     meaning.verb = f"EXPLAIN {'ANALYZE ' if runs else ''}{meaning.verb}"
     meaning.values_read = True

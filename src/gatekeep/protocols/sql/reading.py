@@ -143,6 +143,7 @@ def _found_in_copy(node: Any) -> Found:
 
 
 def _after(facts: SqlFacts, unsafe: str) -> SqlFacts:
+    exact = facts.template.startswith("exact:")
     return replace(
         facts,
         sql_class=SqlClass.OPAQUE,
@@ -152,7 +153,7 @@ def _after(facts: SqlFacts, unsafe: str) -> SqlFacts:
         unproven=f"follows {unsafe}",
         vector_safe=False,
         values_read=True,
-        template=exact_template(facts.redacted),
+        template=facts.template if exact else exact_template(facts.redacted),
     )
 
 

@@ -7,23 +7,13 @@ tokens only length, digest and first keyword stay.
 
 from __future__ import annotations
 
-import hashlib
 import re
 
+from gatekeep.protocols.sql.digest import digest, looks_secret
 from gatekeep.protocols.sql.parse import scan_tokens
 
 MASK = "'***'"
-_SECRETISH = re.compile(
-    r"passw|passphrase|secret|pgpass|credential|api_?key|private_?key|://[^/\s@]*:[^/\s@]*@"
-    r"|pgp_sym|pgp_pub|\bcrypt\s*\(|\bhmac\s*\(|\bencrypt\w*\s*\(|\bdecrypt\w*\s*\(",
-    re.IGNORECASE,
-)
 _KEYWORD = re.compile(r"\s*([A-Za-z]+)")
-
-
-def looks_secret(text: str) -> bool:
-    """Whether a word in this text says that literals near it may be secrets."""
-    return _SECRETISH.search(text) is not None
 
 
 def redacted(text: str, *, secret: bool, parsed: bool) -> str:
@@ -54,4 +44,4 @@ def described(text: str) -> str:
     data = text.encode("utf-8", "surrogatepass")
     keyword = _KEYWORD.match(text)
     first = keyword[1].upper()[:20] if keyword else "?"
-    return f"{first} [{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}]"
+    return f"{first} [{len(data)} bytes, sha256 {digest(text)}]"

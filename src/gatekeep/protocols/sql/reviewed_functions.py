@@ -64,6 +64,10 @@ jsonb_path_query_array_tz jsonb_path_query_first jsonb_path_query_first_tz
 jsonb_path_query_tz jsonb_pretty jsonb_set jsonb_set_lax jsonb_strip_nulls jsonb_typeof
 row_to_json to_json to_jsonb
 """
+_SYNTAX = """
+json json_array json_arrayagg json_exists json_objectagg json_query json_scalar json_serialize
+json_table json_value
+"""
 _RANGES = """
 datemultirange daterange int4multirange int4range int8multirange int8range isempty lower_inc
 lower_inf multirange nummultirange numrange range_merge tsmultirange tsrange tstzmultirange
@@ -138,6 +142,7 @@ _TEXTS = (
     _AGGREGATES,
     _ARRAYS,
     _JSON,
+    _SYNTAX,
     _RANGES,
     _PLACES,
     _SEARCH,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gatekeep.domain.actions import SqlClass
 from gatekeep.protocols.sql.meaning import Meaning
 from gatekeep.protocols.sql.names import Name, relation_name, strings
 from gatekeep.protocols.sql.proof import Ground
@@ -25,8 +26,7 @@ _RELATIONS = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "
 _ON_TABLE = frozenset({"TRIGGER", "RULE", "POLICY"})
 _CASCADE = 2
 _TEMPORARY = "t"
-_LOSING = frozenset({15, 34})  # drop column, (unlogged storage)
-_DROP_COLUMN, _CHANGE_OWNER = 15, 27
+_DROP_COLUMN, _CHANGE_OWNER = 14, 27
 _ROW_SECURITY = frozenset({55, 56, 57, 58})
 _CODE_IN_TABLE = frozenset({38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49})
 
@@ -85,6 +85,9 @@ def _alter_table(node: Any, meaning: Meaning) -> None:
         meaning.tags.add("destructive")
     if subtypes & _ROW_SECURITY or _CHANGE_OWNER in subtypes:
         meaning.tags.add("privilege")
+    if _CHANGE_OWNER in subtypes:
+        meaning.sql_class = SqlClass.DCL
+        meaning.verb += " OWNER"
     if subtypes & _CODE_IN_TABLE:
         meaning.tags.add("opens_opaque")
 

@@ -7,8 +7,7 @@ Not libpg_query's fingerprint, which forgets types, aliases and list lengths.
 
 from __future__ import annotations
 
-import hashlib
-
+from gatekeep.protocols.sql.digest import digest
 from gatekeep.protocols.sql.parse import scan_tokens
 
 
@@ -36,8 +35,7 @@ def template_of(text: str) -> str:
 
 def exact_template(text: str) -> str:
     """The template of what is only ever the same byte by byte."""
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"exact:{digest}"
+    return f"exact:{digest(text)}"
 
 
 def _slot_type(kind: str, piece: str) -> str:
