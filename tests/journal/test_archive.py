@@ -125,7 +125,7 @@ def test_a_second_archivist_is_refused(tmp_path: Path) -> None:
 def test_a_byte_that_changed_on_disk_is_never_signed(tmp_path: Path) -> None:
     """Bytes are read back and hashed again; a difference stops the archivist, files stay."""
     builder = begun(tmp_path)
-    path = sorted(builder.spool.glob("*.seg"))[0]
+    path = min(builder.spool.glob("*.seg"))
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.write_bytes(content)

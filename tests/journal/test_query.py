@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +73,5 @@ def test_errors_name_the_key(text: str, said: str) -> None:
 @given(st.text(max_size=200))
 def test_no_text_does_worse_than_a_fault(text: str) -> None:
     """Any text is a query or a ClientFault."""
-    try:
-        parsed(text)
-    except ClientFault as error:
-        assert error.public
+    with contextlib.suppress(ClientFault):
+        assert len(parsed(text).terms) <= 32

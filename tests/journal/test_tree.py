@@ -55,7 +55,7 @@ def test_the_root_is_the_one_the_standard_defines(size: int) -> None:
 
 
 def test_another_implementation_gives_the_same_root() -> None:
-    """pymerkle's root over the same leaves equals ours at every size up to 70."""
+    """The root of pymerkle over the same leaves equals ours at every size up to 70."""
     other = InmemoryTree(algorithm="sha256")
     hashes = []
     for number in range(70):

@@ -192,7 +192,7 @@ def test_the_log_alone_lacks_the_newest_payloads(built: SpoolBuilder, tmp_path: 
 def test_an_unacknowledged_tail_is_no_fault(built: SpoolBuilder, tmp_path: Path) -> None:
     """Bytes of a batch that was never acknowledged are told of, and fail nothing."""
     journal = copied(built, tmp_path)
-    last = sorted(journal.glob("spool/*.seg"))[-1]
+    last = max(journal.glob("spool/*.seg"))
     content = bytearray(last.read_bytes())
     end = len(content.rstrip(b"\0"))
     content[end : end + 60] = b"GKB1" + bytes(range(1, 57))

@@ -117,7 +117,7 @@ def test_every_key_finds_its_events(index: SearchIndex, text: str, count: int) -
 
 
 def test_times_cut_exactly(index: SearchIndex) -> None:
-    """since is inclusive, until exclusive, in microseconds."""
+    """The time of `since` is inclusive, of `until` exclusive, in microseconds."""
     query = SearchQuery(since_us=T0_US + 100_000, until_us=T0_US + 200_000)
     assert {hit.n for hit in index.hits(query)} == {n for n in range(100, 200) if n % 2 == 0}
 

@@ -5,6 +5,7 @@ A segment is verified by a plain value, so that other processes can verify some 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from gatekeep.journal.spool import (
     segment_path,
 )
 from gatekeep.journal.tiles import (
+    TILE_HEIGHT,
     TILE_WIDTH,
     blob_path,
     bundle_path,
@@ -39,6 +41,7 @@ from gatekeep.journal.unsealing import Unsealer
 
 DELETED_NAME: Final = "deleted"
 _SLOT = struct.Struct(">QQI")
+_LENGTHS = struct.Struct(">III")
 _SLOT_BYTES: Final = 32
 _TRIES: Final = 50
 _PAUSE_S: Final = 0.001
@@ -68,6 +71,7 @@ class SegmentResult:
     acked_seen: bool = False
     loose_bytes: int = 0
     clean: bool = True
+    in_archive: bool = True
     examined: Examined = field(default_factory=Examined)
 
 
@@ -149,6 +153,7 @@ def verify_segment(stretch: Stretch, unsealer: Unsealer | None = None) -> Segmen
             archive.take(batch)
             position = batch.end
         result.end = position.next_n
+        result.in_archive = archive.whole
         _check_rest(segment, position, result, name, findings)
     finally:
         segment.close()
@@ -197,13 +202,22 @@ class _Archive:
         self._examiner = examiner
         self._whole = stretch.size // TILE_WIDTH * TILE_WIDTH
         self._number = -1
+        self._parsed = False
+        self._bundle = self._blob = b""
+        self._leaf_at = self._blob_at = 0
+        self.whole = True
         self._leaves: list[bytes] | None = None
         self._sealed: list[tuple[bytes, bytes]] | None = None
 
     def take(self, batch: Batch) -> None:
         """Check the events of one batch."""
-        n = batch.first_n
-        for record in iterate_records(batch.body):
+        n, body, offset = batch.first_n, batch.body, 0
+        if batch.end.next_n <= self._whole:
+            while offset < len(body):
+                offset = self._compare_stored(n, body, offset)
+                n += 1
+            return
+        for record in iterate_records(body):
             if n < self._stretch.size:
                 self._compare(n, record.leaf, record.ciphertext, record.extra)
             else:
@@ -213,10 +227,35 @@ class _Archive:
                     self._examiner.payload(envelope, record.ciphertext, record.extra, self._name)
             n += 1
 
+    def _compare_stored(self, n: int, body: bytes, offset: int) -> int:
+        """Compare one record with what the archive holds at `n`, as bytes; returns where it ends.
+
+        Bundle and blob hold the record's parts in order, so two comparisons of slices do.
+        """
+        if n >> TILE_HEIGHT != self._number:
+            self._load(n >> TILE_HEIGHT)
+        leaf_length, sealed_length, extra_length = _LENGTHS.unpack_from(body, offset)
+        first = offset + _LENGTHS.size
+        second = first + leaf_length
+        following = second + sealed_length + extra_length
+        leaf_end = self._leaf_at + 2 + leaf_length
+        blob_end = self._blob_at + 8 + sealed_length + extra_length
+        if (
+            self._bundle[self._leaf_at + 2 : leaf_end] != body[first:second]
+            or self._blob[self._blob_at : self._blob_at + 8] != body[offset + 4 : first]
+            or self._blob[self._blob_at + 8 : blob_end] != body[second:following]
+        ):
+            self._parse()
+            extra_at = second + sealed_length
+            self._compare(n, body[first:second], body[second:extra_at], body[extra_at:following])
+        self._leaf_at, self._blob_at = leaf_end, blob_end
+        return following
+
     def _compare(self, n: int, leaf: bytes, ciphertext: bytes, extra: bytes) -> None:
         number, place = divmod(n, TILE_WIDTH)
         if number != self._number:
             self._load(number)
+        self._parse()
         if self._leaves is not None and self._leaves[place] != leaf:
             self._differs(n, "has another leaf than the archive")
         if n >= self._whole:
@@ -236,20 +275,40 @@ class _Archive:
     def _load(self, number: int) -> None:
         """Read a bundle and its blob; what is wrong with them is reported by `verify_archive`."""
         self._number = number
+        self._parsed = False
+        self._leaf_at = self._blob_at = 0
         width = min(TILE_WIDTH, self._stretch.size - number * TILE_WIDTH)
         log = self._stretch.log
         try:
-            leaves = parse_bundle(read_at_least(log, bundle_path(number), width))
-            self._leaves = leaves if len(leaves) >= width else None
+            self._bundle = read_at_least(log, bundle_path(number), width)
         except EvidenceBroken:
-            self._leaves = None
-        self._sealed = None
-        if width == TILE_WIDTH:
-            try:
-                sealed = parse_blob((log / blob_path(number)).read_bytes())
-                self._sealed = sealed if len(sealed) == TILE_WIDTH else None
-            except (EvidenceBroken, FileNotFoundError):
-                self._sealed = None
+            self._bundle = b""
+        try:
+            self._blob = (log / blob_path(number)).read_bytes() if width == TILE_WIDTH else b""
+        except FileNotFoundError:
+            self._blob = b""
+        first = number * TILE_WIDTH
+        if self._stretch.first > first:  # the segment begins inside: find its place
+            self._parse()
+            before = self._stretch.first - first
+            self._leaf_at = sum(2 + len(leaf) for leaf in (self._leaves or [])[:before])
+            self._blob_at = sum(8 + len(c) + len(x) for c, x in (self._sealed or [])[:before])
+
+    def _parse(self) -> None:
+        """The loaded files as events; None where they do not hold what they should."""
+        if self._parsed:
+            return
+        self._parsed = True
+        self._leaves = self._sealed = None
+        width = min(TILE_WIDTH, self._stretch.size - self._number * TILE_WIDTH)
+        with contextlib.suppress(EvidenceBroken):
+            leaves = parse_bundle(self._bundle)
+            self._leaves = leaves if len(leaves) >= width else None
+        with contextlib.suppress(EvidenceBroken):
+            sealed = parse_blob(self._blob)
+            self._sealed = sealed if len(sealed) == TILE_WIDTH else None
+        if width == TILE_WIDTH and (self._leaves is None or self._sealed is None):
+            self.whole = False
 
     def _differs(self, n: int, what: str) -> None:
         self._examiner.result.findings.append(Finding(Fault.MISMATCH, self._name, what, n))
