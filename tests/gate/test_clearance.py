@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from support import builders
@@ -221,7 +220,9 @@ async def test_a_session_that_may_only_read_keeps_its_second_wall(known: SqlFact
 async def test_what_was_too_large_to_judge_is_refused_and_recorded() -> None:
     """A message whose text was not kept is refused with a hint to use COPY, whatever policy says."""
     story = Story()
-    large = replace(builders.action("big", builders.facts(SqlClass.OPAQUE)), tags={"too_large"})
+    large = builders.action("big", builders.facts(SqlClass.OPAQUE))._replace(
+        tags=frozenset({"too_large"})
+    )
     (answer,) = await story.clear(large)
     assert isinstance(answer, Refusal)
     assert answer.message is not None

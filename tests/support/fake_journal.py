@@ -16,8 +16,6 @@ class FakeStream:
     """A session's chain, by name only."""
 
     session_id: str
-    q: int = 0
-    previous: bytes = b""
 
 
 @dataclass

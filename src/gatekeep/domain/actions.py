@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class SqlClass(enum.StrEnum):
@@ -100,8 +101,7 @@ class BoundValue:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SqlAction:
+class SqlAction(NamedTuple):
     """One execution: the statement, its values, and what is known about it.
 
     `mode` is `simple` (one Query message, perhaps of several statements) or `extended`.
@@ -117,4 +117,19 @@ class SqlAction:
     parameters: tuple[BoundValue, ...] = ()
     statement_name: str = ""
     portal_name: str = ""
-    tags: frozenset[str] = field(default_factory=frozenset)
+    tags: frozenset[str] = frozenset()
+
+    @property
+    def vector_safe(self) -> bool:
+        """Whether the session vector is still known after the action."""
+        for fact in self.facts:  # noqa: SIM110 - asked for every statement; a generator costs thrice
+            if not fact.vector_safe:
+                return False
+        return True
+
+    def within(self, classes: frozenset[SqlClass]) -> bool:
+        """Whether every statement's class is among these."""
+        for fact in self.facts:  # noqa: SIM110 - as above
+            if fact.sql_class not in classes:
+                return False
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class EventKind(enum.StrEnum):
@@ -43,8 +43,7 @@ class EventKind(enum.StrEnum):
     AUDIT_READ = "audit.read"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Proof that one event is durable. Only the journal makes one, after its fsync.
 
     `n` is the event's index in the log, `batch` the number of the batch that held it.

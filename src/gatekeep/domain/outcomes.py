@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class OutcomeKind(enum.StrEnum):
@@ -16,8 +16,7 @@ class OutcomeKind(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The target's answer to one execution; result rows themselves are never stored.
 
     `tag` is CommandComplete's tag (several joined by `; ` for a simple Query), `rows` the rows

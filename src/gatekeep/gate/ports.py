@@ -35,14 +35,6 @@ class EventStream(Protocol):
     def session_id(self) -> str:
         """32 hex digits."""
 
-    @property
-    def q(self) -> int:
-        """How many events the chain holds."""
-
-    @property
-    def previous(self) -> bytes:
-        """The hash of the chain's last leaf, in hex; empty before the first."""
-
 
 class Journal(Protocol):
     """The log, as the gate uses it. All calls are made on the event loop's thread."""

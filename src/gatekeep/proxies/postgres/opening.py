@@ -304,10 +304,9 @@ class PostgresSessions:
 
     def _closed(self, stream: EventStream, reason: str, elapsed_ns: int) -> None:
         payload = orjson.dumps({"duration_us": elapsed_ns // 1000, "reason": reason})
-        counters = b'{"count":%d,"head":"%b"}' % (stream.q, stream.previous)
         journal = self._rooms.journal
         with contextlib.suppress(JournalUnavailable):
-            journal.append(stream, EventKind.SESSION_CLOSED, payload, counters=counters)
+            journal.append(stream, EventKind.SESSION_CLOSED, payload)
         journal.close_stream(stream)
 
 

@@ -19,6 +19,7 @@ from gatekeep import messages
 from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.domain.sessions import SessionVector
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.clearance import TOO_LARGE, Answer, Clearance
 from gatekeep.gate.evidence import of_counters, session_fragment
@@ -29,7 +30,7 @@ from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.proxies.postgres.pump import WireEnd
-from gatekeep.proxies.postgres.reading import StatementReader
+from gatekeep.proxies.postgres.reading import Reading, Scope, StatementReader
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
@@ -48,14 +49,6 @@ class Rooms:
     reader: StatementReader
     clock: Clock
     on_gateway_fault: Callable[[BaseException], None]
-
-
-@dataclass(slots=True)
-class _Forwarded:
-    """A permitted execution on its way: its permit, and when it left."""
-
-    permit: Permit
-    left_ns: int
 
 
 class PostgresSession:
@@ -79,8 +72,11 @@ class PostgresSession:
         self._talk = conversation
         self._rooms = rooms
         self._fragment = session_fragment(live.session)
-        self._tainted = False
-        self._open: dict[int, _Forwarded] = {}
+        self._tainted = False  # this transaction ran code whose effects no look-up can see yet
+        self._schema_changed = False  # and it may have changed what the next look-up finds
+        self._reading_under: Scope | None = None
+        self._under_vector: SessionVector | None = None
+        self._open: dict[int, tuple[Permit, int]] = {}
         self._clearing = False
         self._reason = ""
         self._farewell: messages.WireMessage | None = None
@@ -174,14 +170,18 @@ class PostgresSession:
         """Facts, clearance, release: nothing of a segment leaves before all of it is durable."""
         self._clearing = True
         try:
-            actions = [await self._action(execution) for execution in segment.executions]
+            actions: list[SqlAction] = []
+            for execution in segment.executions:
+                scope = self._scope()
+                reading = self._rooms.reader.known(scope, execution.text)
+                if reading is None:
+                    reading = await self._rooms.reader.read(scope, execution.text)
+                actions.append(self._action(execution, scope, reading))
             answers: Sequence[Answer] = ()
             if actions:
+                known = self._talk.vector is not None
                 answers = await self._rooms.gate.clear(
-                    self._live,
-                    self._fragment,
-                    actions,
-                    vector_known=self._talk.vector is not None,
+                    self._live, self._fragment, actions, vector_known=known
                 )
             self._forward(segment, actions, answers)
         finally:
@@ -189,20 +189,22 @@ class PostgresSession:
         if self._target.congested:
             await self._target.drain()
 
-    async def _action(self, execution: talk.Execution) -> SqlAction:
-        reader = self._rooms.reader
-        scope = reader.scope(
-            self._live.session, self._talk.vector, provable=not self._tainted
-        )
-        reading = reader.known(scope, execution.text)
-        if reading is None:
-            reading = await reader.read(scope, execution.text)
+    def _scope(self) -> Scope:
+        """Under what statements are read now; found anew only when that has changed."""
+        vector, provable = self._talk.vector, not self._tainted
+        scope = self._reading_under
+        if scope is None or vector is not self._under_vector or scope.provable is not provable:
+            scope = self._rooms.reader.scope(self._live.session, vector, provable=provable)
+            self._reading_under = scope
+            self._under_vector = vector
+        return scope
+
+    def _action(self, execution: talk.Execution, scope: Scope, reading: Reading) -> SqlAction:
         facts = OPAQUE if execution.unknown_source else reading.facts
-        if not execution.values:
-            values: tuple[BoundValue, ...] = ()
-        else:
+        values: tuple[BoundValue, ...] = ()
+        if execution.values:
             oids, formats = execution.parameter_oids, execution.parameter_formats
-            facts = reader.bound(scope, facts, oids)
+            facts = self._rooms.reader.bound(scope, facts, oids)
             values = bound_values(execution.values, oids, formats)
         return SqlAction(
             execution.mode,
@@ -221,14 +223,22 @@ class PostgresSession:
         """Send what is permitted, with a message that must fail in place of what is not."""
         verdicts: list[talk.Released | talk.Refused] = []
         now = self._rooms.clock.monotonic_ns()
-        if self._talk.vector is None and segment.vector is not None:
-            # The target reported a change while the gate judged: the conversation refuses it all.
+        changed = self._talk.vector is None and segment.vector is not None
+        if changed or self._reason:
+            # The target reported a change while the gate judged, and the conversation will refuse
+            # all of it; or the session was ended meanwhile.
             answers = [self._taken_back(answer) for answer in answers]
+        if self._reason:
+            self._over.set()
+            return
         for execution, action, answer in zip(segment.executions, actions, answers, strict=True):
             if isinstance(answer, Permit):
-                verdicts.append(talk.Released(probe_after=not answer.vector_safe))
-                self._open[execution.key] = _Forwarded(answer, now)
-                self._tainted = self._tainted or not leaves_schema_alone(action)
+                verdicts.append(RELEASED if answer.vector_safe else RELEASED_TO_PROBE)
+                self._open[execution.key] = (answer, now)
+                if not answer.vector_safe:
+                    self._tainted = self._tainted or not action.within(_ONLY_SETTINGS)
+                if not action.within(_LEAVES_SCHEMA_ALONE):
+                    self._tainted = self._schema_changed = True
             else:
                 verdicts.append(talk.Refused(answer.message))
         self._target.write(self._talk.release(segment, verdicts))
@@ -247,21 +257,27 @@ class PostgresSession:
             if not data:
                 self._leave("target left", messages.target_silent(self._live.session.target.name))
                 return
+            boundary = False
             for turn in self._talk.receive_target(data):
-                await self._pass_on(turn)
+                kind = type(turn)
+                if kind is talk.Relay:
+                    self._client.write(turn.data)  # type: ignore[union-attr]  # told by its type
+                elif kind is talk.Settled:
+                    self._settle(turn.execution, turn.outcome)  # type: ignore[union-attr]  # likewise
+                elif kind is talk.Ready or kind is talk.VectorKnown:
+                    boundary = True
+                else:
+                    self._attend(turn)
+            if boundary:
+                await self._boundary()
             if self._target_broken or (self._reason and not self._open):
                 return
             if self._client.congested:
                 await self._client.drain()
 
-    async def _pass_on(self, turn: talk.TargetTurn) -> None:
-        if isinstance(turn, talk.Relay):
-            self._client.write(turn.data)
-        elif isinstance(turn, talk.Settled):
-            self._settle(turn.execution, turn.outcome)
-        elif isinstance(turn, (talk.Ready, talk.VectorKnown)):
-            await self._boundary()
-        elif isinstance(turn, talk.ToTarget):
+    def _attend(self, turn: talk.TargetTurn) -> None:
+        """The rare turns of a target."""
+        if isinstance(turn, talk.ToTarget):
             self._target.write(turn.data)
         elif isinstance(turn, talk.Notification):
             self._note(
@@ -278,7 +294,9 @@ class PostgresSession:
         """The target has answered a segment: what the client sent meanwhile may go on."""
         if self._tainted and self._talk.transaction_status == "I":
             self._tainted = False
-            self._rooms.reader.schema_changed(self._live.session)
+            if self._schema_changed:
+                self._schema_changed = False
+                self._rooms.reader.schema_changed(self._live.session)
         if self._reason:
             if not self._open:
                 self._over.set()
@@ -291,8 +309,9 @@ class PostgresSession:
         forwarded = self._open.pop(execution.key, None)
         if forwarded is None:
             return
-        elapsed = (self._rooms.clock.monotonic_ns() - forwarded.left_ns) // 1000
-        self._rooms.gate.settle(self._live, forwarded.permit, outcome, elapsed)
+        permit, left_ns = forwarded
+        elapsed_us = (self._rooms.clock.monotonic_ns() - left_ns) // 1000
+        self._rooms.gate.settle(self._live, permit, outcome, elapsed_us)
 
     # the end
 
@@ -311,8 +330,8 @@ class PostgresSession:
 
     def _close_open_actions(self) -> None:
         """What was forwarded and never answered is said to be unknown."""
-        for forwarded in self._open.values():
-            of = forwarded.permit.receipt.n
+        for permit, _left_ns in self._open.values():
+            of = permit.receipt.n
             self._note(
                 EventKind.ACTION_UNKNOWN, {"cause": self._reason, "of": of}, of_counters(of)
             )
@@ -326,15 +345,14 @@ class PostgresSession:
             )
 
 
-def leaves_schema_alone(action: SqlAction) -> bool:
-    """Whether neither schema nor code can have changed by it: reads, safe writes, settings."""
-    return all(
-        fact.sql_class in _HARMLESS and (fact.vector_safe or fact.sql_class is SqlClass.SESSION)
-        for fact in action.facts
-    )
+# No schema can be changed by these. A trigger could; it is the owner's code, and what is known of
+# a catalogue is void after 60 s in any case.
+_LEAVES_SCHEMA_ALONE: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.SESSION})
+# These run no code: what they change is read back with the session vector.
+_ONLY_SETTINGS: Final = frozenset({SqlClass.SESSION})
 
-
-_HARMLESS: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.SESSION})
+RELEASED: Final = talk.Released()
+RELEASED_TO_PROBE: Final = talk.Released(probe_after=True)
 
 NO_TAGS: Final[frozenset[str]] = frozenset()
 LARGE: Final = frozenset({TOO_LARGE})
