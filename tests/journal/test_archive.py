@@ -156,7 +156,8 @@ class KillSwitch:
 
 def armed(monkeypatch: pytest.MonkeyPatch, switch: KillSwitch) -> None:
     """Let the switch see every write, fsync and rename of the archive."""
-    real_write, real_fsync, real_rename = staging.write_all, os.fsync, Path.rename
+    real_write, real_fsync = staging.write_all, os.fsync
+    real_rename, real_rename_file = Path.rename, os.rename
 
     def write(handle: int, content: bytes) -> None:
         switch.left -= 1
@@ -173,9 +174,14 @@ def armed(monkeypatch: pytest.MonkeyPatch, switch: KillSwitch) -> None:
         switch.step()
         return real_rename(path, target)
 
+    def rename_file(path: str, target: str) -> None:
+        switch.step()
+        real_rename_file(path, target)
+
     monkeypatch.setattr(staging, "write_all", write)
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(os, "rename", rename_file)
 
 
 def test_killed_anywhere_it_goes_on_and_the_log_is_whole(tmp_path: Path) -> None:

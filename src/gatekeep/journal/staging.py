@@ -31,7 +31,9 @@ class StagedFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._waiting: list[tuple[int, Path, Path]] = []
+        self._base = str(root)
+        self._known: set[str] = set()
+        self._waiting: list[tuple[int, str, str]] = []
         self._folders: set[Path] = set()
 
     def __len__(self) -> int:
@@ -42,13 +44,18 @@ class StagedFiles:
 
         Raises EvidenceBroken if it holds others.
         """
-        path = self._root / name
-        if path.exists():
-            if path.read_bytes() != content:
-                raise EvidenceBroken(f"{name} holds other bytes than its events", cause=str(path))
+        folder, _, last = name.rpartition("/")
+        path = f"{self._base}/{name}"
+        if os.path.lexists(path):
+            if Path(path).read_bytes() != content:
+                raise EvidenceBroken(f"{name} holds other bytes than its events", cause=path)
             return
-        self._make_folder(path.parent)
-        fresh = path.with_name(f".{path.name}{_MARK}")
+        if folder not in self._known:
+            self._make_folder(self._root / folder)
+            # partial tiles' folders go again, so only those of whole files are remembered
+            if not folder.endswith(".p"):
+                self._known.add(folder)
+        fresh = f"{self._base}/{folder}/.{last}{_MARK}"
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
         self._waiting.append((handle, fresh, path))
         write_all(handle, content)
@@ -66,8 +73,8 @@ class StagedFiles:
             for handle, _, _ in waiting:
                 os.close(handle)
         for _, fresh, path in waiting:
-            fresh.rename(path)
-            self._folders.add(path.parent)
+            os.rename(fresh, path)  # noqa: PTH104 - thousands of files: no Path is made for each
+            self._folders.add(Path(path).parent)
         folders, self._folders = self._folders, set()
         for folder in folders:
             sync_directory(folder)
@@ -76,7 +83,7 @@ class StagedFiles:
         """Close and forget what is staged."""
         for handle, fresh, _ in self._waiting:
             os.close(handle)
-            fresh.unlink(missing_ok=True)
+            Path(fresh).unlink(missing_ok=True)
         self._waiting = []
 
     def _make_folder(self, folder: Path) -> None:

@@ -237,7 +237,7 @@ class _Archive:
         leaf_length, sealed_length, extra_length = _LENGTHS.unpack_from(body, offset)
         first = offset + _LENGTHS.size
         second = first + leaf_length
-        following = second + sealed_length + extra_length
+        following: int = second + sealed_length + extra_length
         leaf_end = self._leaf_at + 2 + leaf_length
         blob_end = self._blob_at + 8 + sealed_length + extra_length
         if (
