@@ -1,0 +1,256 @@
+"""A session between two scripted peers: what is forwarded, what is recorded, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Self
+
+from support import builders
+from support.fake_journal import FakeJournal
+
+from gatekeep import messages
+from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.catalogue import CatalogueView
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.sessions import Session, SessionVector
+from gatekeep.gate.clearance import Clearance
+from gatekeep.gate.ports import Judgement
+from gatekeep.gate.supervision import LiveSession
+from gatekeep.protocols.postgres.conversation import Conversation
+from gatekeep.proxies.postgres.pump import WireEnd
+from gatekeep.proxies.postgres.reading import StatementReader
+from gatekeep.proxies.postgres.session import PostgresSession, Rooms
+from gatekeep.runtime.clock import SystemClock
+from gatekeep.runtime.offload import Offload
+from gatekeep.runtime.tasks import TaskOwner
+
+
+def message(kind: bytes, body: bytes = b"") -> bytes:
+    """One typed message."""
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+def query(text: str) -> bytes:
+    """A Query."""
+    return message(b"Q", text.encode() + b"\0")
+
+
+DONE = message(b"C", b"SELECT 0\0") + message(b"Z", b"I")
+
+
+class Clean:
+    """A catalogue desk over an untouched database."""
+
+    def fresh(self, session: Session) -> CatalogueView | None:
+        """Always at hand."""
+        return CatalogueView("one", 180000, "")
+
+    async def look_up(self, session: Session) -> CatalogueView | None:
+        """The same."""
+        return self.fresh(session)
+
+    def invalidate(self, session: Session) -> None:
+        """Nothing to forget."""
+
+
+class Policy:
+    """Allows what the test does not deny."""
+
+    version = "abcdef012345"
+
+    def __init__(self, denied: Callable[[SqlAction], bool]) -> None:
+        self._denied = denied
+
+    def judge(self, session: Session, action: SqlAction) -> Judgement:
+        """By the test's word."""
+        return builders.judgement(Verdict.DENY if self._denied(action) else Verdict.ALLOW)
+
+
+class Story:
+    """A running session; `client` and `target` are the far ends of its wires."""
+
+    def __init__(
+        self,
+        journal: FakeJournal | None = None,
+        denied: Callable[[SqlAction], bool] = lambda _action: False,
+    ) -> None:
+        self.journal = journal or FakeJournal()
+        self.faults: list[BaseException] = []
+        self.owner = TaskOwner("test")
+        self._denied = denied
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        ends: list[WireEnd] = []
+        far: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        for _ in range(2):
+            near_socket, far_socket = socket.socketpair()
+            _, wire = await loop.create_connection(WireEnd, sock=near_socket)
+            ends.append(wire)
+            far.append(await asyncio.open_connection(sock=far_socket))
+        (self.client, self._to_client), (self.target, self._to_target) = far
+        self.from_client, self.from_target = self._to_client, self._to_target
+        session = builders.session()
+        stream = self.journal.open_stream(session_id=session.id, subject="alice", target="orders")
+        self.live = LiveSession(session, stream, 0, end=lambda _reason: None)
+        gate = Clearance(
+            self.journal, Policy(self._denied), on_unrecordable=lambda _incident, _error: None
+        )
+        self.offload = Offload()
+        rooms = Rooms(
+            gate, self.journal, StatementReader(Clean(), self.offload), SystemClock(),
+            self.faults.append,
+        )  # fmt: skip
+        talk = Conversation(draw_nonce=lambda: "nonce", target="orders", vector=SessionVector())
+        self.session = PostgresSession(self.live, ends[0], ends[1], talk, rooms)
+        self.live.end = self.session.end
+        self.ends = ends
+        self.running = asyncio.ensure_future(self.session.run(self.owner))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.session.stop_now(messages.gateway_drains())
+        await asyncio.wait_for(self.running, 5)
+        for writer in (self.from_client, self.from_target):
+            writer.transport.abort()
+        for wire in self.ends:
+            wire.abort()
+        self.offload.close()
+        await self.owner.close()
+        for _ in range(5):  # the aborted transports say good-bye on the next turns of the loop
+            await asyncio.sleep(0)
+
+    async def at_target(self, expected: bytes) -> None:
+        """What reaches the target, exactly."""
+        assert await asyncio.wait_for(self.target.readexactly(len(expected)), 5) == expected
+
+    async def at_client(self, expected: bytes) -> None:
+        """What reaches the client, exactly."""
+        assert await asyncio.wait_for(self.client.readexactly(len(expected)), 5) == expected
+
+    async def nothing_at_target(self) -> None:
+        """After the loop has turned a while, the target has seen nothing."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        try:
+            data = await asyncio.wait_for(self.target.read(1), 0.05)
+        except TimeoutError:
+            data = b""
+        assert data == b""
+
+    def outcomes(self) -> list[str]:
+        """How the actions ended, in order."""
+        return [
+            event.payload["outcome"]
+            for event in self.journal.events
+            if event.kind == "action.finished"
+        ]
+
+
+async def test_a_statement_reaches_the_target_only_after_its_event() -> None:
+    """While the journal has not synced, the target sees nothing; then the very bytes."""
+    async with Story(FakeJournal(auto=False)) as story:
+        story.from_client.write(query("SELECT 1"))
+        await story.nothing_at_target()
+        assert story.journal.kinds() == ["action.released"]
+        story.journal.synced.set()
+        await story.at_target(query("SELECT 1"))
+        story.from_target.write(DONE)
+        await story.at_client(DONE)
+    assert story.outcomes() == ["done"]
+
+
+async def test_a_refused_statement_never_reaches_the_target() -> None:
+    """A word that must fail goes in its place, and the client reads why."""
+    async with Story(denied=lambda action: "secret" in action.text) as story:
+        story.from_client.write(query("SELECT * FROM secret"))
+        sent = await asyncio.wait_for(story.target.readuntil(b"\0gk_nonce\0"[1:]), 5)
+        assert b"secret" not in sent
+        failing = b'SERROR\0VERROR\0C42601\0Msyntax error at or near "gk_nonce"\0\0'
+        story.from_target.write(message(b"E", failing) + message(b"Z", b"I"))
+        answer = await asyncio.wait_for(story.client.readuntil(message(b"Z", b"I")), 5)
+        assert b"gatekeep: policy does not allow SELECT on orders" in answer
+        assert b"gk_nonce" not in answer
+    assert story.journal.kinds() == ["action.refused"]
+
+
+async def test_what_runs_when_the_client_leaves_still_gets_its_outcome() -> None:
+    """The client goes away; the target's answer is waited for and recorded as it was."""
+    async with Story() as story:
+        story.from_client.write(query("SELECT 1"))
+        await story.at_target(query("SELECT 1"))
+        story.from_client.close()
+        story.from_target.write(DONE)
+        assert await asyncio.wait_for(story.running, 5) == "client left"
+    assert story.outcomes() == ["done"]
+
+
+async def test_what_a_vanished_target_ran_is_said_to_be_unknown() -> None:
+    """The target breaks off in the middle: `action.unknown`, and the client is told."""
+    async with Story() as story:
+        story.from_client.write(query("SELECT 1"))
+        await story.at_target(query("SELECT 1"))
+        story.from_target.close()
+        assert await asyncio.wait_for(story.running, 5) == "target left"
+        said = await asyncio.wait_for(story.client.read(500), 5)
+        assert b"gatekeep: orders does not answer" in said
+    assert story.journal.kinds() == ["action.released", "action.unknown"]
+
+
+async def test_an_ended_session_forwards_nothing_more() -> None:
+    """Ended while its statement waits for the journal: it never leaves, and the log says so."""
+    async with Story(FakeJournal(auto=False)) as story:
+        story.from_client.write(query("DELETE FROM t"))
+        await story.nothing_at_target()
+        story.session.end("suspected leak")
+        story.journal.synced.set()
+        assert await asyncio.wait_for(story.running, 5) == "suspected leak"
+        assert await asyncio.wait_for(story.client.read(500), 5)
+        await story.nothing_at_target()
+    assert story.outcomes() == ["skipped"]
+
+
+async def test_an_idle_session_ends_at_once_and_politely() -> None:
+    """Draining tells an idle client 57P01 without waiting."""
+    async with Story() as story:
+        story.session.drain()
+        assert await asyncio.wait_for(story.running, 5) == "gateway stopped"
+        assert b"57P01" in await asyncio.wait_for(story.client.read(500), 5)
+
+
+async def test_a_running_statement_ends_before_a_drained_session() -> None:
+    """Draining lets what runs come to its end, then says good-bye."""
+    async with Story() as story:
+        story.from_client.write(query("SELECT 1"))
+        await story.at_target(query("SELECT 1"))
+        story.session.drain()
+        assert not story.running.done()
+        story.from_target.write(DONE)
+        await story.at_client(DONE)
+        assert await asyncio.wait_for(story.running, 5) == "gateway stopped"
+    assert story.outcomes() == ["done"]
+
+
+async def test_a_target_that_asks_for_data_is_cut_off() -> None:
+    """CopyInResponse to a SELECT never reaches the client (12-threats H1)."""
+    async with Story() as story:
+        story.from_client.write(query("SELECT 1"))
+        await story.at_target(query("SELECT 1"))
+        story.from_target.write(message(b"G", b"\0\0\0"))
+        assert await asyncio.wait_for(story.running, 5) == "target fault"
+        said = await asyncio.wait_for(story.client.read(500), 5)
+        assert said.startswith(b"E")
+    assert story.journal.kinds() == ["action.released", "target.fault", "action.unknown"]
+
+
+async def test_a_client_that_breaks_the_protocol_is_told_and_recorded() -> None:
+    """An unknown message type is 08P01 and an event; nothing is forwarded."""
+    async with Story() as story:
+        story.from_client.write(message(b"\xfe", b"what"))
+        assert await asyncio.wait_for(story.running, 5) == "client fault"
+        assert b"08P01" in await asyncio.wait_for(story.client.read(500), 5)
+        await story.nothing_at_target()
+    assert story.journal.kinds() == ["protocol.fault"]
