@@ -5,6 +5,7 @@ No file is written here (see `staging`); hashes are computed by `tree`.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from gatekeep.journal.tree import HASH_BYTES, complete_subtrees, fold, join_subt
 TILE_WIDTH = 256
 TILE_HEIGHT = 8
 TILE_BYTES = TILE_WIDTH * HASH_BYTES
+_TRIES = 3
 
 _LEAF_LENGTH = struct.Struct(">H")
 _BLOB_LENGTHS = struct.Struct(">II")
@@ -230,15 +232,19 @@ def read_at_least(log: Path, whole: str, width: int) -> bytes:
     bytes. Raises EvidenceBroken if there is none.
     """
     names = [whole] if width == TILE_WIDTH else [f"{whole}.p/{width}", whole]
-    for name in names:
-        try:
-            return (log / name).read_bytes()
-        except FileNotFoundError:
-            continue
-    folder = log / f"{whole}.p"
-    if width < TILE_WIDTH and folder.is_dir():
-        later = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
-        for candidate in later:
-            if candidate > width:
-                return (folder / str(candidate)).read_bytes()
+    for _ in range(_TRIES):
+        for name in (*names, *(_later_partials(log, whole, width) if width < TILE_WIDTH else ())):
+            try:
+                return (log / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # not there, or replaced since it was listed
     raise EvidenceBroken(f"{names[0]} is missing", cause=str(log))
+
+
+def _later_partials(log: Path, whole: str, width: int) -> list[str]:
+    """Names of partial tiles that hold more than `width` entries, smallest first."""
+    try:
+        widths = sorted(int(entry) for entry in os.listdir(log / f"{whole}.p") if entry.isdigit())  # noqa: PTH208 - names only
+    except FileNotFoundError:
+        return []
+    return [f"{whole}.p/{candidate}" for candidate in widths if candidate > width]
