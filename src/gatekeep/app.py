@@ -14,6 +14,7 @@ import resource
 import secrets
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ import orjson
 import structlog
 import uvloop
 
+from gatekeep import messages
 from gatekeep.assembly import Parts, api_door, assemble, members_of
 from gatekeep.configuration import Configuration, load_configuration
 from gatekeep.domain.events import EventKind
@@ -92,13 +94,21 @@ class Gateway:
         parts = self._parts
         if isinstance(error, JournalUnavailable):
             if error.fatal:
-                _log.critical("the journal is dead", cause=error.cause)
-                self.exit_code = EXIT_JOURNAL
-                parts.sessions.stop_now()
-                self.ended.set()
+                self._die(error)
             elif not parts.journal.accepting:
                 _log.error("the journal is full: sessions end", cause=error.cause)
                 parts.supervision.end_all("events cannot be recorded")
+
+    def _die(self, error: JournalUnavailable) -> None:
+        """The journal is dead: nothing is forwarded any more, and the process ends."""
+        if self.ended.is_set():
+            return
+        incident = secrets.token_hex(3).upper()
+        _log.critical("the journal is dead", cause=error.cause, incident=incident)
+        self.exit_code = EXIT_JOURNAL
+        self.ended.set()
+        words = replace(messages.cannot_record(incident), severity="FATAL")
+        self._parts.sessions.stop_now(words)
 
     async def make_token(
         self, principal: str, *, ttl_s: int | None, note: str
@@ -146,7 +156,7 @@ class Gateway:
         parts.sessions.drain()
         if self.exit_code == 0:
             await parts.sessions.ended(self._settings.drain_s)
-        parts.sessions.stop_now()
+        parts.sessions.stop_now(messages.gateway_drains())
         await parts.sessions.ended(_CUT_S)
         await parts.close()
 

@@ -137,6 +137,17 @@ def cannot_record(incident: str) -> WireMessage:
     )
 
 
+def outcome_unknown() -> WireMessage:
+    """The gateway had to end while the target worked on a statement."""
+    return WireMessage(
+        "08007",
+        f"{PREFIX}the gateway stopped while this ran, and how it ended is not known",
+        "The statement was recorded and sent.",
+        "Look at the data before you repeat it.",
+        severity="FATAL",
+    )
+
+
 def not_offered(what: str) -> WireMessage:
     """A part of the protocol that is recognised and not carried yet."""
     return WireMessage("0A000", f"{PREFIX}{what} is not available through this gateway yet")

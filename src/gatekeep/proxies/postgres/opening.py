@@ -100,10 +100,10 @@ class PostgresSessions:
         for session in list(self._running):
             session.drain()
 
-    def stop_now(self) -> None:
-        """End every session at once."""
+    def stop_now(self, words: WireMessage) -> None:
+        """End every session at once, with these words for those that wait for nothing."""
         for session in list(self._running):
-            session.stop_now()
+            session.stop_now(words)
 
     async def ended(self, limit_s: float) -> bool:
         """Wait until no session runs, at most `limit_s`; whether that is so."""

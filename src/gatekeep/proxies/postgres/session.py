@@ -92,17 +92,19 @@ class PostgresSession:
         """End the session because the gateway stops, once what runs has ended."""
         self._leave("gateway stopped", messages.gateway_drains())
 
-    def stop_now(self) -> None:
-        """End without waiting any longer for what runs."""
+    def stop_now(self, words: messages.WireMessage) -> None:
+        """End without waiting any longer for what runs; `words` go to one for whom nothing runs."""
         self._target_broken = True
-        self._leave("gateway stopped", messages.gateway_drains())
+        self._leave("gateway stopped", words)
+        if self._open:
+            self._farewell = messages.outcome_unknown()
         self._over.set()
 
     async def run(self, owner: TaskOwner) -> str:
         """Serve until the session is over; returns the reason."""
         code = self._live.session.code
-        from_client = owner.spawn(self._pump(self._from_client()), name=f"{code} client")
-        from_target = owner.spawn(self._pump(self._from_target()), name=f"{code} target")
+        from_client = owner.spawn(self._pump(self._from_client), name=f"{code} client")
+        from_target = owner.spawn(self._pump(self._from_target), name=f"{code} target")
         try:
             await self._over.wait()
             from_client.cancel()
@@ -117,10 +119,10 @@ class PostgresSession:
             self._close_open_actions()
         return self._reason
 
-    async def _pump(self, moving: Coroutine[None, None, None]) -> None:
+    async def _pump(self, move: Callable[[], Coroutine[None, None, None]]) -> None:
         """Run one direction; its end or its failure ends the session."""
         try:
-            await moving
+            await move()
         except JournalUnavailable as error:
             self._leave("journal", messages.cannot_record("the gateway's journal"))
             self._rooms.on_gateway_fault(error)
@@ -311,7 +313,11 @@ class PostgresSession:
             return
         permit, left_ns = forwarded
         elapsed_us = (self._rooms.clock.monotonic_ns() - left_ns) // 1000
-        self._rooms.gate.settle(self._live, permit, outcome, elapsed_us)
+        try:
+            self._rooms.gate.settle(self._live, permit, outcome, elapsed_us)
+        except JournalUnavailable:
+            self._leave("journal", messages.outcome_unknown())  # it ran: nobody may say it did not
+            raise
 
     # the end
 
