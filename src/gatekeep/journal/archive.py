@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -42,6 +43,8 @@ SIGNED_NAME: Final = "signed"
 CHECKPOINT_NAME: Final = "checkpoint"
 HISTORY_NAME: Final = "checkpoints"
 _LOCK_NAME: Final = "archive.lock"
+_LOCK_WAIT_S: Final = 30.0
+_LOCK_PAUSE_S: Final = 0.05
 _MAX_NOTE: Final = 4096
 
 _LENGTHS = struct.Struct(">III")
@@ -332,10 +335,18 @@ def _is_whole(content: bytes) -> bool:
 
 
 def _lock(journal: Path) -> int:
+    """The archive's lock. Waits: the archivist of a killed gateway first finishes what it has."""
     handle = os.open(journal / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise JournalUnavailable("another archivist works on this journal", fatal=True) from error
-    return handle
+    until = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= until:
+                os.close(handle)
+                raise JournalUnavailable(
+                    "another archivist works on this journal", fatal=True
+                ) from error
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return handle
