@@ -63,6 +63,8 @@ CREATE FUNCTION lab.to_js(lab.colour) RETURNS json LANGUAGE plpgsql IMMUTABLE AS
 CREATE CAST (lab.colour AS json) WITH FUNCTION lab.to_js(lab.colour);
 CREATE TABLE lab.painted (c lab.colour);
 INSERT INTO lab.painted VALUES ('red');
+CREATE MATERIALIZED VIEW lab.stored AS SELECT 1 AS id;
+CREATE INDEX ON lab.stored ((id + lab.imm('stored')));
 CREATE SEQUENCE lab.seq;
 CREATE TABLE lab.queries (q tsquery);
 INSERT INTO lab.queries VALUES ('a'::tsquery);
@@ -124,6 +126,7 @@ ATTACKS: tuple[tuple[str, str], ...] = (
     ("relation", "SELECT count(*) FROM viewed_twice"),
     ("relation", "SELECT * FROM guarded"),
     ("relation", "SELECT * FROM indexed"),
+    ("relation", "SELECT * FROM stored"),
     ("relation", "SELECT * FROM predicate"),
     ("relation", "SELECT * FROM counted WHERE id + 1 = 2"),
     ("relation", "SELECT * FROM parent WHERE id = 0"),

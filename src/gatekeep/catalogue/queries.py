@@ -149,6 +149,8 @@ SELECT i.indrelid AS relation FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid >= 16384 AND (c.relam = ANY ($1::pg_catalog.oid[])
   OR i.indclass::pg_catalog.oid[] && $2::pg_catalog.oid[])
+UNION SELECT p.partrelid FROM pg_catalog.pg_partitioned_table p
+WHERE p.partclass::pg_catalog.oid[] && $2::pg_catalog.oid[]
 """
 
 ACCESS_METHODS = "SELECT a.oid FROM pg_catalog.pg_am a WHERE a.oid >= 16384"
@@ -160,7 +162,7 @@ def _tree(relation: str, use: str, tree: str, source: str) -> str:
 
 
 # Each expression that belongs to a relation, with when it may run: on read (planning counts) `r`,
-# on write `w`, on both `b`.
+# on write `w`, on both `b`; `v` is a view's query, which for a materialized view is only a fact.
 _TREES = (
     _tree("i.indrelid", "'b'", "i.indexprs", "pg_catalog.pg_index i WHERE i.indexprs IS NOT NULL"),
     _tree("i.indrelid", "'b'", "i.indpred", "pg_catalog.pg_index i WHERE i.indpred IS NOT NULL"),
@@ -197,7 +199,7 @@ _TREES = (
     ),
     _tree(
         "w.ev_class",
-        "CASE WHEN w.ev_type = '1' THEN 'b' ELSE 'w' END",
+        "CASE WHEN w.ev_type = '1' THEN 'v' ELSE 'w' END",
         "pg_catalog.concat(w.ev_qual::pg_catalog.text, w.ev_action::pg_catalog.text)",
         "pg_catalog.pg_rewrite w WHERE w.oid >= 16384",
     ),

@@ -279,9 +279,9 @@ class _Builder:
             uses = set(self._names.of(found))
             named = found & self._full.keys()
             shown[relation] |= named
-            if kinds.get(relation) == "m":
+            if when == "v" and kinds.get(relation) == "m":
                 continue
-            if when == "b":
+            if when in "bv":
                 reads[relation] |= uses
                 edges[relation] |= named
             writes[relation] |= uses - {"pg_catalog.nextval"}

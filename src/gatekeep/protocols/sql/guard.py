@@ -16,8 +16,10 @@ from __future__ import annotations
 import re
 
 MAX_BYTES = 256_000
-SMALL = 16_384
-"""Characters up to which a text is read on the event loop's thread; above: a 64 MiB stack."""
+SMALL = 4_096
+"""Characters up to which a text may be read on the event loop's thread (at worst 30 ms)."""
+_USUAL_STACK = 16_384
+"""Characters up to which the limits suit a thread with an 8 MiB stack; above: 64 MiB."""
 MAX_CHAIN_SMALL = 4_000
 MAX_CHAIN = 20_000
 MAX_DEPTH = 500
@@ -59,7 +61,7 @@ def _comments(text: str) -> str:
 
 
 def _chains(text: str) -> str:
-    limit = MAX_CHAIN_SMALL if len(text) <= SMALL else MAX_CHAIN
+    limit = MAX_CHAIN_SMALL if len(text) <= _USUAL_STACK else MAX_CHAIN
     depth = chain = 0
     pattern = _TOKEN if _TRICKY.search(text) else _TOKEN_OR_STRING
     for found in pattern.finditer(text):

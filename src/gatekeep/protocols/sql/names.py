@@ -49,6 +49,9 @@ OnConflictClause ReturningClause ReturningOption SetToDefault UpdateStmt
 _UNDERSTOOD = frozenset(_UNDERSTOOD_TEXT.split())
 
 
+_PLAIN_NODES = frozenset({"a_const", "string", "integer", "float", "boolean", "bit_string"})
+
+
 @dataclass(slots=True)
 class Found:
     """What one walk found. `aliases` map an alias to the relation names it may stand for."""
@@ -82,6 +85,12 @@ def collect(message: Any) -> Found:
     while pending:
         node, scope = pending.pop()
         kind = node.DESCRIPTOR.name
+        if kind == "Node":
+            which = node.WhichOneof("node")
+            if which is None or which in _PLAIN_NODES:
+                continue
+            node = getattr(node, which)
+            kind = node.DESCRIPTOR.name
         if kind not in _UNDERSTOOD and not found.strange:
             found.strange = kind
         handler = _HANDLERS.get(kind)

@@ -15,7 +15,8 @@ _LITERAL = re.compile(r"\"[^\"]*\"|'[^']*'|(?<![\w.$])[0-9]{1,9}(?![\w.$])")
 _ODD = re.compile(r"'|[\w$&\x01]\x01|&\"", re.ASCII)
 # `float(n)` picks its type by n. The others make a text one that may have to be redacted.
 _WORDS = re.compile(
-    r"float|passw|passphrase|secret|credential|api_?key|private_?key|://|crypt|pgp_|hmac|pgpass|mapping|dblink|connection"
+    r"float|passw|passphrase|pgpass|secret|credential|api_?key|private_?key|pgp_|crypt|hmac"
+    r"|mapping|dblink|connection|://"
 )
 
 
