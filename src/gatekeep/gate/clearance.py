@@ -189,22 +189,24 @@ class Clearance:
             return _Objection(messages.policy_refuses(verb, target, words, place), b"read_only")
         if decision.verdict is Verdict.ALLOW or _is_rollback(action):
             return None
+        verb, place, decision = self._culprit(live, action, place, decision)
         words = rule_words(decision, live.session.code)
-        verb, place = self._culprit(live, action, place)
         if decision.verdict is Verdict.ASK:
             self.tally.asked += 1
             return _Objection(messages.approval_not_set_up(words, place), b"policy")
         self.tally.denied += 1
         return _Objection(messages.policy_refuses(verb, target, words, place), b"policy")
 
-    def _culprit(self, live: LiveSession, action: SqlAction, place: Place) -> tuple[str, Place]:
-        """Which statement of several in one message is not allowed, for the words about it."""
+    def _culprit(
+        self, live: LiveSession, action: SqlAction, place: Place, decision: Decision
+    ) -> tuple[str, Place, Decision]:
+        """Which statement of several in one message is not allowed, and why, for the words."""
         if len(action.facts) > 1:
             for position, fact in enumerate(action.facts, 1):
-                alone = self._policy.judge(live.session, action._replace(facts=(fact,)))
-                if alone.decision.verdict is not Verdict.ALLOW:
-                    return fact.verb, Place(position, len(action.facts))
-        return _verbs(action.facts), place
+                alone = self._policy.judge(live.session, action._replace(facts=(fact,))).decision
+                if alone.verdict is decision.verdict:
+                    return fact.verb, Place(position, len(action.facts)), alone
+        return _verbs(action.facts), place, decision
 
     def _record(self, live: LiveSession, fragment: bytes, one: _Ruled) -> PendingReceipt:
         kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
