@@ -1,0 +1,82 @@
+"""One target and one gateway for each policy, shared by the journeys of a test worker."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from support.certificates import Authority
+from support.gateway import PERMISSIVE
+from support.journey import DATABASE, PASSWORD, Place, start
+from support.postgres_server import PostgresServer
+
+GUARDED = (
+    PERMISSIVE
+    + """
+@id("no-drop")
+@why("tables are dropped by migrations")
+@owner("data-platform")
+forbid(principal, action in Action::"sql", resource) when { context.verb == "DROP TABLE" };
+
+@id("no-deletes-of-kept")
+forbid(principal, action in Action::"sql", resource)
+when { context.verb == "DELETE" && context.tables_written.contains("public.kept") };
+
+@id("comments-need-dba")
+@why("a DBA looks")
+@owner("dba")
+forbid(principal, action in Action::"sql", resource) when { context.verb like "COMMENT*" }
+unless { context has approval && context.approval.groups.contains("dba") };
+"""
+)
+
+READING = """
+@id("opens")
+permit(principal, action == Action::"session.open", resource);
+@id("reads")
+permit(principal, action == Action::"sql.read", resource);
+@id("plain-session")
+permit(principal, action == Action::"sql.session", resource) when {
+  context.roles.isEmpty() && ["search_path", "statement_timeout"].containsAll(context.settings)
+};
+@id("tokens")
+permit(principal, action in Action::"gateway", resource);
+"""
+
+
+@pytest.fixture(scope="session")
+def target(postgres_server: PostgresServer) -> PostgresServer:
+    """A target with an owner of a database and a mere reader of it."""
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE app_rw LOGIN PASSWORD '{PASSWORD}'")
+        admin.execute(f"CREATE ROLE app_ro LOGIN PASSWORD '{PASSWORD}'")
+        admin.execute(f"CREATE DATABASE {DATABASE} OWNER app_rw")
+    with psycopg.connect(postgres_server.dsn(database=DATABASE), autocommit=True) as admin:
+        admin.execute("ALTER SCHEMA public OWNER TO app_rw")
+    return postgres_server
+
+
+@pytest.fixture(scope="session")
+def open_place(target: PostgresServer) -> Iterator[Place]:
+    """Everything is permitted."""
+    yield from start(target)
+
+
+@pytest.fixture(scope="session")
+def guarded_place(target: PostgresServer) -> Iterator[Place]:
+    """Everything but DROP TABLE, DELETE from `kept`, and COMMENT, which asks; two accounts."""
+    yield from start(target, policy=GUARDED, accounts={"app_ro": PASSWORD, "app_rw": PASSWORD})
+
+
+@pytest.fixture(scope="session")
+def tls_place(target: PostgresServer) -> Iterator[Place]:
+    """Everything is permitted, and TLS is required."""
+    directory = Path(tempfile.mkdtemp(prefix="gk-c-"))
+    files = Authority(directory).issue("door", edwards=True)
+    settings = {"postgres": {"certificate": str(files.certificate), "key": str(files.key)}}
+    yield from start(target, tls="require", extra_settings=settings)
+    shutil.rmtree(directory, ignore_errors=True)
