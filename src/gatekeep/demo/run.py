@@ -43,7 +43,7 @@ def run(state: Path, ready_file: Path | None = None, *, tour: bool = False) -> i
 async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) -> int:
     began = time.monotonic()
     passwords = configure.account_passwords(files)
-    target = EmbeddedPostgres(_target_directory(files), passwords["postgres"])
+    target = EmbeddedPostgres(target_directory(files), passwords["postgres"])
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -110,7 +110,7 @@ async def _tokens(files: DemoFiles, gateway: Gateway) -> dict[str, str]:
     return found
 
 
-def _target_directory(files: DemoFiles) -> Path:
+def target_directory(files: DemoFiles) -> Path:
     """Where the target's data lives: beside our state, unless its own user could not get there.
 
     PostgreSQL runs as `nobody` for root, and a checkout under a closed home is out of its reach.
