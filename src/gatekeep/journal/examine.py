@@ -82,7 +82,7 @@ class Examiner:
                 parse_leaf(leaf)
                 if len(self._shapes) < _SHAPES_KEPT:
                     self._shapes.add(shape)
-        except (orjson.JSONDecodeError, EvidenceBroken, TypeError, AttributeError) as error:
+        except (ValueError, EvidenceBroken, TypeError, AttributeError, KeyError) as error:
             self._wrong(file, f"is not an envelope ({error})", n)
             return None
         self.result.leaves += 1

@@ -112,6 +112,8 @@ class _Verification:
             self._count(top)
         except OSError as error:
             report.add(Fault.MISSING, str(error.filename or self._path), f"cannot be read: {error.strerror}")
+        except Exception as error:  # noqa: BLE001 - what cannot be understood is a failure, never passed
+            report.add(Fault.MISMATCH, str(self._path), f"cannot be examined: {error!r}")
         return report
 
     def _choose_workers(self, size: int) -> int:

@@ -263,6 +263,10 @@ class _Archive:
         elif self._sealed is not None and self._sealed[place] != (ciphertext, extra):
             what = "payload" if self._sealed[place][0] != ciphertext else "session key"
             self._differs(n, f"has another {what} than {blob_path(number)}")
+            if what == "session key":  # no leaf names it, so which of the two changed is not known
+                self._examiner.result.findings.append(
+                    Finding(Fault.MISMATCH, f"log/{blob_path(number)}", "has another session key than the spool", n)
+                )
 
     def _only_here(self, n: int, leaf: bytes, ciphertext: bytes, extra: bytes) -> None:
         """The payload of an archived event whose blob is not whole yet; its leaf was examined."""
