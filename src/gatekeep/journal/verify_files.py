@@ -67,11 +67,20 @@ def _check(log: Path, path: Path, size: int, match: re.Match[str]) -> tuple[str,
             right = len(parse_bundle(content)) == width
         else:
             right = len(content) == width * HASH_BYTES
-        whole = read_at_least(log, path.parent.relative_to(log).as_posix()[: -len(".p")], signed)
     except FileNotFoundError:
         return "", False  # the log grew meanwhile
     except EvidenceBroken as error:
         return error.public, False
     if not right:
         return "does not hold as many entries as its name says", False
-    return ("" if whole.startswith(content) else "differs from what came after it"), False
+    whole = path.parent.relative_to(log).as_posix()[: -len(".p")]
+    return _differs(log, whole, signed, content), False
+
+
+def _differs(log: Path, whole: str, width: int, content: bytes) -> str:
+    """Whether a partial one is no beginning of what took its place."""
+    try:
+        later = read_at_least(log, whole, width)
+    except EvidenceBroken:
+        return ""  # gone, and named by whoever walks the tree
+    return "" if later.startswith(content) else "differs from what came after it"
