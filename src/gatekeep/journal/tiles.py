@@ -233,7 +233,8 @@ def read_at_least(log: Path, whole: str, width: int) -> bytes:
     """
     names = [whole] if width == TILE_WIDTH else [f"{whole}.p/{width}", whole]
     for _ in range(_TRIES):
-        for name in (*names, *(_later_partials(log, whole, width) if width < TILE_WIDTH else ())):
+        later = _later_partials(log, whole, width) if width < TILE_WIDTH else []
+        for name in [*names, *later]:
             try:
                 return (log / name).read_bytes()
             except (FileNotFoundError, NotADirectoryError):

@@ -61,26 +61,22 @@ def _check(log: Path, path: Path, size: int, match: re.Match[str]) -> tuple[str,
         return "", True
     if match["width"] is None:
         return "", False  # verified with the tree
+    return _check_partial(log, path, width, signed, entries=entries), False
+
+
+def _check_partial(log: Path, path: Path, width: int, signed: int, *, entries: bool) -> str:
+    """What is wrong with a partial tile or bundle: its content, or that it differs from a later one."""
     try:
         content = path.read_bytes()
-        if match["level"] == "entries":
-            right = len(parse_bundle(content)) == width
-        else:
-            right = len(content) == width * HASH_BYTES
+        right = len(parse_bundle(content)) == width if entries else len(content) == width * HASH_BYTES
     except FileNotFoundError:
-        return "", False  # the log grew meanwhile
+        return ""  # the log grew meanwhile
     except EvidenceBroken as error:
-        return error.public, False
+        return error.public
     if not right:
-        return "does not hold as many entries as its name says", False
-    whole = path.parent.relative_to(log).as_posix()[: -len(".p")]
-    return _differs(log, whole, signed, content), False
-
-
-def _differs(log: Path, whole: str, width: int, content: bytes) -> str:
-    """Whether a partial one is no beginning of what took its place."""
+        return "does not hold as many entries as its name says"
     try:
-        later = read_at_least(log, whole, width)
+        later = read_at_least(log, path.parent.relative_to(log).as_posix()[: -len(".p")], signed)
     except EvidenceBroken:
         return ""  # gone, and named by whoever walks the tree
     return "" if later.startswith(content) else "differs from what came after it"
