@@ -196,6 +196,19 @@ async def test_copy_is_recognised_and_refused_for_now() -> None:
     assert story.journal.events[0].payload["cause"] == "not_offered"
 
 
+async def test_another_session_user_is_not_offered() -> None:
+    """SET SESSION AUTHORIZATION would change what "$user" means without our seeing it."""
+    story = Story()
+    known = builders.facts(
+        SqlClass.SESSION, "SET SESSION AUTHORIZATION",
+        settings=frozenset({"session_authorization"}),
+    )  # fmt: skip
+    (answer,) = await story.clear(builders.action("SET SESSION AUTHORIZATION bob", known))
+    assert isinstance(answer, Refusal)
+    assert answer.message is not None
+    assert answer.message.sqlstate == "0A000"
+
+
 @pytest.mark.parametrize(
     "known",
     [

@@ -40,7 +40,7 @@ _ENDINGS: Final = frozenset(
 _UNAMBIGUOUS: Final = re.compile(r"[A-Za-z0-9_\s]+;?\s*")
 
 
-_PLAIN_CLASSES: Final = frozenset(SqlClass) - {SqlClass.COPY}
+_PLAIN_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.DDL})
 _READ_ONLY_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.SESSION})
 _READ_ONLY_SETTINGS: Final = frozenset({"transaction_read_only", "default_transaction_read_only"})
 
@@ -271,6 +271,9 @@ def _unfit(action: SqlAction, place: Place, *, vector_known: bool) -> _Objection
         return _Objection(messages.too_large(), b"too_large")
     if any(fact.sql_class is SqlClass.COPY for fact in action.facts):
         return _Objection(messages.not_offered("COPY"), b"not_offered")
+    if any("session_authorization" in fact.settings for fact in action.facts):
+        # It is no part of the session vector, and "$user" in search_path would follow it.
+        return _Objection(messages.not_offered("SET SESSION AUTHORIZATION"), b"not_offered")
     return None
 
 

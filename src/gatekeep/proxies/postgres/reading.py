@@ -15,11 +15,11 @@ from gatekeep.domain.actions import SqlClass, SqlFacts
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.ports import CatalogueDesk
+from gatekeep.protocols.sql.guard import SMALL
 from gatekeep.protocols.sql.reading import parameters_unproven, read_statements
 from gatekeep.protocols.sql.shape import shape_of
 from gatekeep.runtime.offload import Offload
 
-_OFFLOAD_CHARACTERS: Final = 16 * 1024
 _KEPT_CHARACTERS: Final = 4 * 1024
 _KEPT_TEXTS: Final = 2048
 _KEPT_SCOPES: Final = 512
@@ -140,7 +140,7 @@ class StatementReader:
             vector=scope.vector,
             trusted_code=scope.session.target.trusted_code,
         )
-        facts = parse() if len(text) < _OFFLOAD_CHARACTERS else await self._offload.run(parse)
+        facts = parse() if len(text) <= SMALL else await self._offload.run(parse)
         reading = Reading(facts, "; ".join(fact.redacted for fact in facts))
         if len(text) <= _KEPT_CHARACTERS and (view is not None or not scope.provable):
             self._keep(scope, text, reading)
