@@ -10,7 +10,10 @@ import re
 
 # With none of these in a text, quotes and quoted names are all that must be told apart.
 _TRICKS = re.compile(r"[\\\x00-\x02]|--|/\*|\$(?![0-9])")
-_LITERAL = re.compile(r"\"[^\"]*\"|'[^']*'|(?<![\w.$])[0-9]{1,9}(?![\w.$])")
+# Every character beyond ASCII belongs to a name, as the target reads it: `€1` is one.
+_LITERAL = re.compile(
+    r"\"[^\"]*\"|'[^']*'|(?<![\w.$\x80-\U0010ffff])[0-9]{1,9}(?![\w.$\x80-\U0010ffff])"
+)
 # What is left after that: a lone quote, a string with a prefix or split by '', U&"…".
 _ODD = re.compile(r"'|[\w$&\x01]\x01|&\"", re.ASCII)
 # `float(n)` picks its type by n. The others make a text one that may have to be redacted.
