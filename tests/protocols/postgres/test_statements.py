@@ -185,3 +185,36 @@ def test_a_text_that_is_believed_is_the_text_that_runs(connect: Connect, seed: i
         assert len(ran) == len(believed)
         for body, text in zip(ran, believed, strict=True):
             assert not text or text.startswith("select 'ran-" + body.split(b"-")[0].decode() + "-")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("s" * 63 + "1", "s" * 63 + "2"),
+        ("s" * 63, "s" * 63 + "2"),
+        ("s" * 63 + "1", "s" * 63),
+        ("é" * 31 + "s1", "é" * 31 + "s2"),
+        ("s" * 62 + "é", "s" * 62 + "è"),
+    ],
+)
+def test_names_that_are_one_to_the_target_are_not_two_here(
+    link: Link, one: str, other: str
+) -> None:
+    """Of a name only 63 bytes count: what is closed and given anew under another tail is seen."""
+    link.exchange(m.parse(one, "select 1") + m.SYNC)
+    link.exchange(m.close("S", other) + m.SYNC)
+    link.exchange(m.parse(other, "select 2") + m.SYNC)
+    assert shape(link.relayed)[-2:] == ["1", "Z I"], "the target holds them for one name"
+    assert "select 1" not in texts(link, run(one))
+    assert "select 1" not in texts(link, run(other))
+
+
+def test_portals_that_are_one_to_the_target_are_not_two_here(link: Link) -> None:
+    """The same for portals: one that was bound under another tail is not taken for the first."""
+    first, second = "p" * 63 + "1", "p" * 63 + "2"
+    link.exchange(m.query("begin"))
+    link.exchange(m.parse("a", "select 1") + m.parse("b", "select 2") + m.SYNC)
+    link.exchange(m.bind(first, "a") + m.SYNC)
+    link.exchange(m.close("P", second) + m.bind(second, "b") + m.SYNC)
+    assert "select 1" not in texts(link, m.execute(first))
+

@@ -24,6 +24,15 @@ NAMING_TAGS: Final = frozenset(
 ROOM: Final = 32 << 20
 """Characters of text and bytes of Bind messages that are kept behind names; more is not known."""
 _ENTRY: Final = 500  # what a name costs beside its text, about
+_NAME_BYTES: Final = 63  # of a name; the target leaves out the rest, so longer ones may be the same
+_SURELY_SHORT: Final = _NAME_BYTES // 4  # characters
+
+
+def _kept_as(name: str) -> str:
+    """The name under which the target keeps what is given this one."""
+    if len(name) <= _SURELY_SHORT:
+        return name
+    return name.encode("utf-8", "surrogateescape")[:_NAME_BYTES].decode("utf-8", "surrogateescape")
 
 
 class Statement:
@@ -38,7 +47,11 @@ class Statement:
 
 
 class Names:
-    """The tables: what is confirmed, and what was sent and may come true."""
+    """The tables: what is confirmed, and what was sent and may come true.
+
+    Names stand as the target keeps them. What is behind one that is too long for the target is
+    never known, and neither is what was behind a name that it may be the same as.
+    """
 
     def __init__(self) -> None:
         self._statements: dict[str, Statement] = {}
@@ -91,29 +104,35 @@ class Names:
 
     def statement(self, name: str) -> Statement | None:
         """The statement that a Bind of this name will meet; None if not known."""
+        if len(name) > _SURELY_SHORT and _kept_as(name) != name:
+            return None
         if name in self._new_statements:
             return self._new_statements[name]
         return self._statements.get(name)
 
     def portal(self, name: str) -> Execution | None:
         """The portal that an Execute of this name will meet; None if not known."""
+        if len(name) > _SURELY_SHORT and _kept_as(name) != name:
+            return None
         if name in self._new_portals:
             return self._new_portals[name]
         return self._portals.get(name)
 
     def parsed(self, statement: Statement) -> None:
         """A Parse was read: tentative."""
-        self._new_statements[statement.name] = statement
+        name = _kept_as(statement.name)
+        self._new_statements[name] = statement if name == statement.name else None
 
     def bound(self, portal: Execution) -> None:
         """A Bind was read: tentative. Without room, what is behind the name is not known."""
-        kept = self.has_room(portal.bytes_in)
-        self._new_portals[portal.portal_name] = portal if kept else None
+        name = _kept_as(portal.portal_name)
+        kept = name == portal.portal_name and self.has_room(portal.bytes_in)
+        self._new_portals[name] = portal if kept else None
 
     def closed(self, kind: str, name: str) -> None:
         """A Close was read: tentative."""
         table: dict[str, Any] = self._new_statements if kind == "S" else self._new_portals
-        table[name] = None
+        table[_kept_as(name)] = None
 
     def cloud(self) -> None:
         """A command was read that may give names that are known now to other statements."""
@@ -124,11 +143,15 @@ class Names:
 
     def parse_complete(self, statement: Statement) -> None:
         """ParseComplete."""
-        self._statements[statement.name] = statement
+        name = _kept_as(statement.name)
+        if name == statement.name:
+            self._statements[name] = statement
+        else:
+            self._statements.pop(name, None)
 
     def bind_complete(self, portal: Execution) -> None:
         """BindComplete."""
-        name = portal.portal_name
+        name = _kept_as(portal.portal_name)
         if self._new_portals.get(name) is not None:
             self._portals[name] = portal
         else:
@@ -138,7 +161,7 @@ class Names:
         """CloseComplete."""
         kind, name = closed
         table: dict[str, Any] = self._statements if kind == "S" else self._portals
-        table.pop(name, None)
+        table.pop(_kept_as(name), None)
 
     def failed(self) -> None:
         """An error in the extended protocol: what was not confirmed never will be."""
