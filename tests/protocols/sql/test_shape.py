@@ -30,7 +30,7 @@ def test_plain_literals_vanish() -> None:
 @pytest.mark.parametrize("sign", ["€", "\u00a0", "·", "😀", "\u2028"])
 def test_a_digit_beside_a_foreign_sign_is_part_of_a_name(sign: str) -> None:
     """To the target every character beyond ASCII is a letter, so two such names are two tables."""
-    assert shape_of(f"SELECT * FROM v{sign}1") != shape_of(f"SELECT * FROM v{sign}2")
+    assert shape_of(f"SELECT v{sign}1") != shape_of(f"SELECT v{sign}2")
     assert shape_of(f"SELECT 1{sign}") != shape_of(f"SELECT 2{sign}")
 
 
