@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -16,9 +17,10 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import apsw
 import orjson
 
-from gatekeep.errors import EvidenceBroken, GatekeepError, SettingsError
+from gatekeep.errors import EvidenceBroken, GatekeepError, JournalUnavailable, SettingsError
 from gatekeep.journal.archive import Archivist
 from gatekeep.journal.checkpoint import CheckpointSigner
 from gatekeep.journal.keys import KeyRing
@@ -31,6 +33,7 @@ from gatekeep.stores.sqlite.indexing import SLICE_EVENTS, IndexFiller, rebuild_i
 from gatekeep.stores.sqlite.state import StateStore
 
 EXIT_BROKEN: Final = 1
+EXIT_LATER: Final = 75
 EXIT_SETTINGS: Final = 78
 _NICE: Final = 10
 _STEP_EVENTS: Final = 2048
@@ -163,22 +166,20 @@ class Loop:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The process. Exit 0 after a last checkpoint, 1 when evidence is broken, 78 for settings."""
+    """The process. Exit 0 after a last checkpoint, 1 when evidence is broken, 78 for settings.
+
+    75 when there is no room, or another archivist still works: a later one may go on.
+    """
     chosen = _parser().parse_args(arguments)
     with contextlib.suppress(OSError):
         os.nice(_NICE)
     try:
-        work = Work(chosen.state, chosen.keys)
-    except GatekeepError as error:
-        return _fail(chosen.status_fd, error)
-    loop = Loop(work, chosen.life_fd, chosen.status_fd, chosen.checkpoint_s)
-    try:
-        loop.tell()
-        loop.run()
-    except (GatekeepError, OSError) as error:
-        return _fail(chosen.status_fd, error)
-    finally:
-        work.close()
+        with contextlib.closing(Work(chosen.state, chosen.keys)) as work:
+            loop = Loop(work, chosen.life_fd, chosen.status_fd, chosen.checkpoint_s)
+            loop.tell()
+            loop.run()
+    except (GatekeepError, OSError, apsw.Error) as error:
+        return _later(error) if _may_pass(error) else _fail(chosen.status_fd, error)
     return 0
 
 
@@ -190,6 +191,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--life-fd", type=int, default=-1, help="ends when this pipe closes")
     parser.add_argument("--status-fd", type=int, default=-1, help="status as JSON lines")
     return parser
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether nothing is wrong with the evidence: a disk without room, or somebody before us."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, JournalUnavailable | apsw.FullError | apsw.BusyError)
+
+
+def _later(error: Exception) -> int:
+    words = error.public if isinstance(error, GatekeepError) else str(error)
+    sys.stderr.write(f"archivist: {words}; to be tried again\n")
+    return EXIT_LATER
 
 
 def _fail(status: int, error: Exception) -> int:

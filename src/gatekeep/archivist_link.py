@@ -20,15 +20,16 @@ from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
 
-_RESTARTS: Final = 5
 _PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 5.0
 _END_S: Final = 30.0
 
 
 class ArchivistLink:
     """One archivist; `status` is the last line it sent (size, lag, error …), empty before that.
 
-    It is restarted up to 5 times in a row; evidence that it finds broken is final.
+    It is restarted whenever it ends (a disk may have been full), except when it says an error:
+    evidence that it finds broken is final.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -68,14 +69,14 @@ class ArchivistLink:
 
     async def _keep(self) -> None:
         failures = 0
-        while not self._ending and failures <= _RESTARTS:
+        while not self._ending:
             before = self.status.get("size", 0)
             await self._run_once()
             if self._ending or self.status.get("error"):
                 break
             failures = 0 if self.status.get("size", 0) > before else failures + 1
             _log.error("archivist ended, starting it again", failures=failures)
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(min(_PAUSE_S * max(1, failures), _LONGEST_PAUSE_S))
 
     async def _run_once(self) -> None:
         life, self._keep_open = os.pipe()
