@@ -134,7 +134,7 @@ def test_serve_has_codes_of_its_own(
 ) -> None:
     """74 when the journal cannot write, 78 for settings or policy."""
 
-    def fail(_settings: Path | None) -> int:
+    def fail(_settings: Path | None, _ready_file: Path | None) -> int:
         raise error
 
     _pretend(monkeypatch, "gatekeep.app", serve=fail)
@@ -147,10 +147,11 @@ def test_serve_hands_on_what_the_gateway_returns(
     gatekeep: Gatekeep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gateway's own exit code is the command's, and it gets the settings file."""
-    seen: list[Path | None] = []
-    _pretend(monkeypatch, "gatekeep.app", serve=lambda path: seen.append(path) or 74)
-    assert gatekeep("serve", "--settings", "x.yaml").code == Exit.CANNOT_RECORD
-    assert seen == [Path("x.yaml")]
+    seen: list[tuple[Path | None, Path | None]] = []
+    _pretend(monkeypatch, "gatekeep.app", serve=lambda *given: seen.append(given) or 74)
+    told = gatekeep("serve", "--settings", "x.yaml", "--ready-file", "r.json")
+    assert told.code == Exit.CANNOT_RECORD
+    assert seen == [(Path("x.yaml"), Path("r.json"))]
 
 
 def test_an_unforeseen_failure_shows_its_place_and_no_text(
@@ -158,7 +159,7 @@ def test_an_unforeseen_failure_shows_its_place_and_no_text(
 ) -> None:
     """A bug is told without what it held in its hands."""
 
-    def fail(_settings: Path | None) -> int:
+    def fail(_settings: Path | None, _ready_file: Path | None) -> int:
         raise RuntimeError("password=hunter2")
 
     _pretend(monkeypatch, "gatekeep.app", serve=fail)
