@@ -222,3 +222,38 @@ def test_a_probe_that_fails_ends_the_conversation(connect: Connect) -> None:
     link.target(failure + m.ready_for_query("I"))
     assert [one.owner for one in link.violations] == ["target"]
     assert not list(frames(link.relayed))
+
+
+TWO_FACED = "WITH x AS (SELECT 'a\\', '), y AS (VALUES (1)) SELECT 1 --') SELECT 1"
+"""One statement where a backslash is a letter, and another where it escapes the quote."""
+
+
+@pytest.mark.parametrize(
+    "there_and_back",
+    [
+        ("set standard_conforming_strings = off", "set standard_conforming_strings = on"),
+        ("set client_encoding = latin1", "set client_encoding = utf8"),
+    ],
+)
+@pytest.mark.parametrize("behind", ["", "pipeline", "flush"])
+def test_a_statement_is_read_as_it_was_when_it_was_parsed(
+    connect: Connect, there_and_back: tuple[str, str], behind: str
+) -> None:
+    """The target reads a text once, at Parse: settings changed back since do not change that."""
+    link = started(connect)
+    there, back = there_and_back
+    parse = m.parse("two", TWO_FACED) + m.parse("plain", "select 1")
+    if behind:
+        flip = m.parse("", there) + m.bind("", "") + m.execute("")
+        link.exchange(flip + (m.FLUSH if behind == "flush" else b"") + parse + m.SYNC)
+        settle(link)
+    else:
+        run(link, there)
+        link.exchange(parse + m.SYNC)
+    run(link, back)
+    assert link.conversation.vector == SessionVector()
+    link.exchange(b"".join(m.bind("", one) + m.execute("") for one in ("two", "plain")) + m.SYNC)
+    doubted, plain = link.executions[-2:]
+    assert doubted.unknown_source
+    assert plain.text == "select 1"
+    assert not plain.unknown_source

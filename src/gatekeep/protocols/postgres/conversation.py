@@ -133,7 +133,10 @@ class Conversation:
 
     def _submit(self, segment: Segment) -> list[ClientTurn]:
         current = segment.vector = self.vector
+        if current is None or current.standard_conforming_strings != "on":
+            self._names.doubt(segment)
         if current is not None and current.client_encoding != _UTF8:
+            self._names.doubt(segment)
             for execution in segment.executions:
                 execution.unknown_source = True
         self._out = segment
@@ -149,13 +152,16 @@ class Conversation:
         if self.vector is None and segment.vector is not None:
             # The target reported a change while the gate was judging: nothing was judged.
             verdicts = [Refused(after_vector_change())] * len(verdicts)
+            self._names.doubt(segment)
         self._out = None
         replies = self._replies
         position, message = first_refused(segment, verdicts)
         sent = verdicts if position < 0 else verdicts[:position]
-        for verdict in sent:
+        for at, verdict in enumerate(sent):
             if verdict.probe_after:  # type: ignore[union-attr] # what was refused is not among them
                 self.vector = None
+                self._names.doubt(segment, segment.executions[at])
+                break
         if replies.skipping:
             replies.drop(segment.executions[: len(sent)])
             if segment.kind != "sync":

@@ -7,10 +7,11 @@ Source: PostgreSQL manual, "Extended Query".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from gatekeep.protocols.postgres.turns import Execution
+from gatekeep.protocols.postgres.turns import Execution, Segment
 
 NAMING_TAGS: Final = frozenset(
     {
@@ -23,6 +24,8 @@ NAMING_TAGS: Final = frozenset(
 
 ROOM: Final = 32 << 20
 """Characters of text and bytes of Bind messages that are kept behind names; more is not known."""
+# Where none of these is, every string syntax and client encoding reads the same statement.
+_TURNS_ON_SYNTAX: Final = re.compile(r"['\"\\$]|[^\x00-\x7f]")
 _ENTRY: Final = 500  # what a name costs beside its text, about
 _NAME_BYTES: Final = 63  # of a name; the target leaves out the rest, so longer ones may be the same
 _SURELY_SHORT: Final = _NAME_BYTES // 4  # characters
@@ -128,6 +131,20 @@ class Names:
         name = _kept_as(portal.portal_name)
         kept = name == portal.portal_name and self.has_room(portal.bytes_in)
         self._new_portals[name] = portal if kept else None
+
+    def doubt(self, segment: Segment, after: Execution | None = None) -> None:
+        """The target may read the Parse messages of this segment otherwise than we do.
+
+        All of them, or those behind the beginning of one execution. It reads a statement once, so
+        what is not surely understood now is not known later, whatever the settings are then.
+        """
+        owners = list(segment.owners)
+        for at in range(owners.index(after) if after is not None else 0, len(owners)):
+            one = owners[at]
+            if isinstance(one, Statement) and _TURNS_ON_SYNTAX.search(one.text or ""):
+                owners[at] = Statement(one.name, None, one.oids)
+                self.parsed(owners[at])
+        segment.owners = owners
 
     def closed(self, kind: str, name: str) -> None:
         """A Close was read: tentative."""
