@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import structlog
 
 from gatekeep.archivist_link import ArchivistLink
 from gatekeep.catalogue.desk import Catalogues
@@ -58,6 +61,8 @@ from gatekeep.web.hosts import LOOPBACK_NAMES
 from gatekeep.web.server import SOCKET_NAME, ApiDoor
 
 Reload = Callable[[Principal], Awaitable[Mapping[str, Any]]]
+
+_log = structlog.get_logger(__name__)
 
 JOURNAL_DIR: Final = "journal"
 STATE_DB: Final = "state.db"
@@ -121,21 +126,31 @@ class Parts:
         )
 
     async def close(self) -> None:
-        """Doors, then sessions, then the journal, then what it needed."""
-        await self.api.close()
-        await self.health.close()
-        await self.door.close(grace=1.0)
-        await self.sessions.close()
-        with contextlib.suppress(JournalUnavailable):
-            self.folds.flush(everything=True)
-        await self.journal.close()
-        await self.archivist.stop()
-        await self.owner.close()
-        await self.look_ups.close()
-        await self.archive.close()
-        self.wrapped_keys.close()
-        self.offload.close()
-        self.state.close()
+        """Doors, then sessions, then the journal, then what it needed.
+
+        A part that fails to close (its disk may be gone) is told of, and the next one's turn comes.
+        """
+        for name, close in (
+            ("api", self.api.close),
+            ("health", self.health.close),
+            ("door", partial(self.door.close, grace=1.0)),
+            ("sessions", self.sessions.close),
+            ("folded events", partial(self.folds.flush, everything=True)),
+            ("journal", self.journal.close),
+            ("archivist", self.archivist.stop),
+            ("tasks", self.owner.close),
+            ("look-ups", self.look_ups.close),
+            ("archive", self.archive.close),
+            ("wrapped keys", self.wrapped_keys.close),
+            ("off-loading", self.offload.close),
+            ("state", self.state.close),
+        ):
+            try:
+                closing = close()
+                if closing is not None:
+                    await closing
+            except Exception as error:  # noqa: BLE001 - whatever it was, the rest must close
+                _log.error("not closed", part=name, error=repr(error))
 
 
 class Faults:
@@ -154,8 +169,7 @@ async def assemble(
     settings: Settings, configuration: Configuration, secrets: SecretReader
 ) -> Parts:
     """Every part, made but not serving. Raises SettingsError, EvidenceBroken, JournalUnavailable."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings.state_dir.chmod(0o700)
+    _make_state_dir(settings.state_dir)
     clock = SystemClock()
     faults = Faults()
     ring = KeyRing.open(settings.keys_dir, data_dir=settings.state_dir, create=True)
@@ -233,6 +247,16 @@ async def assemble(
         port=settings.http.port,
     )
     return parts
+
+
+def _make_state_dir(place: Path) -> None:
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place.chmod(0o700)
+    except OSError as error:
+        raise JournalUnavailable(
+            f"the state directory {place} cannot be written: {error.strerror}", fatal=True
+        ) from error
 
 
 def members_of(entries: Iterable[PrincipalEntry]) -> dict[str, frozenset[str]]:
