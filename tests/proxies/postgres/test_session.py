@@ -12,13 +12,14 @@ from support import builders
 from support.fake_journal import FakeJournal
 
 from gatekeep import messages
-from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.actions import SqlAction, SqlClass
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.ports import Judgement
 from gatekeep.gate.supervision import LiveSession
+from gatekeep.protocols.postgres import vector
 from gatekeep.protocols.postgres.conversation import Conversation
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import StatementReader
@@ -42,7 +43,10 @@ DONE = message(b"C", b"SELECT 0\0") + message(b"Z", b"I")
 
 
 class Clean:
-    """A catalogue desk over an untouched database."""
+    """A catalogue desk over an untouched database; counts how often it was said to be touched."""
+
+    def __init__(self) -> None:
+        self.touched = 0
 
     def fresh(self, session: Session) -> CatalogueView | None:
         """Always at hand."""
@@ -54,6 +58,7 @@ class Clean:
 
     def invalidate(self, session: Session) -> None:
         """Nothing to forget."""
+        self.touched += 1
 
 
 class Policy:
@@ -100,8 +105,9 @@ class Story:
             self.journal, Policy(self._denied), on_unrecordable=lambda _incident, _error: None
         )
         self.offload = Offload()
+        self.desk = Clean()
         rooms = Rooms(
-            gate, self.journal, StatementReader(Clean(), self.offload), SystemClock(),
+            gate, self.journal, StatementReader(self.desk, self.offload), SystemClock(),
             self.faults.append,
         )  # fmt: skip
         talk = Conversation(draw_nonce=lambda: "nonce", target="orders", vector=SessionVector())
@@ -254,3 +260,75 @@ async def test_a_client_that_breaks_the_protocol_is_told_and_recorded() -> None:
         assert b"08P01" in await asyncio.wait_for(story.client.read(500), 5)
         await story.nothing_at_target()
     assert story.journal.kinds() == ["protocol.fault"]
+
+
+PROBE = vector.probe("nonce").raw
+
+
+def ended(tag: bytes, status: bytes) -> bytes:
+    """A Query's end."""
+    return message(b"C", tag + b"\0") + message(b"Z", status)
+
+
+def probed(status: bytes, role: bytes = b"none") -> bytes:
+    """The target's answer to the question for the session vector."""
+    values = [b"on", b"UTF8", b'"$user", public', role, b"origin", b"on", b"off", b"0"]
+    row = b"".join(struct.pack("!I", len(value)) + value for value in values)
+    row = struct.pack("!H", len(values) + 1) + row + struct.pack("!i", -1)
+    return (
+        message(b"1") + message(b"2") + message(b"D", row) + message(b"C", b"SELECT 1\0")
+        + message(b"3") * 2 + message(b"Z", status)
+    )  # fmt: skip
+
+
+async def test_a_commit_that_ends_a_change_of_the_session_is_asked_about() -> None:
+    """SET LOCAL ends with its transaction, and nothing reports it: the vector is read again."""
+    async with Story() as story:
+        steps = [(b"BEGIN", b"T", b""), (b"SET LOCAL ROLE bob", b"T", b"bob")]
+        for text, status, role in (*steps, (b"COMMIT", b"I", b"none")):
+            story.from_client.write(query(text.decode()))
+            await story.at_target(query(text.decode()))
+            story.from_target.write(ended(text.split()[0], status))
+            await story.at_client(ended(text.split()[0], status))
+            if role:
+                await story.at_target(PROBE)
+                story.from_target.write(probed(status, role))
+        story.from_client.write(query("SELECT 1"))
+        await story.at_target(query("SELECT 1"))
+
+
+async def test_what_follows_such_a_commit_in_one_text_is_not_understood() -> None:
+    """The session may read it otherwise than we do."""
+    seen: list[SqlAction] = []
+    async with Story(denied=lambda action: bool(seen.append(action))) as story:
+        for text in ("BEGIN", "SET LOCAL ROLE bob", "COMMIT; SELECT 1"):
+            story.from_client.write(query(text))
+            await story.at_target(query(text))
+            if text.startswith("COMMIT"):
+                break
+            story.from_target.write(ended(text.split()[0].encode(), b"T"))
+            await story.at_client(ended(text.split()[0].encode(), b"T"))
+            if text.startswith("SET"):
+                await story.at_target(PROBE)
+                story.from_target.write(probed(b"T", b"bob"))
+        commit, following = seen[-1].facts
+        assert not commit.vector_safe
+        assert following.sql_class is SqlClass.OPAQUE
+
+
+async def test_code_that_is_not_known_may_have_changed_the_schema() -> None:
+    """So may the end of a prepared transaction; a plain write has not."""
+    async with Story() as story:
+        for text, touched in (
+            ("NOTIFY plain", 0),
+            ("INSERT INTO t SELECT lab.make()", 1),
+            ("COMMIT PREPARED 'x'", 2),
+        ):
+            story.from_client.write(query(text))
+            await story.at_target(query(text))
+            story.from_target.write(DONE)
+            await story.at_client(DONE)
+            if touched:
+                await story.at_target(PROBE)
+                story.from_target.write(probed(b"I"))
+            assert story.desk.touched == touched, text

@@ -6,11 +6,12 @@ in the same text, one after which the session's reading of SQL is not known (12-
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from typing import Any
 
-from gatekeep.domain.actions import SqlClass, SqlFacts
+from gatekeep.domain.actions import SqlClass, SqlFacts, TransactionVerb
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.protocols.sql.facts import facts_of
@@ -70,6 +71,27 @@ def read_statements(
         return _read(text, catalogue, vector, trusted_code)
     except Exception:  # noqa: BLE001 - whatever it is, the statement is not understood
         return (_opaque(text, parsed=False),)
+
+
+@functools.lru_cache(maxsize=64)
+def ending_changes(facts: tuple[SqlFacts, ...]) -> tuple[SqlFacts, ...]:
+    """The facts where the open transaction may have changed how the session reads SQL.
+
+    A COMMIT ends SET LOCAL, may turn out to be a ROLLBACK, and runs what was deferred: what
+    comes after it is not known, as after a ROLLBACK.
+    """
+    changed: list[SqlFacts] = []
+    unsafe = ""
+    for one in facts:
+        if unsafe:
+            changed.append(_after(one, unsafe))
+            continue
+        if one.transaction is TransactionVerb.COMMIT:
+            changed.append(replace(one, vector_safe=False))
+        else:
+            changed.append(one)
+        unsafe = "" if changed[-1].vector_safe else one.verb
+    return tuple(changed)
 
 
 def parameters_unproven(oids: tuple[int, ...] | list[int], catalogue: CatalogueView | None) -> str:

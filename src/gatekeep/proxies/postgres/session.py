@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts
+from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts, TransactionVerb
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import SessionVector
@@ -29,6 +29,7 @@ from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.protocols.postgres.values import bound_values
+from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import Reading, Scope, StatementReader
 from gatekeep.runtime.clock import Clock
@@ -74,6 +75,7 @@ class PostgresSession:
         self._fragment = session_fragment(live.session)
         self._tainted = False  # this transaction ran code whose effects no look-up can see yet
         self._schema_changed = False  # and it may have changed what the next look-up finds
+        self._unsettled = False  # it changed, or may have, how statements are read
         self._reading_under: Scope | None = None
         self._under_vector: SessionVector | None = None
         self._open: dict[int, tuple[Permit, int]] = {}
@@ -208,6 +210,8 @@ class PostgresSession:
             oids, formats = execution.parameter_oids, execution.parameter_formats
             facts = self._rooms.reader.bound(scope, facts, oids)
             values = bound_values(execution.values, oids, formats)
+        if self._unsettled:
+            facts = ending_changes(facts)
         return SqlAction(
             execution.mode,
             execution.text,
@@ -238,9 +242,11 @@ class PostgresSession:
                 verdicts.append(RELEASED if answer.vector_safe else RELEASED_TO_PROBE)
                 self._open[execution.key] = (answer, now)
                 if not answer.vector_safe:
+                    self._unsettled = True
                     self._tainted = self._tainted or not action.within(_ONLY_SETTINGS)
+                    self._schema_changed = self._schema_changed or _runs_unknown_code(action)
                 if not action.within(_LEAVES_SCHEMA_ALONE):
-                    self._tainted = self._schema_changed = True
+                    self._unsettled = self._tainted = self._schema_changed = True
             else:
                 verdicts.append(talk.Refused(answer.message))
         self._target.write(self._talk.release(segment, verdicts))
@@ -294,8 +300,8 @@ class PostgresSession:
 
     async def _boundary(self) -> None:
         """The target has answered a segment: what the client sent meanwhile may go on."""
-        if self._tainted and self._talk.transaction_status == "I":
-            self._tainted = False
+        if self._unsettled and self._talk.transaction_status == "I":
+            self._unsettled = self._tainted = False
             if self._schema_changed:
                 self._schema_changed = False
                 self._rooms.reader.schema_changed(self._live.session)
@@ -349,6 +355,14 @@ class PostgresSession:
             self._rooms.journal.append(
                 self._live.events, kind, orjson.dumps(payload), counters=counters
             )
+
+
+def _runs_unknown_code(action: SqlAction) -> bool:
+    """Whether it names code that may do anything, or lets a prepared transaction take effect."""
+    return any(
+        not fact.functions_complete or fact.transaction is TransactionVerb.COMMIT_PREPARED
+        for fact in action.facts
+    )
 
 
 # No schema can be changed by these. A trigger could; it is the owner's code, and what is known of
