@@ -47,8 +47,9 @@ class Door:
         return await asyncpg.connect(self.dsn)
 
 
-def _session(account: str = "app") -> Session:
-    target = Target(name="shop", kind=TargetKind.POSTGRES, host="127.0.0.1", port=1, database="d")
+def _session(account: str = "app", name: str = "shop", port: int = 1) -> Session:
+    host = "127.0.0.1"
+    target = Target(name=name, kind=TargetKind.POSTGRES, host=host, port=port, database="d")
     return Session(
         id="0" * 32,
         principal=Principal(name="alice", person="alice"),
@@ -104,4 +105,25 @@ async def test_ddl_voids_every_account_of_the_database(postgres_server: Postgres
     desk.invalidate(_session())
     assert await running is None
     assert await desk.look_up(_session()) is not None
+    await desk.close()
+
+
+async def test_an_alias_that_leads_elsewhere_has_another_view(
+    postgres_server: PostgresServer,
+) -> None:
+    """Targets can be loaded anew: what was read at the old place says nothing of the new one."""
+    door = Door(postgres_server.dsn())
+    desk = Catalogues(door, Hands())
+    assert await desk.look_up(_session()) is not None
+    assert desk.fresh(_session(port=2)) is None
+    await desk.close()
+
+
+async def test_ddl_under_one_alias_voids_the_others(postgres_server: PostgresServer) -> None:
+    """Two aliases may be one database."""
+    door = Door(postgres_server.dsn())
+    desk = Catalogues(door, Hands())
+    assert await desk.look_up(_session("ro", "shop-ro")) is not None
+    desk.invalidate(_session("rw", "shop-rw"))
+    assert desk.fresh(_session("ro", "shop-ro")) is None
     await desk.close()

@@ -25,7 +25,7 @@ RETRY_NS = 2 * 1_000_000_000
 _MOST = 256
 _TIMEOUT_S = 15.0
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, int, str, str]
 Connect = Callable[[Session], Awaitable[Any]]
 
 _log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class _Kept:
 
 
 class Catalogues:
-    """The views by target, database and account.
+    """The views by target (its alias and where that is now), database and account.
 
     `connect` opens a new asyncpg connection to the session's target and database as its account;
     it is closed after each look-up.
@@ -81,10 +81,12 @@ class Catalogues:
     def invalidate(self, session: Session) -> None:
         """DDL went through this gateway: what is known of this database is void.
 
-        For every account; a look-up under way no longer counts, as it may have begun before.
+        For every account and alias; a look-up under way no longer counts, as it may have begun
+        before.
         """
+        touched = _key(session)[1:4]
         for key, kept in self._kept.items():
-            if key[:2] == _key(session)[:2]:
+            if key[1:4] == touched:
                 kept.view = None
                 kept.running = None
                 kept.version += 1
@@ -127,4 +129,6 @@ class Catalogues:
 
 
 def _key(session: Session) -> Key:
-    return (session.target.name, session.database or session.target.database, session.account)
+    target = session.target
+    database = session.database or target.database
+    return (target.name, target.host, target.port, database, session.account)

@@ -144,3 +144,15 @@ async def test_large_texts_are_read_away_from_the_loop(size: int) -> None:
     reading = await story.reader.read(story.scope(), text)
     assert reading.facts[0].sql_class is SqlClass.READ
     story.offload.close()
+
+
+async def test_a_target_that_was_loaded_anew_shares_no_readings() -> None:
+    """It may be another place by now, or trust other code."""
+    story = Story()
+    before = story.scope()
+    assert story.scope() is before
+    story.session = builders.session(target=builders.target(host="127.0.0.2"))
+    moved = story.scope()
+    assert moved is not before
+    assert moved.session is story.session
+    story.offload.close()

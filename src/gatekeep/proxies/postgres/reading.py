@@ -99,7 +99,8 @@ class StatementReader:
         vector = vector or UNKNOWN_VECTOR
         key = (session.target.name, session.database, session.account, vector, provable)
         scope = self._scopes.get(key)
-        if scope is None:
+        if scope is None or scope.session.target != session.target:
+            # A target that was loaded anew may be another place, or trust other code.
             scope = Scope(session, vector, provable=provable)
             self._scopes[key] = scope
             if len(self._scopes) > _KEPT_SCOPES:
