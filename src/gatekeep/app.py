@@ -168,9 +168,20 @@ class Gateway:
         parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)
         await parts.api.start()
-        parts.health_port = await parts.health.start()
+        parts.health_port = await self._health()
         await parts.door.start()
         _log.info("serving", postgres=parts.door.port, http=parts.health_port)
+
+    async def _health(self) -> int:
+        http = self._settings.http
+        try:
+            return await self._parts.health.start()
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {http.host}:{http.port}: {os.strerror(error.errno or 0)}",
+                key="http.port",
+                fix="end what listens there, or choose another port",
+            ) from error
 
     async def _activate(self, configuration: Configuration, by: str) -> None:
         """Store, journal, effect: a policy rules only once its activation is durable."""
