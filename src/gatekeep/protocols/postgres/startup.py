@@ -120,7 +120,7 @@ def target_startup(  # noqa: PLR0913 - one argument for each part of the packet
     account: str,
     database: str,
     application_name: str,
-    search_path: str,
+    search_path: str | None,
     settings: Mapping[str, str],
     permitted: Iterable[tuple[str, str]] = (),
     read_only: bool = False,
@@ -129,9 +129,9 @@ def target_startup(  # noqa: PLR0913 - one argument for each part of the packet
 
     `settings` are the client's harmless ones, `permitted` those of `settings_to_judge` that
     policy lets pass; the pinned ones, and read-only where asked, stand above both. `search_path`
-    is pinned unless a permitted setting names another.
+    is pinned unless a permitted setting names another; None leaves it to role and database.
     """
-    keys: dict[str, str] = {"search_path": search_path}
+    keys: dict[str, str] = {} if search_path is None else {"search_path": search_path}
     keys.update(permitted)
     keys.update({name: value for name, value in settings.items()
                  if name not in ("application_name", "client_encoding")})

@@ -91,7 +91,7 @@ class LookUps:
         target = session.target
         packet = target_startup(
             account=session.account, database=session.database, application_name=_APPLICATION,
-            search_path="", settings={}, read_only=True,
+            search_path=None, settings={}, read_only=True,
         )  # fmt: skip
         secret = self._secret_of(target.accounts[session.account].secret)
         return await self._connector.connect(
