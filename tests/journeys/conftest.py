@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.attacks import SETUP
 from support.certificates import Authority
 from support.gateway import PERMISSIVE
 from support.journey import DATABASE, PASSWORD, Place, start
@@ -69,7 +70,10 @@ def open_place(target: PostgresServer) -> Iterator[Place]:
 @pytest.fixture(scope="session")
 def guarded_place(target: PostgresServer) -> Iterator[Place]:
     """Everything but DROP TABLE, DELETE from `kept`, and COMMENT, which asks; two accounts."""
-    yield from start(target, policy=GUARDED, accounts={"app_ro": PASSWORD, "app_rw": PASSWORD})
+    yield from start(
+        target, policy=GUARDED, accounts={"app_ro": PASSWORD, "app_rw": PASSWORD},
+        groups={"alice": "engineers", "bob": "dba"},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +84,18 @@ def tls_place(target: PostgresServer) -> Iterator[Place]:
     settings = {"postgres": {"certificate": str(files.certificate), "key": str(files.key)}}
     yield from start(target, tls="require", extra_settings=settings)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def reading_place(target: PostgresServer) -> Iterator[Place]:
+    """Reads alone are permitted, in a database full of code that writes when it is read."""
+    with psycopg.connect(target.dsn(), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE attacked OWNER app_rw")
+    with psycopg.connect(target.dsn(database="attacked"), autocommit=True) as admin:
+        admin.execute("GRANT ALL ON SCHEMA public TO app_rw")
+    with psycopg.connect(
+        target.dsn(database="attacked", user="app_rw", password=PASSWORD), autocommit=True
+    ) as owner:
+        owner.execute(SETUP)
+        owner.execute("ALTER ROLE app_rw IN DATABASE attacked SET search_path = lab, public")
+    yield from start(target, policy=READING, database="attacked")

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,14 @@ class Place:
     def session_state(self, process: int) -> str:
         """What the target says of the backend with that process id."""
         return str(self.value(f"SELECT state FROM pg_stat_activity WHERE pid = {process}"))
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for a fact; fails after 20 s."""
+        deadline = time.monotonic() + 20
+        while not holds():
+            if time.monotonic() > deadline:
+                raise AssertionError("it never came true")
+            time.sleep(0.02)
 
     def unharmed(self) -> None:
         """Nothing failed inside the gateway, and it still serves."""

@@ -1,0 +1,67 @@
+"""Ctrl-C in plain psql ends what runs on the target, with TLS and without."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import psycopg
+import pytest
+from support.journal_evidence import outcomes
+from support.journey import Place
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_ctrl_c_in_psql_cancels_what_runs(
+    encrypted: bool, request: pytest.FixtureRequest
+) -> None:
+    """The statement ends as cancelled on the target, in psql's words and in the log."""
+    place: Place = request.getfixturevalue("tls_place" if encrypted else "open_place")
+    mark = place.evidence.mark()
+    psql = subprocess.Popen(
+        ["/usr/bin/psql", "-X", place.dsn(sslmode="require" if encrypted else "disable"),
+         "-c", "SELECT pg_sleep(60)", "-c", "SELECT 'still ' || 'here'"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    try:
+        sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        place.until(lambda: place.value(sleeping) == 1)
+        psql.send_signal(signal.SIGINT)
+        _out, words = psql.communicate(timeout=15)
+    finally:
+        psql.kill()
+        psql.wait()
+    assert "canceling statement due to user request" in words
+    assert place.value(sleeping) == 0
+    events = place.evidence.closed(mark)
+    assert ("SELECT pg_sleep(60)", "cancelled") in outcomes(events)
+
+
+def test_a_cancel_with_a_made_up_key_does_nothing(open_place: Place) -> None:
+    """Keys are ours, not the target's: those of the target mean nothing at the door."""
+    with open_place.connect(autocommit=True) as one, open_place.connect(autocommit=True) as other:
+        told = one.info.backend_pid
+        there = one.execute("SELECT pg_backend_pid()").fetchone()
+        assert there is not None
+        assert told != there[0]
+        other.cancel()
+        assert one.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_psycopg_cancels_and_goes_on(open_place: Place) -> None:
+    """A cancel of psycopg ends the statement, and the session goes on in its transaction state."""
+    with open_place.connect(autocommit=True) as connection:
+        canceller = connection.pgconn.get_cancel()
+        connection.pgconn.send_query(b"SELECT pg_sleep(60)")
+        sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        open_place.until(lambda: open_place.value(sleeping) == 1)
+        canceller.cancel()
+        result = connection.pgconn.get_result()
+        assert result is not None
+        assert result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"57014"
+        assert connection.pgconn.get_result() is None
+        assert connection.execute("SELECT 1").fetchone() == (1,)
