@@ -91,7 +91,8 @@ def start(target: PostgresServer, **described: Any) -> Iterator[Place]:
     directory = Path(tempfile.mkdtemp(prefix="gk-j-"))
     described.setdefault("accounts", {"app_rw": PASSWORD})
     described.setdefault("database", DATABASE)
-    gateway = Gateway(directory, target.port, **described)
+    port = described.pop("target_port", target.port)
+    gateway = Gateway(directory, port, **described)
     try:
         gateway.start()
         evidence = Evidence(gateway.state, gateway.keys)
