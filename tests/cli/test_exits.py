@@ -224,3 +224,15 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> N
 def test_every_failure_of_the_root_is_a_code() -> None:
     """The function that turns failures into codes never lets one pass."""
     assert main.run(["--bogus"]) == Exit.USAGE
+
+
+def test_a_failure_inside_the_verifier_is_no_finding(
+    gatekeep: Gatekeep, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """1 means tampering: a bug of ours says 4, cannot decide, instead."""
+
+    def fail(*_given: object, **_named: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("gatekeep.cli.audit_files.verify_files", fail)
+    assert gatekeep("audit", "verify", str(tmp_path)).code == 4

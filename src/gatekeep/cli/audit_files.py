@@ -69,6 +69,8 @@ def verify_command(
         report = verify_files(path, vkey=vkey or (), keys=keys, sealed=sealed)
     except (ValueError, OSError, GatekeepError) as error:
         return _refuse(error)
+    except Exception as error:  # noqa: BLE001 - our own failure is no finding about the log
+        return _say(f"failed inside ({type(error).__name__}): this says nothing of the log", UNDECIDED)
     if output is Format.TABLE:
         sys.stdout.write("".join(f"{visible(line)}\n" for line in report.as_text().splitlines()))
     else:
