@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import psycopg
 import pytest
@@ -27,6 +28,7 @@ SHAPES = {
     "case": lambda n: "SELECT " + "CASE WHEN true THEN " * n + "1" + " END" * n,
 }
 _GUARD_BYTES = 256 * 1024
+_JUDGED_BYTES = 16 << 20
 
 
 class Neighbour:
@@ -39,7 +41,7 @@ class Neighbour:
         self.asked = 0
         self._thread = threading.Thread(target=self._ask)
 
-    def __enter__(self) -> Neighbour:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -76,7 +78,10 @@ def test_a_huge_statement_ends_neither_the_gateway_nor_a_neighbour(
     released = of_kind(events, "action.released")
     plain = {"SELECT 1", "SELECT 2", "SET statement_timeout = '1s'"}
     classes = [one["class"] for one in released if one["text"] not in plain]
-    if len(text) > _GUARD_BYTES:
+    if len(text) > _JUDGED_BYTES:
+        assert classes == []
+        assert {"too_large"} <= {one["cause"] for one in of_kind(events, "action.refused")}
+    elif len(text) > _GUARD_BYTES:
         assert set(classes) == {"opaque"}
     assert "Traceback" not in open_place.gateway.log
 
