@@ -332,3 +332,21 @@ async def test_code_that_is_not_known_may_have_changed_the_schema() -> None:
                 await story.at_target(PROBE)
                 story.from_target.write(probed(b"I"))
             assert story.desk.touched == touched, text
+
+
+async def test_whoever_reads_the_target_never_waits_for_it_to_read() -> None:
+    """A target that answers before it reads on is heard: else both would wait for ever."""
+    async with Story() as story, asyncio.timeout(10):
+        story.from_client.write(query("SELECT 1"))
+        await story.at_target(query("SELECT 1"))
+        large = query("SELECT '" + "x" * 900_000 + "'")
+        story.from_client.write(large)  # taken up at the boundary, by whoever reads the target
+        while story.session._talk.backlog < len(large):  # noqa: SLF001 - there is no other sign of it
+            await asyncio.sleep(0)
+        story.from_target.write(DONE)
+        await story.at_client(DONE)
+        while not story.ends[1].congested:
+            await asyncio.sleep(0)
+        rows = message(b"T", b"\0\0") + message(b"D", struct.pack("!HI", 1, 9_000) + b"y" * 9_000) * 9
+        story.from_target.write(rows)
+        await story.at_client(rows)

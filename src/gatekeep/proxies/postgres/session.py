@@ -145,6 +145,9 @@ class PostgresSession:
                 self._leave("client left", None)
                 return
             await self._take(self._talk.receive_client(data))
+            if self._target.congested:
+                # Only here: whoever reads the target must never wait for it to read.
+                await self._target.drain()
             while self._talk.backlog > _BACKLOG_BYTES and not self._reason:
                 # The client is ahead by too much: its socket stays full until the target answers.
                 self._answered = asyncio.get_running_loop().create_future()
@@ -190,8 +193,6 @@ class PostgresSession:
             self._forward(segment, actions, answers)
         finally:
             self._clearing = False
-        if self._target.congested:
-            await self._target.drain()
 
     def _scope(self) -> Scope:
         """Under what statements are read now; found anew only when that has changed."""
