@@ -257,3 +257,17 @@ def test_a_statement_is_read_as_it_was_when_it_was_parsed(
     assert doubted.unknown_source
     assert plain.text == "select 1"
     assert not plain.unknown_source
+
+
+@pytest.mark.parametrize("refused", ["query", "extended"])
+def test_a_refusal_behind_a_flushed_rollback_is_ours(connect: Connect, refused: str) -> None:
+    """The transaction may have ended since the last report: no 25P02 is counted on."""
+    link = started(connect)
+    run(link, "begin")
+    run(link, "select 1 / 0")
+    link.client(m.parse("", "rollback") + m.bind("", "") + m.execute("") + m.FLUSH)
+    link.judge = lambda _: Refused(None)
+    last = m.parse("", "select 2") + m.bind("", "") + m.execute("") + m.SYNC
+    answer = link.exchange(m.query("select 2") if refused == "query" else last)
+    assert shape(answer)[-3:] == ["C ROLLBACK", "E 0A000", "Z I"]
+    assert not link.violations

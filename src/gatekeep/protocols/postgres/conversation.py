@@ -168,7 +168,9 @@ class Conversation:
                 return b""
             segment = bare_sync()
         elif position >= 0:
-            lost = refuse(segment, position, message, self._draw_nonce(), replies.status)
+            # Since the last report a Flush may have carried the end of the transaction.
+            status = replies.status if replies.boundary else ""
+            lost = refuse(segment, position, message, self._draw_nonce(), status)
             replies.drop(lost)
             self._dropping = segment.kind in {"flush", "cut"}
         replies.expect(segment)
