@@ -248,6 +248,16 @@ def test_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(around.decisions) <= 16
 
 
+def test_judgements_over_long_texts_are_not_kept() -> None:
+    """Whoever sends many long statements fills no memory."""
+    desk, one = _desk(), session()
+    long, short = (facts(redacted="x" * 20_000),), (facts(),)
+    judged = [desk.judge(one, SqlAction("simple", "", shared)) for shared in (long, short) * 2]
+    assert judged[1] is judged[3]
+    assert judged[0] is not judged[2]
+    assert judged[0].decision is judged[2].decision
+
+
 def test_speed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """Printed, not asserted: microseconds a decision with 300 rules, cached and not."""
     rules = READS + "".join(

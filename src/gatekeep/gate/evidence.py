@@ -16,6 +16,7 @@ from gatekeep.domain.sessions import Session
 from gatekeep.gate.ports import Judgement
 
 _FACTS_KEPT: Final = 4096
+_LONGEST_KEPT: Final = 16_384  # characters of facts that are worth keeping
 
 
 def session_fragment(session: Session) -> bytes:
@@ -34,6 +35,11 @@ class EvidenceWriter:
 
     def __init__(self) -> None:
         self._facts: dict[int, tuple[tuple[SqlFacts, ...], bytes]] = {}
+
+    @property
+    def kept(self) -> int:
+        """How many encoded facts are at hand."""
+        return len(self._facts)
 
     def action(
         self, action: SqlAction, judgement: Judgement, session: bytes, *, cause: bytes = b""
@@ -59,6 +65,8 @@ class EvidenceWriter:
         if known is not None and known[0] is facts:
             return known[1]
         fragment = _encode_facts(facts)
+        if len(fragment) + sum(len(fact.redacted) for fact in facts) > _LONGEST_KEPT:
+            return fragment
         if len(self._facts) >= _FACTS_KEPT:
             self._facts.clear()
         self._facts[id(facts)] = (facts, fragment)
@@ -144,6 +152,11 @@ def _parameters(values: tuple[BoundValue, ...]) -> bytes:
 
 def _names(action: SqlAction) -> bytes:
     return b'"portal":%b,"statement":%b,' % (
-        orjson.dumps(action.portal_name),
-        orjson.dumps(action.statement_name),
+        _encoded(action.portal_name),
+        _encoded(action.statement_name),
     )
+
+
+def _encoded(name: str) -> bytes:
+    """A client's name as JSON; it may hold bytes that are not UTF-8 (as lone surrogates)."""
+    return orjson.dumps(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))

@@ -40,6 +40,8 @@ MAX_SESSIONS: Final = 8192
 MAX_STANDINGS: Final = 1024
 MAX_DECISIONS: Final = 16384
 MAX_JUDGEMENTS: Final = 1024
+LONGEST_KEPT: Final = 16_384
+"""Characters of text in facts whose judgement is kept: the long ones seldom come again."""
 
 _US_IN_MINUTE: Final = 60_000_000
 _NO_TAGS: Final[frozenset[str]] = frozenset()
@@ -183,7 +185,11 @@ class PolicyDeskOver:
             )
         except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
             return _failed(active, error)
-        if judgement.decision.verdict is not Verdict.ASK and not action.tags:
+        if (
+            judgement.decision.verdict is not Verdict.ASK
+            and not action.tags
+            and sum(len(one.redacted) + len(one.template) for one in facts) <= LONGEST_KEPT
+        ):
             _bound(memo, MAX_JUDGEMENTS)
             memo[id(action.facts)] = (action.facts, judgement)
         return judgement
