@@ -91,7 +91,7 @@ class Work:
             filler = IndexFiller(open_index(self._index_path, key), unsealer)
             if filler.index_n <= self._files.durable_n():
                 return filler
-        except (EvidenceBroken, SettingsError):
+        except (EvidenceBroken, SettingsError, apsw.SQLError, apsw.CorruptError):
             pass
         rebuild_index(self._index_path, key, self._files, unsealer)
         return IndexFiller(open_index(self._index_path, key), unsealer)
@@ -194,10 +194,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether nothing is wrong with the evidence: a disk without room, or somebody before us."""
+    """Whether nothing is wrong with the evidence: no room, somebody before us, a hurt index."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, JournalUnavailable | apsw.FullError | apsw.BusyError)
+    return isinstance(error, JournalUnavailable | apsw.Error)
 
 
 def _later(error: Exception) -> int:

@@ -44,7 +44,6 @@ from gatekeep.runtime.tasks import TaskOwner
 _log = structlog.get_logger(__name__)
 
 _VECTOR_S: Final = 10.0
-_NO_RECORD: Final = "the gateway takes no new sessions now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +131,14 @@ class PostgresSessions:
         if isinstance(admitted, WireMessage):
             raise _Refused(admitted, "not admitted")
         if not self._rooms.journal.accepting:
-            raise _Refused(messages.cannot_record(_NO_RECORD), "journal")
+            raise _Refused(self._unrecordable("no room"), "journal")
         read_only = self._opens.policy.only_reads(admitted.session)
         return Admitted(replace(admitted.session, read_only=read_only), admitted.judgement)
+
+    def _unrecordable(self, cause: str) -> WireMessage:
+        incident = self._opens.draw(3).hex().upper()
+        _log.error("no new session: it cannot be recorded", incident=incident, cause=cause)
+        return messages.cannot_record(incident)
 
     async def _turned_away(self, arrival: Arrival, refused: _Refused) -> None:
         """A proven principal that may not open this: an event, then the words."""
@@ -169,7 +173,7 @@ class PostgresSessions:
             await opening.durable()
         except JournalUnavailable as error:
             self._rooms.on_gateway_fault(error)
-            refuse(arrival.wire, messages.cannot_record(_NO_RECORD))
+            refuse(arrival.wire, self._unrecordable(error.cause or error.public))
             return
         self.opened += 1
         began = self._rooms.clock.monotonic_ns()
