@@ -10,6 +10,7 @@ from support.postgres_link import Link
 from support.postgres_wire import Wire, shape
 
 from gatekeep.protocols.postgres import messages as m
+from gatekeep.protocols.postgres.statements import Names, Statement
 
 Connect = Callable[[], Wire]
 
@@ -218,3 +219,16 @@ def test_portals_that_are_one_to_the_target_are_not_two_here(link: Link) -> None
     link.exchange(m.close("P", second) + m.bind(second, "b") + m.SYNC)
     assert "select 1" not in texts(link, m.execute(first))
 
+
+
+def test_a_described_statement_has_the_types_that_the_target_gave() -> None:
+    """What the client named stands; the rest is the target's; the old Statement is left alone."""
+    names = Names()
+    parsed = Statement("s", "select $1, $2", (23,))
+    names.parsed(parsed)
+    names.parse_complete(parsed)
+    names.described(parsed, (20, 25))
+    known = names.statement("s")
+    assert known is not None
+    assert known.oids == (23, 25)
+    assert parsed.oids == (23,)

@@ -30,6 +30,7 @@ target ignores everything, Query too, until the next Sync.
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from gatekeep.errors import TargetFault
@@ -40,13 +41,13 @@ PARSE, BIND, CLOSE, DESCRIBE, DESCRIBE_STATEMENT, EXECUTE, SYNC, QUERY, CALL = b
 FAIL, FAIL_QUERY, QUERY_ROWS, QUERY_MORE, END, IDLE = b"Xxqmz-"
 NEXT: Final = 0
 
-NOTHING, PARSED, BOUND, CLOSED, COMPLETE, EMPTY, SUSPENDED, TAGGED, READY_NOW = range(9)
+NOTHING, PARSED, BOUND, CLOSED, COMPLETE, EMPTY, SUSPENDED, TAGGED, READY_NOW, DESCRIBED = range(10)
 
 TRANSITIONS: Final[dict[int, dict[int, tuple[int, int]]]] = {
     PARSE: {ord("1"): (NEXT, PARSED)},
     BIND: {ord("2"): (NEXT, BOUND)},
     CLOSE: {ord("3"): (NEXT, CLOSED)},
-    DESCRIBE_STATEMENT: {ord("t"): (DESCRIBE, NOTHING)},
+    DESCRIBE_STATEMENT: {ord("t"): (DESCRIBE, DESCRIBED)},
     DESCRIBE: {ord("T"): (NEXT, NOTHING), ord("n"): (NEXT, NOTHING)},
     EXECUTE: {
         ord("D"): (EXECUTE, NOTHING),
@@ -112,6 +113,11 @@ def tag_at(data: bytes, at: int, end: int) -> str:
     if data.find(b"\x00", at + _HEADER, end) != end - 1:
         raise TargetFault("CommandComplete: no end")
     return data[at + _HEADER : end - 1].decode("utf-8", "replace")
+
+
+def oids_at(data: bytes, at: int, end: int) -> tuple[int, ...]:
+    """The parameters' types in a ParameterDescription of good shape."""
+    return struct.unpack_from(f">{(end - at - _HEADER - 2) // 4}I", data, at + _HEADER + 2)
 
 
 def unmasked(kind: bytes, body: bytes) -> bytes | None:

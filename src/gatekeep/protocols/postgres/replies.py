@@ -243,6 +243,11 @@ class Replies:
         if portal.bind_only:
             self._ended(portal, "BIND", end, turns)
 
+    def _described(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
+        owner = self._owner(data, at, end)
+        if owner is not None and owner[0] is not None:
+            self._names.described(owner[0], g.oids_at(data, at, end))
+
     def _closed(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
         self._names.close_complete(self._owner(data, at, end))
 
@@ -301,6 +306,7 @@ class Replies:
     _EFFECTS: ClassVar = {
         g.PARSED: _parsed, g.BOUND: _bound, g.CLOSED: _closed, g.COMPLETE: _complete,
         g.EMPTY: _empty, g.SUSPENDED: _suspended, g.TAGGED: _tagged, g.READY_NOW: _ready,
+        g.DESCRIBED: _described,
     }  # fmt: skip
 
     # --- what may come at any time ----------------------------------------------------------------

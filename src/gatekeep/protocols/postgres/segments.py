@@ -283,7 +283,7 @@ class _Walk:
     def describe(self, body: bytes, _end: int) -> tuple[int, Any]:
         kind, name = messages.read_described(body, "Describe")
         if kind == "S":
-            return g.DESCRIBE_STATEMENT, None
+            return g.DESCRIBE_STATEMENT, (self._names.statement(name),)
         self.described = name
         return g.DESCRIBE, None
 

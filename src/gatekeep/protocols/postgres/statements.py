@@ -39,7 +39,7 @@ def _kept_as(name: str) -> str:
 
 
 class Statement:
-    """A prepared statement: its text (None when it cannot be read as UTF-8) and given type oids."""
+    """A prepared statement: its text (None when it cannot be read as UTF-8) and its known type oids."""
 
     __slots__ = ("name", "oids", "text")
 
@@ -165,6 +165,19 @@ class Names:
             self._statements[name] = statement
         else:
             self._statements.pop(name, None)
+
+    def described(self, statement: Statement, oids: tuple[int, ...]) -> None:
+        """ParameterDescription: the types that the target gave where the client named none.
+
+        Another Statement takes the place of this one, whose Parse may be met again elsewhere.
+        """
+        named = (*statement.oids, *(0,) * (len(oids) - len(statement.oids)))
+        told = tuple(mine or theirs for mine, theirs in zip(named, oids, strict=False))
+        if told == statement.oids:
+            return
+        for table in (self._statements, self._new_statements):
+            if table.get(statement.name) is statement:
+                table[statement.name] = Statement(statement.name, statement.text, told)
 
     def bind_complete(self, portal: Execution) -> None:
         """BindComplete."""
