@@ -157,6 +157,35 @@ async def test_a_reload_rules_the_next_statement_and_a_broken_one_changes_nothin
     assert told["policy"].startswith(gateway._parts.desk.version)
 
 
+@pytest.mark.parametrize("changed", ["groups", "place"])
+async def test_a_reload_ends_sessions_let_in_on_other_terms(
+    gateway: Gateway, place: Path, changed: str
+) -> None:
+    """Who left a group, or whose target is another place now, signs in anew; others stay."""
+    secrets = {who: (await gateway.make_token(who, ttl_s=60, note=""))[1] for who in ("alice", "bob")}
+    alice = await connect(gateway, secrets["alice"])
+    bob = await connect(gateway, secrets["bob"], user="bob")
+    for connection in (alice, bob):
+        await connection.execute("SELECT 1")
+    file = place / ("principals.yaml" if changed == "groups" else "targets.yaml")
+    document = yaml.safe_load(file.read_text())
+    if changed == "groups":
+        document["principals"][0]["groups"] = ["guests"]
+    else:
+        document["targets"][0]["environment"] = "prod"
+        document["targets"][0]["accounts"]["other"] = "env:TARGET_PASSWORD"
+    file.write_text(yaml.safe_dump(document))
+    await gateway.reload()
+    for connection in (alice,) if changed == "groups" else (alice, bob):
+        with pytest.raises(psycopg.OperationalError):
+            async for _ in connection.notifies(timeout=10):
+                pass
+    if changed == "groups":
+        await bob.execute("SELECT 2")
+    await alice.close()
+    await bob.close()
+
+
 async def test_the_ready_file_is_private_whole_and_taken_away(
     gateway: Gateway, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ from gatekeep.domain.events import EventKind
 from gatekeep.domain.identity import Principal
 from gatekeep.errors import JournalUnavailable, SettingsError
 from gatekeep.gate.ports import TokenRow
+from gatekeep.gate.supervision import LiveSession
 from gatekeep.identity import outbox
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
@@ -137,7 +138,7 @@ class Gateway:
         }
 
     async def _sweep(self) -> None:
-        """End sessions whose token was revoked or expired, or whose principal is gone."""
+        """End sessions whose token was revoked or expired, or that were let in on other terms."""
         tokens, supervision = self._parts.tokens, self._parts.supervision
         while True:
             await asyncio.sleep(_SWEEP_S)
@@ -145,6 +146,21 @@ class Gateway:
                 lambda live: bool(live.token) and not tokens.works(live.token),
                 "its token no longer works",
             )
+            supervision.end_where(self._otherwise_now, "its principal or target was changed")
+
+    def _otherwise_now(self, live: LiveSession) -> bool:
+        """Whether a reload changed who this is, or what and where its target is.
+
+        Other accounts of the target do not matter.
+        """
+        session = live.session
+        target = self._parts.targets.target(session.target.name)
+        return (
+            target is None
+            or self._parts.directory.principal(session.principal.name) != session.principal
+            or target.accounts.get(session.account) != session.target.accounts.get(session.account)
+            or replace(target, accounts={}) != replace(session.target, accounts={})
+        )
 
     async def stop(self) -> None:
         """Drain: no new sessions, running segments end within the limit, then everything closes."""
