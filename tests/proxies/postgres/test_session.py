@@ -341,7 +341,7 @@ async def test_whoever_reads_the_target_never_waits_for_it_to_read() -> None:
         await story.at_target(query("SELECT 1"))
         large = query("SELECT '" + "x" * 900_000 + "'")
         story.from_client.write(large)  # taken up at the boundary, by whoever reads the target
-        while story.session._talk.backlog < len(large):  # noqa: SLF001 - there is no other sign of it
+        while story.session._talk.backlog < len(large):
             await asyncio.sleep(0)
         story.from_target.write(DONE)
         await story.at_client(DONE)
