@@ -56,17 +56,35 @@ class Work:
         self._files = EventFiles(journal)
         self._index_path = state / "index.db"
         self._filler = self._open_index()
+        self._indexed = self._filler.index_n
+        self._index_hurt = False
 
     @property
     def index_n(self) -> int:
         """Events in the index."""
-        return self._filler.index_n
+        if not self._index_hurt:
+            self._indexed = self._filler.index_n
+        return self._indexed
 
     def index(self, limit: int = SLICE_EVENTS) -> int:
-        """Index one slice of what is archived; returns how many events."""
-        begin = self._filler.index_n
-        end = min(self.archivist.size, begin + limit)
-        return self._filler.add(self._files.events(begin, end)) if begin < end else 0
+        """Index one slice of what is archived; returns how many events.
+
+        A damaged index is left alone from then on: it is no evidence, and archiving goes on. It
+        is not replaced here, because readers have it open.
+        """
+        if self._index_hurt:
+            return 0
+        try:
+            begin = self._filler.index_n
+            end = min(self.archivist.size, begin + limit)
+            return self._filler.add(self._files.events(begin, end)) if begin < end else 0
+        except (apsw.CorruptError, apsw.SQLError) as error:
+            self._index_hurt = True
+            sys.stderr.write(
+                f"archivist: index.db is damaged ({error}); nothing is indexed until the gateway"
+                " is stopped and gatekeep audit rebuild-index was run\n"
+            )
+            return 0
 
     def finish(self) -> None:
         """Take the rest, sign a last checkpoint, index what can be, close."""
@@ -194,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether nothing is wrong with the evidence: no room, somebody before us, a hurt index."""
+    """Whether nothing is wrong with the evidence: no room, or somebody before us."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return isinstance(error, JournalUnavailable | apsw.Error)
