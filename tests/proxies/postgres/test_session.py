@@ -350,3 +350,20 @@ async def test_whoever_reads_the_target_never_waits_for_it_to_read() -> None:
         rows = message(b"T", b"\0\0") + message(b"D", struct.pack("!HI", 1, 9_000) + b"y" * 9_000) * 9
         story.from_target.write(rows)
         await story.at_client(rows)
+
+
+async def test_a_storm_of_notifications_waits_for_the_disk() -> None:
+    """One statement elsewhere makes any number of them: what is not durable yet stays bounded."""
+    journal = FakeJournal(auto=False)
+    async with Story(journal) as story, asyncio.timeout(10):
+        note = message(b"A", b"\0\0\0\1x\0y\0")
+        sent = 100_000
+        story.from_target.write(note * sent)
+        while len(journal.events) < 256:
+            await asyncio.sleep(0)
+        for _ in range(2_000):
+            await asyncio.sleep(0)
+        assert len(journal.events) < sent / 2
+        journal.synced.set()
+        await story.at_client(note * sent)
+        assert len(journal.events) == sent

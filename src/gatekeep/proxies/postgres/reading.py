@@ -29,6 +29,22 @@ _FIRST_USER_OID: Final = 16_384
 UNKNOWN_VECTOR: Final = SessionVector(standard_conforming_strings="unknown")
 
 
+OPAQUE: Final = (
+    SqlFacts(
+        SqlClass.OPAQUE,
+        "EXECUTE",
+        redacted="",
+        template="",
+        tables_complete=False,
+        functions_complete=False,
+        columns_complete=False,
+        unproven="a statement made where it was not seen",
+        vector_safe=False,
+    ),
+)
+"""What is known of a text that was never seen, or cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one text means: facts shared by all texts of its shape, and its own redacted text."""

@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts, TransactionVerb
+from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, TransactionVerb
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import SessionVector
@@ -24,14 +24,14 @@ from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.clearance import TOO_LARGE, Answer, Clearance
 from gatekeep.gate.evidence import of_counters, session_fragment
 from gatekeep.gate.permit import Permit, Refusal
-from gatekeep.gate.ports import Journal
+from gatekeep.gate.ports import Journal, PendingReceipt
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.pump import WireEnd
-from gatekeep.proxies.postgres.reading import Reading, Scope, StatementReader
+from gatekeep.proxies.postgres.reading import OPAQUE, Reading, Scope, StatementReader
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
@@ -39,6 +39,7 @@ _log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 10.0
 _BACKLOG_BYTES: Final = 1 << 20
+_NOTES_UNWAITED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class PostgresSession:
         self._target_broken = False
         self._over = asyncio.Event()
         self._answered: asyncio.Future[None] | None = None
+        self._notifications = 0  # recorded since one was waited for
+        self._last_note: PendingReceipt | None = None
 
     def end(self, reason: str) -> None:
         """End the session from outside, once what runs has ended."""
@@ -281,15 +284,16 @@ class PostgresSession:
                 await self._boundary()
             if self._target_broken or (self._reason and not self._open):
                 return
-            if self._client.congested:
-                await self._client.drain()
+            if self._client.congested or self._notifications > _NOTES_UNWAITED:
+                await self._keep_pace()
 
     def _attend(self, turn: talk.TargetTurn) -> None:
         """The rare turns of a target."""
         if isinstance(turn, talk.ToTarget):
             self._target.write(turn.data)
         elif isinstance(turn, talk.Notification):
-            self._note(
+            self._notifications += 1
+            self._last_note = self._note(
                 EventKind.NOTIFICATION_RECEIVED,
                 {"channel": turn.channel, "length": turn.length, "sha256": turn.sha256},
             )
@@ -350,12 +354,22 @@ class PostgresSession:
             )
         self._open.clear()
 
-    def _note(self, kind: EventKind, payload: dict[str, object], counters: bytes = b"") -> None:
+    async def _keep_pace(self) -> None:
+        """Wait for the client, and for the disk: one statement can make a million notifications."""
+        await self._client.drain()
+        if self._last_note is not None and self._notifications > _NOTES_UNWAITED:
+            self._notifications = 0
+            await self._last_note.durable()
+
+    def _note(
+        self, kind: EventKind, payload: dict[str, object], counters: bytes = b""
+    ) -> PendingReceipt | None:
         """Record a fact of this session's end or surroundings, if it still can be recorded."""
         with contextlib.suppress(JournalUnavailable):
-            self._rooms.journal.append(
+            return self._rooms.journal.append(
                 self._live.events, kind, orjson.dumps(payload), counters=counters
             )
+        return None
 
 
 def _runs_unknown_code(action: SqlAction) -> bool:
@@ -377,17 +391,3 @@ RELEASED_TO_PROBE: Final = talk.Released(probe_after=True)
 
 NO_TAGS: Final[frozenset[str]] = frozenset()
 LARGE: Final = frozenset({TOO_LARGE})
-
-OPAQUE: Final = (
-    SqlFacts(
-        SqlClass.OPAQUE,
-        "EXECUTE",
-        redacted="",
-        template="",
-        tables_complete=False,
-        functions_complete=False,
-        columns_complete=False,
-        unproven="a statement made where it was not seen",
-        vector_safe=False,
-    ),
-)
