@@ -43,3 +43,13 @@ def test_the_client_sees_its_own_application_name() -> None:
     )  # fmt: skip
     request = StartupRequest("alice", "", "orders", "", application_name="psql")
     assert opening._parameters(link, request) == {"application_name": "psql", "TimeZone": "UTC"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("app.password", "hunter2"), ("app.url", "postgres://app:hunter2@db/x")]
+)
+def test_a_secret_in_a_start_up_setting_is_not_recorded(name: str, value: str) -> None:
+    """What goes for statements goes for settings."""
+    action = opening._as_set(name, value)
+    assert action.redacted == action.facts[0].redacted == f"SET {name} TO ***"
+    assert "hunter2" not in action.facts[0].template

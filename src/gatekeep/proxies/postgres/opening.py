@@ -35,6 +35,7 @@ from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.cancel import CancelKey
 from gatekeep.protocols.postgres.startup import StartupRequest, target_startup
+from gatekeep.protocols.sql.digest import looks_secret
 from gatekeep.proxies.postgres.front import Arrival, greet, refuse
 from gatekeep.proxies.postgres.keys import CancelKeys, CancelSession
 from gatekeep.proxies.postgres.session import PostgresSession, Rooms
@@ -351,7 +352,7 @@ def _as_set(name: str, value: str) -> SqlAction:
     facts = SqlFacts(
         SqlClass.SESSION,
         "SET",
-        redacted=messages.printable(text),
+        redacted=messages.printable(f"SET {name} TO ***" if looks_secret(text) else text),
         template=f"SET {name} TO $1:text",
         settings=frozenset({name}),
         roles=frozenset({value} if name in _ROLE_SETTINGS else ()),
