@@ -367,3 +367,14 @@ async def test_a_storm_of_notifications_waits_for_the_disk() -> None:
         journal.synced.set()
         await story.at_client(note * sent)
         assert len(journal.events) == sent
+
+
+async def test_schema_changes_that_were_never_answered_void_the_catalogue() -> None:
+    """They may have taken effect on a target that vanished before it could say so."""
+    async with Story() as story:
+        story.from_client.write(query("CREATE TABLE x (a int)"))
+        await story.at_target(query("CREATE TABLE x (a int)"))
+        assert story.desk.touched == 0
+        story.from_target.close()
+        await asyncio.wait_for(asyncio.shield(story.running), 5)
+        assert story.desk.touched == 1

@@ -122,6 +122,8 @@ class PostgresSession:
             await asyncio.gather(from_client, from_target, return_exceptions=True)
             self._say_farewell()
             self._close_open_actions()
+            if self._schema_changed:  # what was forwarded may have taken effect unseen
+                self._rooms.reader.schema_changed(self._live.session)
         return self._reason
 
     async def _pump(self, move: Callable[[], Coroutine[None, None, None]]) -> None:
