@@ -113,6 +113,8 @@ class Cutter:
 
     def cut(self) -> Cut | None:
         """The next whole segment, or None while it is incomplete. Raises ClientFault."""
+        if self._skip:
+            return None  # an answer to half a message would meet a client that still sends
         buffer, size, at = self._buffer, len(self._buffer), self._at
         types = self._types
         while size - at >= HEADER.size:
@@ -121,7 +123,7 @@ class Cutter:
                 self._at = at
                 if types and kind in _ALONE:
                     return self._taken("cut", at)
-                if not self._odd(kind, length):
+                if not self._odd(kind, length) or self._skip:
                     return None
                 buffer, size, at = self._buffer, len(self._buffer), self._at
                 continue
