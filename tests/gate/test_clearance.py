@@ -273,7 +273,7 @@ async def test_what_was_recorded_and_not_forwarded_is_closed_as_skipped() -> Non
     await story.clear(builders.action("SELECT 1"))
     assert story.journal.kinds() == ["action.released", "action.finished"]
     assert story.journal.events[1].payload["outcome"] == "skipped"
-    assert story.journal.events[1].counters == {"of": 0}
+    assert story.journal.events[1].counters == {"of": 0, "outcome": "skipped"}
 
 
 async def test_a_client_that_leaves_while_waiting_leaves_nothing_open() -> None:
@@ -297,5 +297,5 @@ async def test_an_outcome_names_the_event_it_ends() -> None:
     )
     event = story.journal.events[-1]
     assert event.kind == "action.finished"
-    assert (event.counters, event.payload["of"]) == ({"of": 0}, 0)
+    assert (event.counters, event.payload["of"]) == ({"of": 0, "outcome": "failed"}, 0)
     assert (event.payload["sqlstate"], event.payload["outcome"]) == ("22012", "failed")

@@ -21,7 +21,8 @@ from gatekeep.domain.sessions import session_code
 from gatekeep.journal.query import parse_query
 from gatekeep.journal.reading import EventFiles
 from gatekeep.journal.unsealing import Unsealer
-from gatekeep.stores.sqlite.index import SearchIndex, has_words, open_index, words_of
+from gatekeep.stores.sqlite.database import open_database
+from gatekeep.stores.sqlite.index import MIGRATIONS, SearchIndex, has_words, open_index, words_of
 from gatekeep.stores.sqlite.indexing import IndexFiller, rebuild_index
 from gatekeep.stores.sqlite.reading import EventBooks
 
@@ -212,6 +213,55 @@ def test_slices_of_any_size_give_the_same_index(builder: SpoolBuilder, tmp_path:
     index = SearchIndex(connection)
     assert len(found(index, "outcome:done table:customers")) == 300
     assert len(found(index, "customers 150")) > 0
+    index.close()
+
+
+def test_the_short_way_finds_what_parsing_finds(builder: SpoolBuilder, tmp_path: Path) -> None:
+    """Outcomes that say their word in the envelope, escaped texts, and words cut as ever."""
+    session = builder.session(9)
+    builder.append(session, "session.opened", opened_payload())
+    texts = ["select 'zebra\\t\"quagga\"' from t where a=7", "select über(1),\n okapi", "select 1"]
+    for text in [*texts, *texts]:
+        payload = released_payload(text, "select ?", tables=("public.zoo",))
+        n = builder.append(session, "action.released", payload)
+        builder.append(
+            session, "action.finished", {"of": n, "outcome": "failed"},
+            counters={"of": n, "outcome": "failed"},
+        )
+    builder.commit()
+    sizes = {"whole.db": builder.n, "single.db": 1, "odd.db": 37}
+    for name, size in sizes.items():
+        connection = open_index(tmp_path / name, bytes(32))
+        filler = IndexFiller(connection, Unsealer(builder.ring, builder.keys))
+        files = EventFiles(builder.journal)
+        while filler.index_n < builder.n:
+            filler.add(files.events(filler.index_n, min(builder.n, filler.index_n + size)))
+        files.close()
+        index = SearchIndex(connection)
+        assert len(found(index, "table:zoo outcome:failed")) == 6
+        assert found(index, "outcome:failed table:zoo") == found(index, "table:zoo")
+        for word in ("zebra", "quagga", "über", "okapi", "7"):
+            assert n in found(index, f"{word} table:zoo")
+        assert found(index, "giraffe") == []
+        assert len(found(index, "outcome:done")) == 300
+        index.close()
+
+
+def test_an_index_of_before_is_made_anew(builder: SpoolBuilder, tmp_path: Path) -> None:
+    """A file with one row for each event, as older versions wrote it, is emptied and filled again."""
+    path = tmp_path / "old.db"
+    old = open_database(path, bytes(32), MIGRATIONS[:1])
+    old.execute("INSERT INTO event VALUES(5, 5, 1, 1, 1, NULL, NULL)")
+    old.execute("INSERT INTO words(rowid, text) VALUES(5, 'stale')")
+    old.execute("UPDATE progress SET index_n = 400")
+    old.close()
+    connection = open_index(path, bytes(32))
+    filler = IndexFiller(connection, Unsealer(builder.ring, builder.keys))
+    assert filler.index_n == 0
+    filler.add(EventFiles(builder.journal).events(0, builder.n))
+    index = SearchIndex(connection)
+    assert len(found(index, "outcome:done")) == 300
+    assert found(index, "stale") == []
     index.close()
 
 

@@ -21,7 +21,7 @@ from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
-from gatekeep.gate.evidence import EvidenceWriter, of_counters, outcome_payload
+from gatekeep.gate.evidence import EvidenceWriter, outcome_counters, outcome_payload
 from gatekeep.gate.permit import Permit, Refusal
 from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
@@ -164,7 +164,7 @@ class Clearance:
             live.events,
             EventKind.ACTION_FINISHED,
             outcome_payload(of, outcome, duration_us),
-            counters=of_counters(of),
+            counters=outcome_counters(of, outcome),
         )
         self.tally.finished += 1
 
@@ -226,7 +226,7 @@ class Clearance:
                     live.events,
                     EventKind.ACTION_FINISHED,
                     outcome_payload(pending.n, skipped, 0),
-                    counters=of_counters(pending.n),
+                    counters=outcome_counters(pending.n, skipped),
                 )
             except JournalUnavailable:
                 return

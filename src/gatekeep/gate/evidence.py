@@ -91,7 +91,7 @@ def outcome_payload(of: int, outcome: Outcome, duration_us: int) -> bytes:
             duration_us,
             failure,
             of,
-            outcome.kind.value.encode(),
+            outcome.kind.encode(),
             outcome.rows,
             outcome.status.encode(),
             orjson.dumps(outcome.tag),
@@ -102,6 +102,11 @@ def outcome_payload(of: int, outcome: Outcome, duration_us: int) -> bytes:
 def of_counters(of: int) -> bytes:
     """The envelope's `r` of an event that belongs to an earlier one."""
     return b'{"of":%d}' % of
+
+
+def outcome_counters(of: int, outcome: Outcome) -> bytes:
+    """The envelope's `r` of `action.finished`: the outcome's word can be indexed unopened."""
+    return b'{"of":%d,"outcome":"%b"}' % (of, outcome.kind.encode())
 
 
 def _encode_facts(facts: tuple[SqlFacts, ...]) -> bytes:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import struct
 import time
+from binascii import hexlify
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +20,7 @@ from gatekeep.domain.checkpoints import Checkpoint
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.journal.checkpoint import CheckpointSigner, parse_checkpoint
 from gatekeep.journal.encoding import RECORD_HEADER_BYTES, parse_leaf
+from gatekeep.journal.recent import Event, RecentEvents
 from gatekeep.journal.spool import (
     AckedCursor,
     Batch,
@@ -49,7 +51,6 @@ _MAX_NOTE: Final = 4096
 
 _LENGTHS = struct.Struct(">III")
 _SEAL_END: Final = b'"ct":"%b","len":%d}}'
-_PLACE: Final = b'"n":%d,"o":"%b"'
 _BUNDLE_PARTS: Final = 2 * TILE_WIDTH  # a length and a leaf, or lengths and a payload, an event
 
 KeepSessionKey = Callable[[str, bytes], None]
@@ -82,7 +83,8 @@ class Archivist:
         self._log = journal / LOG_DIR
         self._signer = signer
         self._keep_session_key = keep_session_key
-        self._origin = signer.origin.encode()
+        self._origin_member = b',"o":"%b"' % signer.origin.encode()
+        self._recent = RecentEvents()
         self._staged = StagedFiles(self._log)
         self._synced = (-1, -1)
         self._leaves: list[bytes] = []
@@ -130,6 +132,13 @@ class Archivist:
                 raise EvidenceBroken("the acked cursor points into a batch", cause=self._where())
         return self._tree.size - begun
 
+    def recent(self, first: int, limit: int) -> list[Event]:
+        """Events from `first` on, as they were taken, while they are still at hand; else none.
+
+        For whoever indexes right after: nothing needs to be read again. Asked in rising order.
+        """
+        return self._recent.take(first, limit)
+
     def sync_cursor(self) -> None:
         """Make the acked cursor durable (called each 100 ms), if it moved."""
         acked = self._cursor.read()
@@ -169,8 +178,9 @@ class Archivist:
     def _take(self, batch: Batch, end_n: int) -> None:
         """Check the records of a batch that are not in the tree yet, below `end_n`; add them."""
         body, n, offset = batch.body, batch.first_n, 0
-        known, end, origin = self._tree.size, len(batch.body), self._origin
+        known, end, origin = self._tree.size, len(batch.body), self._origin_member
         leaves, sealed, hashes = self._leaves, self._sealed, []
+        recent = self._recent.begin(len(body))
         while offset < end and n < end_n:
             leaf_length, sealed_length, extra_length = _LENGTHS.unpack_from(body, offset)
             first = offset + RECORD_HEADER_BYTES
@@ -180,21 +190,23 @@ class Archivist:
             if n >= known:
                 leaf = body[first:second]
                 ciphertext = body[second:third]
-                ending = _SEAL_END % (sha256(ciphertext).hexdigest().encode(), sealed_length)
-                if not leaf.endswith(ending) or _PLACE % (n, origin) not in leaf:
+                if (
+                    not leaf.endswith(
+                        _SEAL_END % (hexlify(sha256(ciphertext).digest()), sealed_length)
+                    )
+                    or b'"n":%d%b' % (n, origin) not in leaf
+                ):
                     raise EvidenceBroken(
                         f"event {n} is not what its place or its hash says", cause=self._where()
                     )
                 hashes.append(sha256(b"\0" + leaf).digest())
                 # a leaf is below 64 KiB, so the last two bytes of its length are the bundle's u16
-                leaves.append(body[offset + 2 : offset + 4])
-                leaves.append(leaf)
-                sealed.append(body[offset + 4 : first])
-                sealed.append(ciphertext)
-                if extra_length:
-                    extra = body[third:following]
+                leaves += (body[offset + 2 : offset + 4], leaf)
+                extra = body[third:following]
+                sealed += (body[offset + 4 : first], ciphertext + extra)
+                recent.append((n, leaf, ciphertext, extra))
+                if extra:
                     self._keep_session_key(parse_leaf(leaf)["s"], extra)
-                    sealed[-1] += extra
             offset = following
             n += 1
         self._grow(hashes)

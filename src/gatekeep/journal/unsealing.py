@@ -54,6 +54,10 @@ class Unsealer:
             n, associated_data(envelope["o"], n, envelope["k"]), ciphertext, envelope["y"]["com"]
         )
 
+    def sealer(self, session: str) -> SessionSealer | None:
+        """What opens this session's events, if it was needed before and is still at hand."""
+        return self._sessions.get(session)
+
     def peek(
         self, envelope: Mapping[str, Any], ciphertext: bytes, extra: bytes = b""
     ) -> bytes | None:

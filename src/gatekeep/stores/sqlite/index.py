@@ -1,14 +1,16 @@
 """`index.db`: finds events by key, time and word. Derived from the journal; never evidence.
 
 Events are indexed by block of 256 (the journal's bundles): a posting says that a term occurs in
-a block, the full text knows the words of a block, and small rows say which event it was. That is
-some hundred times fewer entries than one for each event, and newest-first paging stays cheap.
+a block, the full text knows the words of a block, and the block's own row says, packed, which
+event it was. That is some hundred times fewer entries than one for each event, and newest-first
+paging stays cheap.
 Statement text itself is not kept here, only its words; whoever asks reads the event and compares.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,10 @@ BLOCK_SHIFT: Final = 8
 BLOCK_WIDTH: Final = 1 << BLOCK_SHIFT
 TERM_CHARACTERS: Final = 400
 CLOCK_STEP_US: Final = 86_400_000_000
+ROW: Final = struct.Struct("<BqIIIIq")
+"""An event or action in its block: place in the block, µs UTC, kind, shape, session, outcome (term,
+0 while there is none), index of the outcome less its own (0 while there is none). By place."""
+
 _LAST: Final = "\U0010ffff"
 _WORD: Final = re.compile(r"\w+\*?")
 
@@ -51,6 +57,21 @@ MIGRATIONS: Final = (
       text, content='', columnsize=0, detail=none,
       tokenize="unicode61 remove_diacritics 0 tokenchars '_'"
     );
+    """,
+    # rows packed by block: made anew from the journal, as it always may be
+    """
+    UPDATE progress SET index_n = 0;
+    DROP TABLE event;
+    DROP TABLE block;
+    DELETE FROM posting;
+    DELETE FROM shape;
+    DELETE FROM session;
+    DELETE FROM term;
+    INSERT INTO words(words) VALUES('delete-all');
+    CREATE TABLE block(
+      block INTEGER PRIMARY KEY, first_t INTEGER NOT NULL, last_t INTEGER NOT NULL,
+      rows BLOB NOT NULL
+    ) STRICT;
     """,
 )
 
@@ -112,15 +133,16 @@ class SearchIndex:
         before = query.before_n if query.before_n is not None else self.index_n()
         matcher = _Matcher(self._db, groups, self._term_ids("kind", "action.finished"))
         for block in self._blocks(groups, words_of(query.text), query, (before - 1) >> BLOCK_SHIFT):
-            rows = fetch(
-                self._db,
-                "SELECT n, t, kind, shape, session, outcome, outcome_n FROM event"
-                " WHERE n >= ? AND n < ? ORDER BY n DESC",
-                (block << BLOCK_SHIFT, min(before, (block + 1) << BLOCK_SHIFT)),
-            )
-            for row in rows:
-                if _in_time(row[1], query) and matcher.matches(row):
-                    yield Hit(row[0], row[6])
+            base = block << BLOCK_SHIFT
+            for row in self._rows_of(block):
+                n = base + row[0]
+                if n < before and _in_time(row[1], query) and matcher.matches(row):
+                    yield Hit(n, n + row[6] if row[6] else None)
+
+    def _rows_of(self, block: int) -> list[tuple[int, ...]]:
+        """A block's rows, newest first."""
+        packed = fetch(self._db, "SELECT rows FROM block WHERE block = ?", (block,))
+        return list(ROW.iter_unpack(packed[0][0]))[::-1] if packed else []
 
     def _term_ids(self, key: str, value: str) -> frozenset[int]:
         value = value[:TERM_CHARACTERS]
@@ -209,13 +231,13 @@ class _Matcher:
         self._all = (1 << len(groups)) - 1
         self._known: dict[tuple[str, int], int] = {}
 
-    def matches(self, row: tuple[Any, ...]) -> bool:
-        """`row` is (n, t, kind, shape, session, outcome, outcome_n)."""
+    def matches(self, row: tuple[int, ...]) -> bool:
+        """`row` is as in ROW."""
         if not self._groups:
             return True
         mask = self._mask_of("shape", row[3]) | self._mask_of("session", row[4])
         if mask != self._all:
-            own = {row[2], row[5]} | (self._finished if row[6] is not None else frozenset())
+            own = {row[2], row[5]} | (self._finished if row[6] else frozenset())
             mask |= self._mask(own)
         return mask == self._all
 

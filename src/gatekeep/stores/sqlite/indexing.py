@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gatekeep.domain.sessions import session_code
 from gatekeep.errors import EvidenceBroken
-from gatekeep.journal.reading import EventFiles, Held
+from gatekeep.journal.reading import EventFiles
+from gatekeep.journal.recent import Event
+from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
 from gatekeep.journal.unsealing import Unsealer
-from gatekeep.stores.sqlite.index import BLOCK_SHIFT, TERM_CHARACTERS, fetch, open_index
+from gatekeep.stores.sqlite.index import BLOCK_SHIFT, ROW, TERM_CHARACTERS, fetch, open_index
+from gatekeep.stores.sqlite.terms import TEXT, search_pairs, text_of
 
 SLICE_EVENTS: Final = 8192
 _CACHED: Final = 50_000
@@ -25,119 +30,214 @@ _TEXT_CHARACTERS: Final = 65_536
 _ENDED: Final = frozenset({"action.finished", "action.unknown"})
 _ACTIONS: Final = frozenset({"action.released", "action.refused"})
 _MODE: Final = b'"mode":"'
-_TEXT: Final = b',"text":"'
+_KIND: Final = b',"k":"'
+_RELEASED: Final = b'action.released"'
+_FINISHED: Final = b'action.finished"'
+_OF: Final = b',"r":{"of":'
+_SESSION: Final = b',"s":"'
+_SESSION_CHARACTERS: Final = 32
+_TIME: Final = b'","t":'
 
 
 class _Block:
-    """What one slice adds to one block."""
+    """What one slice adds to one block. `rows` are as in ROW, the first value the event's index."""
 
-    __slots__ = ("first_n", "first_t", "last_t", "sessions", "shapes", "terms", "texts")
+    __slots__ = ("first_n", "first_t", "last_t", "rows", "terms", "words")
 
     def __init__(self, n: int, t: int) -> None:
         self.first_n = n
         self.first_t = t
         self.last_t = t
+        self.rows: list[list[int]] = []
         self.terms: set[int] = set()
-        self.shapes: set[int] = set()
-        self.sessions: set[int] = set()
-        self.texts: set[str] = set()
+        self.words: set[bytes] = set()
+
+
+class _Known(NamedTuple):
+    """A session that was met before: its row, what opens its events, and its log's origin."""
+
+    row: int
+    sealer: SessionSealer
+    origin: bytes
 
 
 class IndexFiller:
-    """Adds events in order. `index_n` is the first event that is not in the index."""
+    """Adds events in order. `index_n` is the first event that is not in the index.
+
+    Actions of known sessions and shapes, and their outcomes, take a short way (`_released`,
+    `_finished`): single members are cut out of the leaf and payload, which are ours and canonical.
+    A quote inside a JSON string is always escaped, so `,"k":"` can only begin a member. All else,
+    and whatever looks unusual, is parsed (`_parse`).
+    """
 
     def __init__(self, connection: apsw.Connection, unsealer: Unsealer) -> None:
         self._db = connection
         self._unsealer = unsealer
         self._terms: dict[tuple[str, str], int] = {}
-        self._shapes: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+        self._shapes: OrderedDict[bytes, int] = OrderedDict()
         self._sessions: OrderedDict[str, int] = OrderedDict()
+        self._known: dict[bytes, _Known] = {}
         self._terms_of_shape: dict[int, list[int]] = {}
         self._terms_of_session: dict[int, list[int]] = {}
+        self._outcomes: dict[bytes, int] = {}
         self._blocks: dict[int, _Block] = {}
-        self._rows: dict[int, list[Any]] = {}
-        self._late: list[tuple[int, int, int]] = []
+        self._rows: dict[int, list[int]] = {}
+        self._late: dict[int, list[tuple[int, int, int]]] = {}
         self.index_n = int(fetch(connection, "SELECT index_n FROM progress")[0][0])
+        with connection:
+            self._released_term = self._term("kind", "action.released")
+            self._ended_term = self._term("kind", "action.finished")
 
-    def add(self, events: Iterable[Held]) -> int:
+    def add(self, events: Iterable[Event]) -> int:
         """Index these events (which must go on at `index_n`) in one transaction; returns how many."""
         begun = self.index_n
         with self._db:
-            for held in events:
-                self._one(held)
-                self.index_n = held.n + 1
+            self._take(events)
             self._flush()
         return self.index_n - begun
 
-    def _one(self, held: Held) -> None:
-        envelope = orjson.loads(held.leaf)
-        if envelope["n"] != self.index_n or envelope["n"] != held.n:
-            raise EvidenceBroken(f"event {held.n} is not in its place")
+    def _take(self, events: Iterable[Event]) -> None:
+        expected = self.index_n
+        for n, leaf, ciphertext, extra in events:
+            if n != expected:
+                raise EvidenceBroken(f"event {n} is not in its place")
+            at = leaf.find(_KIND) + len(_KIND)
+            if leaf.startswith(_FINISHED, at):
+                short = self._finished(n, leaf, at)
+            elif leaf.startswith(_RELEASED, at) and not extra:
+                short = self._released(n, leaf, at, ciphertext)
+            else:
+                short = False
+            if not short:
+                self._parse(n, leaf, ciphertext, extra)
+            expected = self.index_n = n + 1
+
+    def _finished(self, n: int, leaf: bytes, at: int) -> bool:
+        """Join an outcome that says its word in the envelope: nothing is opened."""
+        if leaf.find(b',"n":%d,"o":' % n, at) < 0:
+            return False
+        begin = leaf.find(_OF, at) + len(_OF)
+        if begin < len(_OF):
+            return False
+        of, _, rest = leaf[begin : leaf.find(b"}", begin)].partition(b',"outcome":"')
+        outcome = self._outcomes.get(rest)
+        if outcome is None:
+            if not rest.endswith(b'"') or b"\\" in rest:
+                return False
+            outcome = self._outcomes[rest] = self._term("outcome", rest[:-1].decode())
+        row = self._rows.get(int(of))
+        if row is None:
+            return False
+        row[5] = outcome
+        row[6] = n - row[0]
+        return True
+
+    def _released(self, n: int, leaf: bytes, at: int, ciphertext: bytes) -> bool:
+        """An action whose session and shape are known."""
+        first = leaf.find(_SESSION, at) + len(_SESSION)
+        end = first + _SESSION_CHARACTERS
+        known = self._known.get(leaf[first:end])
+        if known is None or not leaf.startswith(_TIME, end):
+            return False
+        end += len(_TIME)
+        t = int(leaf[end : leaf.find(b",", end)])
         try:
-            payload = self._unsealer.peek(envelope, held.ciphertext, held.extra)
+            plain = AESGCM(known.sealer.event_key(n)).decrypt(
+                ciphertext[:NONCE_BYTES],
+                ciphertext[NONCE_BYTES:],
+                b"%b|%d|action.released" % (known.origin, n),
+            )
+        except InvalidTag:
+            return False
+        cut = plain.find(_MODE, SALT_BYTES)
+        shape = self._shapes.get(plain[SALT_BYTES:cut])
+        text = plain.rfind(TEXT, cut) + len(TEXT)
+        if shape is None or text < len(TEXT) or not plain.endswith(b'"}'):
+            return False
+        words = plain[text:-2]
+        if b"\\" in words or len(words) > _TEXT_CHARACTERS:
+            return False
+        block = self._blocks.get(n >> BLOCK_SHIFT) or self._block(n, t)
+        row = self._rows[n] = [n, t, self._released_term, shape, known.row, 0, 0]
+        block.rows.append(row)
+        block.words.update(words.split())
+        return True
+
+    def _block(self, n: int, t: int) -> _Block:
+        number = n >> BLOCK_SHIFT
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._blocks[number] = _Block(n, t)
+        return block
+
+    def _parse(self, n: int, leaf: bytes, ciphertext: bytes, extra: bytes) -> None:
+        """Any event, by parsing all of it."""
+        envelope = orjson.loads(leaf)
+        if envelope["n"] != n:
+            raise EvidenceBroken(f"event {n} is not in its place")
+        try:
+            payload = self._unsealer.peek(envelope, ciphertext, extra)
         except EvidenceBroken:
             payload = None  # an event that does not open is still there; verify names it
         kind = envelope["k"]
         if kind in _ENDED:
-            self._outcome(held.n, kind, envelope, payload)
+            self._outcome(n, kind, envelope, payload)
         else:
-            self._event(held.n, kind, envelope, payload or b"{}")
+            self._event(n, kind, envelope, payload or b"{}")
 
     def _event(self, n: int, kind: str, envelope: Mapping[str, Any], payload: bytes) -> None:
-        t = envelope["t"]
         cut = payload.find(_MODE) if kind in _ACTIONS else -1
         session = self._sessions.get(envelope["s"])
-        shape = self._shapes.get((kind, payload[:cut])) if cut > 0 else None
-        text = _text_of(payload) if cut > 0 else ""
+        key = payload[: cut if cut > 0 else len(payload)]
+        if kind != "action.released":
+            key = kind.encode() + key
+        shape = self._shapes.get(key)
+        text = text_of(payload) if cut > 0 else ""
         if session is None or shape is None:
             parsed = orjson.loads(payload)
             text = str(parsed.get("text", ""))
             if session is None:
                 session = self._session(envelope, parsed)
             if shape is None:
-                shape = self._shape((kind, payload[:cut] if cut > 0 else payload), envelope, parsed)
-        number = n >> BLOCK_SHIFT
-        block = self._blocks.get(number)
-        if block is None:
-            block = self._blocks[number] = _Block(n, t)
-        elif t > block.last_t:
-            block.last_t = t
-        elif t < block.first_t:
-            block.first_t = t
-        kind_term = self._term("kind", kind)
-        block.terms.add(kind_term)
-        block.shapes.add(shape)
-        block.sessions.add(session)
-        if text:
-            block.texts.add(text[:_TEXT_CHARACTERS])
-        self._rows[n] = [n, t, kind_term, shape, session, None, None]
+                shape = self._shape(key, envelope, parsed)
+        self._remember(envelope, session)
+        block = self._block(n, envelope["t"])
+        row = self._rows[n] = [n, envelope["t"], self._term("kind", kind), shape, session, 0, 0]
+        block.rows.append(row)
+        block.words.update(text[:_TEXT_CHARACTERS].encode().split())
+
+    def _remember(self, envelope: Mapping[str, Any], row: int) -> None:
+        """From now on this session's actions may take the short way."""
+        session_id = envelope["s"]
+        sealer = self._unsealer.sealer(session_id)
+        if sealer is not None and len(session_id) == _SESSION_CHARACTERS and session_id.isalnum():
+            if len(self._known) >= _CACHED:
+                self._known.clear()
+            self._known[session_id.encode()] = _Known(row, sealer, envelope["o"].encode())
 
     def _outcome(
         self, n: int, kind: str, envelope: Mapping[str, Any], payload: bytes | None
     ) -> None:
         """Join what became of an action to the action's row."""
-        of = envelope.get("r", {}).get("of")
+        said = envelope.get("r", {})
+        of = said.get("of")
         if not isinstance(of, int) or not 0 <= of < n:
             self._event(n, kind, envelope, payload or b"{}")
             return
-        word = "unknown"
-        if kind == "action.finished" and payload is not None:
-            # the member is ours and its value one of a few words: no need to parse the rest
-            at = payload.find(b'"outcome":"')
-            word = payload[at + 11 : payload.find(b'"', at + 11)].decode() if at >= 0 else word
+        word = said.get("outcome")
+        if kind != "action.finished":
+            word = "unknown"
+        elif not isinstance(word, str):
+            word = str(orjson.loads(payload).get("outcome", "unknown")) if payload else "unknown"
         outcome, ended = self._term("outcome", word), self._term("kind", kind)
         row = self._rows.get(of)
         if row is not None:
-            row[5], row[6] = outcome, n
-            self._blocks[of >> BLOCK_SHIFT].terms.update((outcome, ended))
+            row[5], row[6] = outcome, n - of
+            self._blocks[of >> BLOCK_SHIFT].terms.add(ended)
         else:
-            self._late.append((of, outcome, n))
-            block = self._blocks.get(of >> BLOCK_SHIFT)
-            if block is None:
-                rows = [(outcome, of >> BLOCK_SHIFT), (ended, of >> BLOCK_SHIFT)]
-                self._db.executemany("INSERT OR IGNORE INTO posting VALUES(?, ?)", rows)
-            else:
-                block.terms.update((outcome, ended))
+            self._late.setdefault(of >> BLOCK_SHIFT, []).append((of, outcome, n))
+            rows = [(outcome, of >> BLOCK_SHIFT), (ended, of >> BLOCK_SHIFT)]
+            self._db.executemany("INSERT OR IGNORE INTO posting VALUES(?, ?)", rows)
 
     def _term(self, key: str, value: str) -> int:
         known = self._terms.get((key, value))
@@ -182,12 +282,9 @@ class IndexFiller:
         return row_id
 
     def _shape(
-        self, key: tuple[str, bytes], envelope: Mapping[str, Any], payload: Mapping[str, Any]
+        self, key: bytes, envelope: Mapping[str, Any], payload: Mapping[str, Any]
     ) -> int:
-        known = self._shapes.get(key)
-        if known is not None:
-            return known
-        terms = sorted({self._term(*pair) for pair in _pairs(envelope, payload)})
+        terms = sorted({self._term(*pair) for pair in search_pairs(envelope, payload)})
         self._db.execute("INSERT INTO shape(terms) VALUES(?)", (" ".join(map(str, terms)),))
         shape = self._db.last_insert_rowid()
         _keep(self._shapes, key, shape)
@@ -196,36 +293,63 @@ class IndexFiller:
 
     def _flush(self) -> None:
         db = self._db
-        db.executemany("INSERT INTO event VALUES(?, ?, ?, ?, ?, ?, ?)", self._rows.values())
-        db.executemany(
-            "UPDATE event SET outcome = ?2, outcome_n = ?3 WHERE n = ?1", self._late
-        )
+        postings: list[tuple[int, int]] = []
         for number, block in self._blocks.items():
-            terms = block.terms
-            for shape in block.shapes:
-                terms.update(self._terms_of_shape.get(shape) or self._stored("shape", shape))
-            for session in block.sessions:
-                terms.update(self._terms_of_session.get(session) or self._stored("session", session))
-            db.executemany(
-                "INSERT OR IGNORE INTO posting VALUES(?, ?)", [(term, number) for term in terms]
-            )
-            db.execute(
-                "INSERT INTO block VALUES(?1, ?2, ?3) ON CONFLICT(block) DO UPDATE SET"
-                " first_t = min(first_t, ?2), last_t = max(last_t, ?3)",
-                (number, block.first_t, block.last_t),
-            )
-            if block.texts:
+            terms = self._block_terms(block)
+            postings += [(term, number) for term in terms]
+            if block.words:
                 db.execute(
                     "INSERT INTO words(rowid, text) VALUES(?, ?)",
-                    (block.first_n, "\n".join(block.texts)),
+                    (block.first_n, b" ".join(block.words).decode("utf-8", "replace")),
                 )
+        postings.sort()
+        db.executemany("INSERT OR IGNORE INTO posting VALUES(?, ?)", postings)
+        for number in self._blocks.keys() | self._late.keys():
+            self._put_block(number)
         db.execute("UPDATE progress SET index_n = ?", (self.index_n,))
         self._rows = {}
-        self._late = []
+        self._late = {}
         self._blocks = {}
         if len(self._terms_of_shape) > _CACHED or len(self._terms_of_session) > _CACHED:
             self._terms_of_shape.clear()
             self._terms_of_session.clear()
+
+    def _block_terms(self, block: _Block) -> set[int]:
+        """All terms that occur in a block."""
+        terms = block.terms
+        _, times, kinds, shapes, sessions, outcomes, _ = map(set, zip(*block.rows, strict=True))
+        block.first_t, block.last_t = min(times), max(times)
+        terms |= kinds | outcomes
+        if 0 in outcomes:
+            terms.discard(0)
+        if len(outcomes) > (0 in outcomes):
+            terms.add(self._ended_term)
+        for shape in shapes:
+            terms.update(self._terms_of_shape.get(shape) or self._stored("shape", shape))
+        for session in sessions:
+            terms.update(self._terms_of_session.get(session) or self._stored("session", session))
+        return terms
+
+    def _put_block(self, number: int) -> None:
+        """Write a block's rows: those of before, with what was learned late, and the new ones."""
+        block, base = self._blocks.get(number), number << BLOCK_SHIFT
+        old = fetch(
+            self._db, "SELECT first_t, last_t, rows FROM block WHERE block = ?", (number,)
+        ) if number in self._late or (block is not None and block.first_n != base) else []
+        packed = bytearray(old[0][2] if old else b"")
+        for of, outcome, n in self._late.get(number, ()):
+            _set_outcome(packed, of - base, outcome, n - of)
+        pack = ROW.pack
+        times = list(old[0][:2]) if old else []
+        if block is not None:
+            for n, *rest in block.rows:
+                packed += pack(n - base, *rest)
+            times += [block.first_t, block.last_t]
+        if times:
+            self._db.execute(
+                "INSERT OR REPLACE INTO block VALUES(?, ?, ?, ?)",
+                (number, min(times), max(times), bytes(packed)),
+            )
 
     def _stored(self, table: str, row_id: int) -> list[int]:
         rows = fetch(
@@ -254,39 +378,16 @@ def rebuild_index(path: Path, key: bytes, files: EventFiles, unsealer: Unsealer)
         connection.close()
 
 
+def _set_outcome(packed: bytearray, place: int, outcome: int, later: int) -> None:
+    """Set outcome and its index in the row of this place, if there is one."""
+    for offset in range(0, len(packed), ROW.size):
+        if packed[offset] == place:
+            row = ROW.unpack_from(packed, offset)
+            ROW.pack_into(packed, offset, *row[:5], outcome, later)
+            return
+
+
 def _keep(cache: OrderedDict[Any, int], key: Any, value: int) -> None:
     cache[key] = value
     if len(cache) > _CACHED:
         cache.popitem(last=False)
-
-
-def _text_of(payload: bytes) -> str:
-    """The `text` member, which is the last one of an action's payload; empty if it is not."""
-    at = payload.rfind(_TEXT)
-    if at < 0 or not payload.endswith(b'"}'):
-        return str(orjson.loads(payload).get("text", ""))
-    raw = payload[at + len(_TEXT) : -2]
-    if b"\\" in raw:
-        return str(orjson.loads(b'"' + raw + b'"'))
-    return raw.decode()
-
-
-def _pairs(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Search keys of an event, other than those of its session, kind and outcome."""
-    decision = payload.get("decision")
-    ruled = envelope.get("g", {})
-    if isinstance(decision, dict):
-        ruled = {"decision": decision.get("verdict", ""), "rule": decision.get("rule", "")} | ruled
-    pairs = [("decision", ruled.get("decision")), ("rule", ruled.get("rule"))]
-    pairs += [(key, payload.get(key)) for key in ("class", "template", "request", "outcome")]
-    for key, members in (
-        ("tag", ("tags",)), ("table", ("tables_read", "tables_written")),
-    ):
-        for member in members:
-            names = payload.get(member)
-            pairs += [(key, name) for name in names] if isinstance(names, list) else []
-    if not envelope["k"].startswith("action."):
-        pairs += [(key, payload.get(key)) for key in ("principal", "account", "target")]
-    tables = [value for key, value in pairs if key == "table" and isinstance(value, str)]
-    pairs += [("table", name.rpartition(".")[2]) for name in tables]
-    return [(key, value) for key, value in pairs if isinstance(value, str) and value]
