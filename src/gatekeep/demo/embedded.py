@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -107,12 +108,13 @@ class EmbeddedPostgres:
         tail = self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
         raise SettingsError(f"the embedded PostgreSQL did not start: {tail}")
 
-    def stop(self) -> None:
-        """Stop it and wait; a second call does nothing."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop it and wait; a second call does nothing. `at_once` leaves the next start to recover."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(2)  # SIGINT: fast shutdown
+        # PostgreSQL manual, "Shutting Down the Server": SIGINT is fast, SIGQUIT immediate.
+        process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
         try:
             process.wait(_DEADLINE_S)
         except subprocess.TimeoutExpired:
