@@ -101,18 +101,22 @@ class EventBooks:
             self._index.close()
             self._index = None
 
-    def _search_index(self) -> SearchIndex:
+    def _search_index(self) -> SearchIndex | None:
         if self._index is None:
+            if not self._index_path.exists():
+                return None  # never made by a reader: its maker may be replacing it right now
             self._index = SearchIndex(open_index(self._index_path, self._ring.index_db_key()))
         return self._index
 
     def _indexed(self) -> int:
-        return self._search_index().index_n()
+        index = self._search_index()
+        return index.index_n() if index is not None else 0
 
     def _find(self, query: SearchQuery) -> list[StoredEvent]:
         words = words_of(query.text)
         found: list[StoredEvent] = []
-        for hit in self._search_index().hits(query):
+        index = self._search_index()
+        for hit in index.hits(query) if index is not None else ():
             event = self._event(hit.n)
             if event is None or (words and not _says(event, words)):
                 continue
