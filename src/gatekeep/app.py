@@ -127,9 +127,8 @@ class Gateway:
         """
         parts = self._parts
         configuration = load_configuration(self._settings, parts.secrets)
+        parts.directory.check(configuration.principals)
         parts.door.reload_tls()
-        parts.directory.reload(configuration.principals)
-        parts.targets.reload(configuration.targets)
         await self._activate(configuration, principal.name if principal else "signal")
         return {
             "policy": configuration.policy.digest,
@@ -200,14 +199,13 @@ class Gateway:
             ) from error
 
     async def _activate(self, configuration: Configuration, by: str) -> None:
-        """Store, journal, effect: a policy rules only once its activation is durable."""
+        """Store, journal, effect: a configuration rules only once its loading is durable."""
         parts = self._parts
         version = configuration.policy
         known = parts.state.active_policy()
         if known is None or known.digest != version.digest:
             parts.state.activate_policy(version.digest, version.texts, by)
             await outbox.drain(parts.state, parts.journal)
-        parts.desk.activate(version, members_of(configuration.principals))
         payload = orjson.dumps(
             {
                 "by": by,
@@ -218,6 +216,10 @@ class Gateway:
         )
         journal = parts.journal
         await journal.append(journal.system, EventKind.SETTINGS_LOADED, payload).durable()
+        # Nothing below can fail: what was said to be loaded rules from here on, all of it.
+        parts.directory.reload(configuration.principals)
+        parts.targets.reload(configuration.targets)
+        parts.desk.activate(version, members_of(configuration.principals))
 
 
 def serve(settings_file: Path | None = None, ready_file: Path | None = None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from support.postgres_server import PostgresServer
 
-from gatekeep.catalogue.desk import KEPT_NS, RETRY_NS, Catalogues
+from gatekeep.catalogue.desk import KEPT_NS, RETRY_NS, UNSETTLED_NS, Catalogues
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target, TargetKind
@@ -126,4 +126,22 @@ async def test_ddl_under_one_alias_voids_the_others(postgres_server: PostgresSer
     assert await desk.look_up(_session("ro", "shop-ro")) is not None
     desk.invalidate(_session("rw", "shop-rw"))
     assert desk.fresh(_session("ro", "shop-ro")) is None
+    await desk.close()
+
+
+async def test_while_unknown_code_runs_a_view_is_kept_for_a_second_only(
+    postgres_server: PostgresServer,
+) -> None:
+    """A DO that commits on its way cannot hide behind an old view; once it ended all is as before."""
+    clock, door = Hands(), Door(postgres_server.dsn())
+    desk = Catalogues(door, clock)
+    view = await desk.look_up(_session())
+    clock.now += UNSETTLED_NS
+    desk.unsettle(_session("other"))
+    desk.unsettle(_session())
+    assert desk.fresh(_session()) is None
+    desk.settle(_session())
+    assert desk.fresh(_session()) is None
+    desk.settle(_session("other"))
+    assert desk.fresh(_session()) is view
     await desk.close()

@@ -276,6 +276,14 @@ async def test_what_was_recorded_and_not_forwarded_is_closed_as_skipped() -> Non
     assert story.journal.events[1].counters == {"of": 0, "outcome": "skipped"}
 
 
+async def test_only_what_was_released_is_closed_as_skipped() -> None:
+    """When the journal fails behind a refusal, the refused one gets no outcome: it never had a release."""
+    story = Story(by_text(drop=Verdict.DENY), FakeJournal(broken_sync=JournalUnavailable("late")))
+    await story.clear(builders.action("SELECT 1"), builders.action("DROP x"))
+    assert story.journal.kinds() == ["action.released", "action.refused", "action.finished"]
+    assert story.journal.events[2].counters["of"] == 0
+
+
 async def test_a_client_that_leaves_while_waiting_leaves_nothing_open() -> None:
     """Cancelled before the permit: the release is closed as skipped, since it never ran."""
     story = Story(journal=FakeJournal(auto=False))

@@ -6,7 +6,7 @@ Implements gate.ports.CatalogueDesk. How to connect is injected; what the rows m
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,8 @@ from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
 KEPT_NS = 60 * 1_000_000_000
+UNSETTLED_NS = 1_000_000_000
+"""A view is kept no longer while a DO, a CALL or opaque code runs, which may commit on its way."""
 RETRY_NS = 2 * 1_000_000_000
 """A failed look-up is not repeated sooner: every statement would wait for a dead target."""
 _MOST = 256
@@ -53,14 +55,31 @@ class Catalogues:
         self._connect = connect
         self._clock = clock
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._unsettled: Counter[tuple[object, ...]] = Counter()
         self._tasks = TaskOwner("catalogue")
 
     def fresh(self, session: Session) -> CatalogueView | None:
-        """The view if one younger than 60 s is at hand; no I/O."""
-        kept = self._kept.get(_key(session))
+        """The view if one younger than 60 s is at hand; no I/O.
+
+        While unknown code runs on the database it must be younger than 1 s.
+        """
+        key = _key(session)
+        kept = self._kept.get(key)
         if kept is None or kept.view is None:
             return None
-        return kept.view if self._clock.monotonic_ns() - kept.read_ns < KEPT_NS else None
+        most = UNSETTLED_NS if self._unsettled and key[1:4] in self._unsettled else KEPT_NS
+        return kept.view if self._clock.monotonic_ns() - kept.read_ns < most else None
+
+    def unsettle(self, session: Session) -> None:
+        """Code that may change the schema, and commit while it runs, goes to this database."""
+        self._unsettled[_key(session)[1:4]] += 1
+
+    def settle(self, session: Session) -> None:
+        """As often as `unsettle`: that code has ended, or nothing more will be known of it."""
+        touched = _key(session)[1:4]
+        self._unsettled[touched] -= 1
+        if self._unsettled[touched] <= 0:
+            del self._unsettled[touched]
 
     async def look_up(self, session: Session) -> CatalogueView | None:
         """Read it, or join the look-up under way; None when it failed: nothing is proven."""

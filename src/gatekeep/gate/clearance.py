@@ -102,6 +102,7 @@ class Clearance:
         the rest is refused as well: the target would skip it anyway. `vector_known` is false in
         a failed transaction whose session vector could not be read again.
         """
+        ruled: list[_Ruled] = []
         recorded: list[PendingReceipt] = []
         try:
             ruled = self._judge(live, actions, vector_known=vector_known)
@@ -109,11 +110,11 @@ class Clearance:
                 recorded.append(self._record(live, session_fragment, one))  # noqa: PERF401 - what was appended before a failure must be known
             receipts = [await pending.durable() for pending in recorded]
         except asyncio.CancelledError:
-            self._give_up(live, recorded)
+            self._give_up(live, ruled, recorded)
             raise
         except Exception as error:  # noqa: BLE001 - fail closed: whatever went wrong is a refusal
             refusal = Refusal(self._incident(error))
-            self._give_up(live, recorded)
+            self._give_up(live, ruled, recorded)
             self.tally.unrecorded += len(actions)
             return [refusal] * len(actions)
         return [
@@ -217,10 +218,14 @@ class Clearance:
             decision=one.judgement.envelope_json,
         )
 
-    def _give_up(self, live: LiveSession, recorded: Sequence[PendingReceipt]) -> None:
-        """Say of what was recorded and then not forwarded that it never ran, if that can be said."""
+    def _give_up(
+        self, live: LiveSession, ruled: Sequence[_Ruled], recorded: Sequence[PendingReceipt]
+    ) -> None:
+        """Say of what was released and then not forwarded that it never ran, if that can be said."""
         skipped = Outcome(OutcomeKind.SKIPPED)
-        for pending in recorded:
+        for one, pending in zip(ruled, recorded, strict=False):
+            if one.refusal is not None:
+                continue
             try:
                 self._journal.append(
                     live.events,

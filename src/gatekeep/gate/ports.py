@@ -177,6 +177,12 @@ class CatalogueDesk(Protocol):
     def invalidate(self, session: Session) -> None:
         """DDL went through this gateway: what is known of this database is void."""
 
+    def unsettle(self, session: Session) -> None:
+        """Code that may change the schema, and commit while it runs, goes to this database."""
+
+    def settle(self, session: Session) -> None:
+        """As often as `unsettle`: that code has ended, or nothing more will be known of it."""
+
 
 class EventArchive(Protocol):
     """Reading events back, for those whom policy lets."""

@@ -71,6 +71,10 @@ class EmbeddedDirectory:
         }
         self._tokens.replace_principals(referenced)
 
+    def check(self, entries: Iterable[PrincipalEntry]) -> None:
+        """Whether `reload` would take these. Raises SettingsError as it would; changes nothing."""
+        read_tokens(tuple(entries), self._secrets)
+
     def principal(self, name: str) -> Principal | None:
         """The principal of that name, if there is one."""
         return self._principals.get(name)

@@ -88,7 +88,7 @@ async def test_a_fast_peer_is_not_read_faster_than_we_take() -> None:
             writer.write_eof()
 
         sending = asyncio.ensure_future(send())
-        while wire.held <= HIGH_WATER:  # noqa: ASYNC110 - the kernel tells nobody when it is full
+        while wire.held <= HIGH_WATER:
             await asyncio.sleep(0)
         for _ in range(100):
             await asyncio.sleep(0)

@@ -40,6 +40,12 @@ class Desk:
         self.look_ups += 1
         return self.behind
 
+    def unsettle(self, session: Session) -> None:
+        """Not counted here."""
+
+    def settle(self, session: Session) -> None:
+        """Not counted here."""
+
     def invalidate(self, session: Session) -> None:
         """Nothing is at hand any more."""
         self.at_hand = None

@@ -56,6 +56,12 @@ class Clean:
         """The same."""
         return self.fresh(session)
 
+    def unsettle(self, session: Session) -> None:
+        """Not counted here."""
+
+    def settle(self, session: Session) -> None:
+        """Not counted here."""
+
     def invalidate(self, session: Session) -> None:
         """Nothing to forget."""
         self.touched += 1

@@ -180,9 +180,14 @@ class StatementReader:
             for fact in facts
         )  # fmt: skip
 
+    def schema_may_change(self, session: Session) -> None:
+        """Code goes to the session's database that may change its schema; `schema_changed` follows."""
+        self._catalogues.unsettle(session)
+
     def schema_changed(self, session: Session) -> None:
         """Code or schema of the session's database may have changed: look it up anew."""
         self._catalogues.invalidate(session)
+        self._catalogues.settle(session)
 
     def _keep(self, scope: Scope, text: str, reading: Reading) -> None:
         shape = shape_of(text)

@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, TransactionVerb
+from gatekeep.domain.actions import BoundValue, SqlAction
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import SessionVector
@@ -30,6 +30,11 @@ from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes
+from gatekeep.proxies.postgres.effects import (
+    LEAVES_SCHEMA_ALONE,
+    may_change_schema,
+    taints,
+)
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import OPAQUE, Reading, Scope, StatementReader
 from gatekeep.runtime.clock import Clock
@@ -247,15 +252,20 @@ class PostgresSession:
             if isinstance(answer, Permit):
                 verdicts.append(RELEASED if answer.vector_safe else RELEASED_TO_PROBE)
                 self._open[execution.key] = (answer, now)
-                if not answer.vector_safe:
-                    self._unsettled = True
-                    self._tainted = self._tainted or not action.within(_ONLY_SETTINGS)
-                    self._schema_changed = self._schema_changed or _runs_unknown_code(action)
-                if not action.within(_LEAVES_SCHEMA_ALONE):
-                    self._unsettled = self._tainted = self._schema_changed = True
+                self._watch(action, vector_safe=answer.vector_safe)
             else:
                 verdicts.append(talk.Refused(answer.message))
         self._target.write(self._talk.release(segment, verdicts))
+
+    def _watch(self, action: SqlAction, *, vector_safe: bool) -> None:
+        """Keep in mind what an action that goes out may do to what is known."""
+        if vector_safe and action.within(LEAVES_SCHEMA_ALONE):
+            return
+        self._unsettled = True
+        self._tainted = self._tainted or taints(action)
+        if not self._schema_changed and may_change_schema(action):
+            self._schema_changed = True
+            self._rooms.reader.schema_may_change(self._live.session)
 
     def _taken_back(self, answer: Answer) -> Refusal:
         """A permit that is not used after all: its action never ran, and the log says so."""
@@ -373,20 +383,6 @@ class PostgresSession:
             )
         return None
 
-
-def _runs_unknown_code(action: SqlAction) -> bool:
-    """Whether it names code that may do anything, or lets a prepared transaction take effect."""
-    return any(
-        not fact.functions_complete or fact.transaction is TransactionVerb.COMMIT_PREPARED
-        for fact in action.facts
-    )
-
-
-# No schema can be changed by these. A trigger could; it is the owner's code, and what is known of
-# a catalogue is void after 60 s in any case.
-_LEAVES_SCHEMA_ALONE: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.SESSION})
-# These run no code: what they change is read back with the session vector.
-_ONLY_SETTINGS: Final = frozenset({SqlClass.SESSION})
 
 RELEASED: Final = talk.Released()
 RELEASED_TO_PROBE: Final = talk.Released(probe_after=True)
