@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -133,6 +134,23 @@ async def test_a_revoked_token_ends_its_session(gateway: Gateway) -> None:
     with pytest.raises(psycopg.OperationalError):
         async for _ in connection.notifies(timeout=10):
             pass
+    await connection.close()
+
+
+async def test_a_revoked_token_does_not_wait_for_a_long_statement(gateway: Gateway) -> None:
+    """What runs is cancelled, its outcome recorded as that, and the session ends."""
+    row, secret = await gateway.make_token("alice", ttl_s=60, note="")
+    connection = await connect(gateway, secret)
+    running = asyncio.ensure_future(connection.execute("SELECT pg_sleep(60)"))
+    while not gateway._parts.gate.tally.allowed:
+        await asyncio.sleep(0.01)
+    gateway._parts.tokens.revoke(row.id)
+    with pytest.raises(psycopg.Error):
+        await asyncio.wait_for(running, 20)
+    (event,) = await events(gateway, ("kind", "action.finished"))
+    assert event["text"] == "SELECT pg_sleep(60)"
+    (found,) = await gateway._parts.archive.search(SearchQuery(terms=(("outcome", "cancelled"),)))
+    assert found.outcome is not None
     await connection.close()
 
 

@@ -30,7 +30,7 @@ from gatekeep.gate.admission import Admission, Admitted, Asked
 from gatekeep.gate.evidence import session_fragment
 from gatekeep.gate.permit import Permit
 from gatekeep.gate.ports import CatalogueDesk, EventStream, PolicyDesk, TargetBook
-from gatekeep.gate.supervision import LiveSession, Supervision
+from gatekeep.gate.supervision import EndSession, LiveSession, Supervision
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.cancel import CancelKey
@@ -196,9 +196,10 @@ class PostgresSessions:
             permitted = await self._judged_settings(live, arrival.request)
             link = await self._dial(session, arrival.request, permitted)
             conversation, relayed = await self._vector_read(session, link)
-            key = self._opens.keys.issue(self._canceller(link))
+            cancel = self._canceller(link)
+            key = self._opens.keys.issue(cancel)
             running = PostgresSession(live, arrival.wire, link.wire, conversation, self._rooms)
-            live.end = running.end
+            live.end = self._ender(running, cancel)
             self._running.add(running)
             self._none_left.clear()
             self._opens.supervision.register(live)
@@ -301,6 +302,16 @@ class PostgresSessions:
 
         return cancel
 
+    def _ender(self, running: PostgresSession, cancel: CancelSession) -> EndSession:
+        """Ending from outside cancels what runs: a right that is revoked outlives no long query."""
+
+        def end(reason: str) -> None:
+            running.end(reason)
+            if running.busy:
+                self._owner.spawn(_awaited(cancel), name="cancel")
+
+        return end
+
     def _note_target_fault(self, stream: EventStream, fault: GatekeepError) -> None:
         _log.warning("target fault", cause=fault.cause)
         payload = orjson.dumps({"what": messages.printable(fault.cause or fault.public)})
@@ -313,6 +324,10 @@ class PostgresSessions:
         with contextlib.suppress(JournalUnavailable):
             journal.append(stream, EventKind.SESSION_CLOSED, payload)
         journal.close_stream(stream)
+
+
+async def _awaited(cancel: CancelSession) -> None:
+    await cancel()
 
 
 _TERMINATE: Final = b"X\x00\x00\x00\x04"

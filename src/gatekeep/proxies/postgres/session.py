@@ -94,6 +94,11 @@ class PostgresSession:
         self._notifications = 0  # recorded since one was waited for
         self._last_note: PendingReceipt | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that was forwarded has not ended yet."""
+        return bool(self._open)
+
     def end(self, reason: str) -> None:
         """End the session from outside, once what runs has ended."""
         self._leave(reason, messages.session_killed(reason))
