@@ -158,5 +158,5 @@ def open_events(bench: Bench) -> dict[int, bytes]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what another process or thread does to files; fails after 20 s."""
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - files have no event to wait for
+        while not condition():
             await asyncio.sleep(0.002)
