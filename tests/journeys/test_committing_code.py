@@ -16,10 +16,11 @@ END $$"""
 
 def test_a_table_that_becomes_a_view_meanwhile_is_not_read_as_a_table(open_place: Place) -> None:
     """A DO drops a table, makes a view of evil code and commits; a read elsewhere is unproven."""
-    open_place.run("CREATE TABLE swapped (x int)")
-    open_place.run(
-        "CREATE FUNCTION swap_evil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$"
-    )
+    with open_place.connect(autocommit=True) as maker:  # through the door, which then looks anew
+        maker.execute(
+            "CREATE FUNCTION swap_evil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$"
+        )
+        maker.execute("CREATE TABLE swapped (x int)")
     mark = open_place.evidence.mark()
     with open_place.direct() as direct:
         with open_place.connect(autocommit=True) as one, open_place.connect(autocommit=True) as two:

@@ -72,7 +72,7 @@ def test_a_huge_statement_ends_neither_the_gateway_nor_a_neighbour(
         assert connection.execute("SELECT 1").fetchone() == (1,)
         connection.pgconn.exec_params(text, None)
         assert connection.execute("SELECT 2").fetchone() == (2,)
-    print(f"{shape} {size}: a neighbour's slowest of {neighbour.asked}: {neighbour.slowest * 1e3:.0f} ms")  # fmt: skip  # noqa: T201
+    print(f"{shape} {size}: a neighbour's slowest of {neighbour.asked}: {neighbour.slowest * 1e3:.0f} ms")  # noqa: T201 - a figure for people  # fmt: skip
     assert neighbour.asked
     events = open_place.evidence.closed(mark, 2)
     released = of_kind(events, "action.released")
@@ -134,7 +134,7 @@ def test_a_large_result_passes_with_flat_memory(open_place: Place, rows: int) ->
         grown = _peak_kb(pid) - before
     with open_place.direct(account="app_rw") as direct:
         straight = _drawn(direct, rows)
-    print(f"{rows} rows: direct {straight:.2f} s, through {through:.2f} s, ratio {through / straight:.2f}, grown {grown} kB")  # fmt: skip  # noqa: T201
+    print(f"{rows} rows: direct {straight:.2f} s, through {through:.2f} s, ratio {through / straight:.2f}, grown {grown} kB")  # noqa: T201 - a figure for people  # fmt: skip
     assert grown <= 10_240
     finished = of_kind(open_place.evidence.closed(mark), "action.finished")
     assert finished[-1]["rows"] == rows
