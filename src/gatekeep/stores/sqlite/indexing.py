@@ -30,6 +30,7 @@ _TEXT_CHARACTERS: Final = 65_536
 _ENDED: Final = frozenset({"action.finished", "action.unknown"})
 _ACTIONS: Final = frozenset({"action.released", "action.refused"})
 _MODE: Final = b'"mode":"'
+_PLACE: Final = (1 << BLOCK_SHIFT) - 1
 _KIND: Final = b',"k":"'
 _RELEASED: Final = b'action.released"'
 _FINISHED: Final = b'action.finished"'
@@ -40,7 +41,7 @@ _TIME: Final = b'","t":'
 
 
 class _Block:
-    """What one slice adds to one block. `rows` are as in ROW, the first value the event's index."""
+    """What one slice adds to one block. `rows` are as in ROW."""
 
     __slots__ = ("first_n", "first_t", "last_t", "rows", "terms", "words")
 
@@ -80,6 +81,7 @@ class IndexFiller:
         self._terms_of_shape: dict[int, list[int]] = {}
         self._terms_of_session: dict[int, list[int]] = {}
         self._outcomes: dict[bytes, int] = {}
+        self._cut = SALT_BYTES  # where the last action's facts ended; mostly the next one's do too
         self._blocks: dict[int, _Block] = {}
         self._rows: dict[int, list[int]] = {}
         self._late: dict[int, list[tuple[int, int, int]]] = {}
@@ -125,11 +127,12 @@ class IndexFiller:
             if not rest.endswith(b'"') or b"\\" in rest:
                 return False
             outcome = self._outcomes[rest] = self._term("outcome", rest[:-1].decode())
-        row = self._rows.get(int(of))
+        action = int(of)
+        row = self._rows.get(action)
         if row is None:
             return False
         row[5] = outcome
-        row[6] = n - row[0]
+        row[6] = n - action
         return True
 
     def _released(self, n: int, leaf: bytes, at: int, ciphertext: bytes) -> bool:
@@ -149,7 +152,7 @@ class IndexFiller:
             )
         except InvalidTag:
             return False
-        cut = plain.find(_MODE, SALT_BYTES)
+        cut = self._cut if plain.startswith(_MODE, self._cut) else plain.find(_MODE, SALT_BYTES)
         shape = self._shapes.get(plain[SALT_BYTES:cut])
         text = plain.rfind(TEXT, cut) + len(TEXT)
         if shape is None or text < len(TEXT) or not plain.endswith(b'"}'):
@@ -157,8 +160,9 @@ class IndexFiller:
         words = plain[text:-2]
         if b"\\" in words or len(words) > _TEXT_CHARACTERS:
             return False
+        self._cut = cut
         block = self._blocks.get(n >> BLOCK_SHIFT) or self._block(n, t)
-        row = self._rows[n] = [n, t, self._released_term, shape, known.row, 0, 0]
+        row = self._rows[n] = [n & _PLACE, t, self._released_term, shape, known.row, 0, 0]
         block.rows.append(row)
         block.words.update(words.split())
         return True
@@ -202,7 +206,7 @@ class IndexFiller:
                 shape = self._shape(key, envelope, parsed)
         self._remember(envelope, session)
         block = self._block(n, envelope["t"])
-        row = self._rows[n] = [n, envelope["t"], self._term("kind", kind), shape, session, 0, 0]
+        row = self._rows[n] = [n & _PLACE, envelope["t"], self._term("kind", kind), shape, session, 0, 0]
         block.rows.append(row)
         block.words.update(text[:_TEXT_CHARACTERS].encode().split())
 
@@ -342,8 +346,7 @@ class IndexFiller:
         pack = ROW.pack
         times = list(old[0][:2]) if old else []
         if block is not None:
-            for n, *rest in block.rows:
-                packed += pack(n - base, *rest)
+            packed += b"".join([pack(*row) for row in block.rows])
             times += [block.first_t, block.last_t]
         if times:
             self._db.execute(
