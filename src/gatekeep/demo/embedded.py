@@ -24,6 +24,7 @@ SUPERUSER = "postgres"
 _START_ATTEMPTS = 5
 _DEADLINE_S = 60
 _LOCK_FILE = "postmaster.pid"
+_POLLS_A_SECOND = 20
 
 
 def wheel_binaries(version: int = 18) -> Path:
@@ -171,22 +172,29 @@ class EmbeddedPostgres:
             )
 
     def _answers(self) -> bool:
-        ready = self._run(
-            "pg_isready", "-h", HOST, "-p", str(self.port), "-t", "1"
-        )  # each call waits by itself
-        deadline = _DEADLINE_S
-        while ready.returncode != 0 and deadline > 0:
-            process = self._process
-            if process is None:
-                return False
+        """Wait until our own postmaster says it is ready; somebody else's on the port does not count.
+
+        PostgreSQL manual, "postmaster.pid": its pid is in the first line, its state in the eighth.
+        """
+        process = self._process
+        if process is None:
+            return False
+        for _ in range(_DEADLINE_S * _POLLS_A_SECOND):
+            lines = self._lock_lines()
+            if lines[:1] == [str(process.pid)] and lines[7:8] == ["ready"]:
+                return True
             try:
-                process.wait(0.1)
+                process.wait(1 / _POLLS_A_SECOND)
             except subprocess.TimeoutExpired:
-                deadline -= 1
-            else:
-                return False
-            ready = self._run("pg_isready", "-h", HOST, "-p", str(self.port), "-t", "1")
-        return ready.returncode == 0
+                continue
+            return False
+        return False
+
+    def _lock_lines(self) -> list[str]:
+        try:
+            return [line.strip() for line in (self._data / _LOCK_FILE).read_text().splitlines()]
+        except FileNotFoundError:
+            return []
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # A file, not a pipe: a daemon would inherit the pipe, and it would never reach its end.

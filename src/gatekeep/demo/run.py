@@ -20,11 +20,14 @@ from gatekeep.demo import configure, seed, tour
 from gatekeep.demo.certificate import ensure_certificate
 from gatekeep.demo.configure import DemoFiles
 from gatekeep.demo.embedded import EmbeddedPostgres, free_port
+from gatekeep.errors import SettingsError
 from gatekeep.settings import load_settings
 
 DOOR_PORT: Final = 6432
 TARGET_PORT: Final = 6543
 HTTP_PORT: Final = 8080
+_PORT_TRIES: Final = 4
+_PORT_KEYS: Final = frozenset({"postgres.port", "http.port"})
 
 _TRY: Final = "select * from orders limit 3;    drop table customers;    delete from customers;"
 
@@ -52,12 +55,7 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
     try:
         await asyncio.to_thread(target.start, TARGET_PORT)
         await seed.seed(target.port, passwords["postgres"], passwords)
-        configure.write_configuration(
-            files,
-            configure.Ports(target.port, free_port(DOOR_PORT), free_port(HTTP_PORT)),
-            ensure_certificate(files.config / "tls", dt.datetime.now(dt.UTC)),  # noqa: TID251 - a certificate's dates, outside any decision
-        )
-        gateway = await Gateway.start(load_settings(files.settings, os.environ))
+        gateway = await _gateway(files, target.port)
         tokens = await _tokens(files, gateway)
         if ready_file is not None:
             write_ready(ready_file, _ready_document(gateway, tokens))
@@ -72,6 +70,22 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
             await gateway.stop()
         await asyncio.to_thread(target.stop)
         remove_ready(ready_file)
+
+
+async def _gateway(files: DemoFiles, target_port: int) -> Gateway:
+    """A gateway on the usual ports, or on free ones where somebody else has or just took them."""
+    certificate = ensure_certificate(files.config / "tls", dt.datetime.now(dt.UTC))  # noqa: TID251 - a certificate's dates, outside any decision
+    door, http = DOOR_PORT, HTTP_PORT
+    for tries_left in reversed(range(_PORT_TRIES)):
+        ports = configure.Ports(target_port, free_port(door), free_port(http))
+        configure.write_configuration(files, ports, certificate)
+        try:
+            return await Gateway.start(load_settings(files.settings, os.environ))
+        except SettingsError as error:
+            if error.key not in _PORT_KEYS or not tries_left:
+                raise
+            door = http = 0
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 async def _take_tour(

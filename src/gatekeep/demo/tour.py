@@ -5,6 +5,7 @@ Each step says what it does, runs it, and fails the tour when the answer is not 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 from gatekeep.errors import GatekeepError
 
 _STEP_S = 60
+_COPIES = 10
+_CLI = (sys.executable, "-m", "gatekeep.cli.main")
 
 
 class TourFailed(GatekeepError):  # noqa: N818 - reads as what happened
@@ -64,8 +67,7 @@ def take_tour(sight: Sight) -> None:
 
     _say("6. Somebody changes one byte of history (in a copy), and it is named.")
     with tempfile.TemporaryDirectory(prefix="gatekeep-tour-") as scratch:
-        copy = Path(scratch) / "journal"
-        shutil.copytree(sight.journal, copy)
+        copy = _whole_copy(sight, Path(scratch) / "journal")
         victim = _flip_a_byte(copy)
         answer = _verify(sight, copy)
         named = victim.name in answer.stdout + answer.stderr
@@ -73,12 +75,24 @@ def take_tour(sight: Sight) -> None:
     _say("Tour done: everything was as promised.")
 
 
+def _whole_copy(sight: Sight, copy: Path) -> Path:
+    """A copy of the journal that verifies: one made while a checkpoint was written may not."""
+    for _ in range(_COPIES):
+        with contextlib.suppress(shutil.Error):  # a file that went meanwhile: verified below
+            shutil.copytree(sight.journal, copy)
+        command = [*_CLI, "audit", "verify", str(copy), "--keys", str(sight.keys)]
+        if _finished(command, dict(os.environ)).returncode == 0:
+            return copy
+        shutil.rmtree(copy, ignore_errors=True)
+    raise TourFailed("no copy of the running journal verified")
+
+
 def _flip_a_byte(journal: Path) -> Path:
-    bundles = sorted((journal / "log" / "tile" / "entries").rglob("*"))
+    bundles = (journal / "log" / "tile" / "entries").rglob("*")
     files = [path for path in bundles if path.is_file()]
     if not files:
         raise TourFailed("the log has no entry bundle yet")
-    victim = files[0]
+    victim = max(files, key=lambda path: path.stat().st_size)
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
@@ -101,11 +115,11 @@ def _psql(sight: Sight, statement: str) -> subprocess.CompletedProcess[str]:
 def _gatekeep(sight: Sight, *arguments: str) -> subprocess.CompletedProcess[str]:
     _say(f"   $ gatekeep {' '.join(arguments)}")
     environment = {**os.environ, "GATEKEEP_CONFIG": str(sight.settings)}
-    return _run([sys.executable, "-m", "gatekeep.cli.main", *arguments], environment)
+    return _run([*_CLI, *arguments], environment)
 
 
-def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(  # noqa: S603 - our own programs with our own arguments
+def _finished(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own programs with our own arguments
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -114,6 +128,10 @@ def _run(command: list[str], environment: dict[str, str]) -> subprocess.Complete
         check=False,
         env=environment,
     )
+
+
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    done = _finished(command, environment)
     for line in (done.stdout + done.stderr).splitlines()[:12]:
         _say(f"   | {line}")
     return done
