@@ -4,11 +4,12 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+COMPILED := build/.compiled
 TOUR ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format types architecture bench soak fuzz docs lock clean
+.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench soak fuzz docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /	/' | \
@@ -41,8 +42,21 @@ types: $(READY) ## mypy, strict
 architecture: $(READY) ## layers, purity, words, sizes
 	@$(PYTHON) -m pytest tests/architecture
 
-bench: $(READY) ## throughput and CPU per statement: direct, pooled, through the gateway
-	@$(PYTHON) bench/postgres.py
+compiled: $(COMPILED) ## the package with its hot path compiled, in build/compiled (needs a C compiler)
+	@:
+
+$(COMPILED): $(READY) setup.py $(shell find src -name '*.py')
+	@rm -rf build
+	@GATEKEEP_COMPILE=1 $(PYTHON) setup.py -q build --build-lib build/compiled
+	@touch $@
+
+test-compiled: $(COMPILED) ## the tests of the rooms that are compiled, over the compiled package
+	@PYTHONPATH=build/compiled $(PYTHON) -m pytest -n $(WORKERS) -m 'not soak' --compiled \
+	    tests/adversity tests/gate tests/journal tests/journeys tests/protocols/postgres \
+	    tests/proxies tests/stores
+
+bench: $(COMPILED) ## throughput and CPU per statement: direct, pooled, through the gateway
+	@PYTHONPATH=build/compiled $(PYTHON) bench/postgres.py
 
 soak: $(READY) ## the long proofs in whole size
 	@$(PYTHON) -m pytest -m soak

@@ -235,6 +235,7 @@ def test_cached_answers_equal_uncached_ones(
     assert _SHARED.judge(one, shared) == _SHARED.judge(one, shared) == expected
 
 
+@pytest.mark.uncompiled
 def test_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many shapes pass, memory is not lost to them."""
     monkeypatch.setattr("gatekeep.gate.policy_desk.MAX_JUDGEMENTS", 16)

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from gatekeep.domain.events import EventKind, Receipt
 from gatekeep.errors import JournalUnavailable
+from gatekeep.journal.batch_future import BatchFuture
 from gatekeep.journal.encoding import (
     MAX_LEAF_BYTES,
     LeafStream,
@@ -119,16 +120,6 @@ class Chain:
         return record
 
 
-class _BatchFuture(asyncio.Future[None]):
-    """Shared by all who wait for one batch, so no waiter's cancellation may cancel it.
-
-    A cancelled waiter gets its CancelledError when the batch is decided, within the deadline.
-    """
-
-    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - the signature is asyncio's
-        return False
-
-
 class Batch:
     """Events that become durable together."""
 
@@ -154,7 +145,7 @@ class Batch:
         self.events: list[Appended] = []
         self.before: list[tuple[Chain, int, bytes]] = []
         self.error: JournalUnavailable | None = None
-        self.future: asyncio.Future[None] = _BatchFuture(loop=loop)
+        self.future: asyncio.Future[None] = BatchFuture(loop=loop)
         self.timer: asyncio.TimerHandle | None = None
 
     def resolve(self, error: JournalUnavailable | None = None) -> None:

@@ -126,4 +126,5 @@ def write_all(handle: int, content: bytes) -> None:
     """Write every byte. Raises OSError."""
     view = memoryview(content)
     while view:
-        view = view[os.write(handle, view) :]
+        written = os.write(handle, view)
+        view = view[written:]

@@ -24,6 +24,7 @@ def test_every_state_is_reached_and_leads_somewhere() -> None:
     assert silent == {g.IDLE, g.FAIL, g.FAIL_QUERY}
 
 
+@pytest.mark.uncompiled
 def test_every_state_is_described() -> None:
     """The table and its description agree on the states."""
     assert g.__doc__ is not None

@@ -172,12 +172,12 @@ async def test_a_man_in_the_middle_with_a_certificate_of_the_same_ca(
 
     met: asyncio.Queue[WireEnd] = asyncio.Queue()
 
-    class Met(WireEnd):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            met.put_nowait(self)
+    def meet() -> WireEnd:
+        end = WireEnd()
+        met.put_nowait(end)
+        return end
 
-    listening = await loop.create_server(Met, "127.0.0.1", 0)
+    listening = await loop.create_server(meet, "127.0.0.1", 0)
     dial = Dial(
         "orders", "127.0.0.1", listening.sockets[0].getsockname()[1], TargetTls.VERIFY_CA,
         str(tmp_path / "ca.pem"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from gatekeep.errors import TargetFault
 from gatekeep.protocols.postgres import grammar as g
@@ -42,8 +42,8 @@ class Replies:
     `owed` counts segments that owe a ReadyForQuery, `status` is the transaction status last
     reported, `skipping` is true while the target ignores everything up to a Sync, `reports` are
     the ParameterStatus values since somebody took them. `boundary` is true between a ReadyForQuery
-    and the next segment. `probe_row` and `probe_failed` hold what
-    came back for a segment of kind `probe`, whose replies are kept from the client.
+    and the next segment. `probe_row` and `probe_failed` hold what came back for a segment of kind
+    `probe`, whose replies are kept from the client.
     """
 
     def __init__(self, names: Names) -> None:
@@ -89,11 +89,6 @@ class Replies:
     def drop(self, executions: Sequence[Execution]) -> None:
         """These were released and then not sent, or sent and ignored: settled at the next Ready."""
         self._settlement.skipped += executions
-
-    @property
-    def idle(self) -> bool:
-        """Whether no reply is owed."""
-        return self._segment is None
 
     def unsettled(self) -> list[Execution]:
         """Executions sent whose end is not known, in order."""
@@ -175,7 +170,7 @@ class Replies:
                 if step is not None and not self.probing:
                     state, effect = step
                     if effect:
-                        self._EFFECTS[effect](self, data, at, end, turns)
+                        self._take_effect(effect, data, at, end, turns)
                     else:
                         g.check_shape(kind, data, at, end)
                     if state:
@@ -234,28 +229,11 @@ class Replies:
         assert segment is not None  # noqa: S101 - only a step of a segment has a reply
         return segment.owners[segment.at]
 
-    def _parsed(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
-        self._names.parse_complete(self._owner(data, at, end))
-
     def _bound(self, data: bytes, at: int, end: int, turns: list[TargetTurn]) -> None:
         portal = self._owner(data, at, end)
         self._names.bind_complete(portal)
         if portal.bind_only:
             self._ended(portal, "BIND", end, turns)
-
-    def _described(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
-        owner = self._owner(data, at, end)
-        if owner is not None and owner[0] is not None:
-            self._names.described(owner[0], g.oids_at(data, at, end))
-
-    def _closed(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
-        self._names.close_complete(self._owner(data, at, end))
-
-    def _empty(self, data: bytes, at: int, end: int, turns: list[TargetTurn]) -> None:
-        self._ended(self._owner(data, at, end), "", end, turns)
-
-    def _suspended(self, data: bytes, at: int, end: int, turns: list[TargetTurn]) -> None:
-        self._ended(self._owner(data, at, end), "SUSPENDED", end, turns)
 
     def _complete(self, data: bytes, at: int, end: int, turns: list[TargetTurn]) -> None:
         tag = g.tag_at(data, at, end)
@@ -265,7 +243,7 @@ class Replies:
             self._names.tagged(tag)
         self._ended(segment.owners[segment.at], tag, end, turns)
 
-    def _tagged(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
+    def _tagged(self, data: bytes, at: int, end: int) -> None:
         tag = g.tag_at(data, at, end)
         if tag in NAMING_TAGS:
             self._names.tagged(tag)
@@ -303,11 +281,29 @@ class Replies:
         self._names.ready(ready.status, segment.kind)
         turns.append(ready)
 
-    _EFFECTS: ClassVar = {
-        g.PARSED: _parsed, g.BOUND: _bound, g.CLOSED: _closed, g.COMPLETE: _complete,
-        g.EMPTY: _empty, g.SUSPENDED: _suspended, g.TAGGED: _tagged, g.READY_NOW: _ready,
-        g.DESCRIBED: _described,
-    }  # fmt: skip
+    def _take_effect(
+        self, effect: int, data: bytes, at: int, end: int, turns: list[TargetTurn]
+    ) -> None:
+        """A reply that means more than that a step is done; the frequent ones first."""
+        if effect == g.COMPLETE:
+            self._complete(data, at, end, turns)
+        elif effect == g.READY_NOW:
+            self._ready(data, at, end, turns)
+        elif effect == g.TAGGED:
+            self._tagged(data, at, end)
+        elif effect == g.BOUND:
+            self._bound(data, at, end, turns)
+        elif effect == g.PARSED:
+            self._names.parse_complete(self._owner(data, at, end))
+        elif effect == g.CLOSED:
+            self._names.close_complete(self._owner(data, at, end))
+        elif effect == g.DESCRIBED:
+            owner = self._owner(data, at, end)
+            if owner is not None and owner[0] is not None:
+                self._names.described(owner[0], g.oids_at(data, at, end))
+        else:
+            tag = "SUSPENDED" if effect == g.SUSPENDED else ""
+            self._ended(self._owner(data, at, end), tag, end, turns)
 
     # --- what may come at any time ----------------------------------------------------------------
 

@@ -83,7 +83,8 @@ class Reader:
             return None
         name, codes = known
         try:
-            if data[at + 5 : data.index(0, at + 5, end)] != name:
+            named_to = data.index(0, at + 5, end)
+            if data[at + 5 : named_to] != name:
                 return None
             portal = self._bound(data, at + 6 + len(name), end, parsed)
         except (ValueError, struct.error):

@@ -121,7 +121,8 @@ class IndexFiller:
         begin = leaf.find(_OF, at) + len(_OF)
         if begin < len(_OF):
             return False
-        of, _, rest = leaf[begin : leaf.find(b"}", begin)].partition(b',"outcome":"')
+        close = leaf.find(b"}", begin)
+        of, _, rest = leaf[begin:close].partition(b',"outcome":"')
         outcome = self._outcomes.get(rest)
         if outcome is None:
             if not rest.endswith(b'"') or b"\\" in rest:
@@ -143,7 +144,8 @@ class IndexFiller:
         if known is None or not leaf.startswith(_TIME, end):
             return False
         end += len(_TIME)
-        t = int(leaf[end : leaf.find(b",", end)])
+        comma = leaf.find(b",", end)
+        t = int(leaf[end:comma])
         try:
             plain = AESGCM(known.sealer.event_key(n)).decrypt(
                 ciphertext[:NONCE_BYTES],
