@@ -19,6 +19,7 @@ from gatekeep.journal.archive import signed_checkpoint
 from gatekeep.journal.checkpoint import VerifierKey
 from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.logkey import ensure_log_key, load_log_key
+from gatekeep.journal.spool import list_segments
 from gatekeep.journal.verify import Trust, verify
 from gatekeep.runtime.clock import SystemClock
 from gatekeep.stores.sqlite.index import SearchIndex, open_index
@@ -55,7 +56,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 class Running:
     """An archivist process with its two pipes."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, keep_days: int = 7) -> None:
         life_here, self.life = os.pipe()
         told, status = os.pipe()
         self.lines = os.fdopen(told, "rb")
@@ -63,6 +64,7 @@ class Running:
             [
                 sys.executable, "-m", "gatekeep.archivist", "--state", str(world.state),
                 "--keys", str(world.keys), "--checkpoint-s", "0.05",
+                "--keep-days", str(keep_days),
                 "--life-fd", str(life_here), "--status-fd", str(status),
             ],
             pass_fds=(life_here, status), stderr=subprocess.PIPE,
@@ -161,3 +163,27 @@ def test_a_damaged_index_is_made_anew(world: World) -> None:
     running = Running(world)
     running.until(world.builder.n)
     assert running.end() == 0
+
+
+def test_old_segments_go_once_they_are_archived_whole(world: World) -> None:
+    """The spool does not grow for ever; what is younger than the days to keep stays."""
+    world.builder.segment_bytes = 150_000
+    grow(world, 1)
+    for number in range(2, 8):
+        grow(world, number)
+    (world.builder.spool / "open").write_bytes(
+        b'{"format":1,"n":%d,"sessions":{},"actions":[]}' % world.builder.n
+    )
+    before = len(list_segments(world.builder.spool))
+    running = Running(world)
+    running.until(world.builder.n)
+    assert running.end() == 0
+    assert len(list_segments(world.builder.spool)) == before > 2
+    running = Running(world, keep_days=0)
+    running.until(world.builder.n)
+    assert running.end() == 0
+    assert len(list_segments(world.builder.spool)) < before
+    assert verify(world.state / "journal", Trust([world.vkey])).exit_code == 0
+    index = SearchIndex(open_index(world.state / "index.db", world.ring.index_db_key()))
+    assert index.index_n() == world.builder.n
+    index.close()

@@ -1,6 +1,7 @@
 """The archivist's process: a second composition root, beside the gateway and never in its way.
 
-It alone holds the signing key. One loop: archive, make the acked cursor durable, sign, index.
+It alone holds the signing key. One loop: archive, make the acked cursor durable, sign, index, and
+now and then remove a spool segment that is old and archived whole.
 It ends when its parent does (the pipe `--life-fd` closes) or on SIGTERM, after a last checkpoint.
 """
 
@@ -25,6 +26,7 @@ from gatekeep.journal.archive import Archivist
 from gatekeep.journal.checkpoint import CheckpointSigner
 from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.logkey import load_log_key, read_vkey
+from gatekeep.journal.pruning import deletable_segments, delete_segment
 from gatekeep.journal.reading import EventFiles
 from gatekeep.journal.unsealing import Unsealer
 from gatekeep.runtime.clock import SystemClock
@@ -40,17 +42,21 @@ _STEP_EVENTS: Final = 2048
 _CURSOR_S: Final = 0.1
 _STATUS_S: Final = 1.0
 _INDEX_S: Final = 0.25
+_PRUNE_S: Final = 60.0
 _IDLE_MS: Final = 50
+_NS_IN_DAY: Final = 86_400 * 10**9
 
 
 class Work:
     """What one turn of the loop does; holds everything that is open."""
 
-    def __init__(self, state: Path, keys: Path) -> None:
+    def __init__(self, state: Path, keys: Path, keep_days: int) -> None:
         vkey = read_vkey(keys)
+        self._clock = SystemClock()
+        self._keep_ns = keep_days * _NS_IN_DAY
         self._ring = KeyRing.open(keys)
-        self._store = StateStore.open(state / "state.db", self._ring.state_db_key(), SystemClock())
-        journal = state / "journal"
+        self._store = StateStore.open(state / "state.db", self._ring.state_db_key(), self._clock)
+        self._journal = journal = state / "journal"
         signer = CheckpointSigner(vkey.partition("+")[0], load_log_key(keys))
         self.archivist = Archivist(journal, signer, self._store.put_session_key)
         self._files = EventFiles(journal)
@@ -85,6 +91,17 @@ class Work:
                 " is stopped and gatekeep audit rebuild-index was run\n"
             )
             return 0
+
+    def prune(self) -> bool:
+        """Remove the oldest spool segment if it may go; whether one went.
+
+        It is read and compared with the archive before. Raises EvidenceBroken if they differ.
+        """
+        before = self._clock.wall_us() * 1000 - self._keep_ns
+        for first, following in deletable_segments(self._journal, older_than_ns=before):
+            delete_segment(self._journal, first, following)
+            return True
+        return False
 
     def finish(self) -> None:
         """Take the rest, sign a last checkpoint, index what can be, close."""
@@ -126,7 +143,7 @@ class Loop:
         self._poll = select.poll()
         if life >= 0:
             self._poll.register(life, select.POLLIN | select.POLLHUP)
-        self._due = {"checkpoint": 0.0, "cursor": 0.0, "status": 0.0, "index": 0.0}
+        self._due = {"checkpoint": 0.0, "cursor": 0.0, "status": 0.0, "index": 0.0, "prune": 0.0}
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the gateway's to hear
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -170,7 +187,10 @@ class Loop:
             indexed = work.index()
         if self._is_due("status", _STATUS_S):
             self.tell()
-        return behind or indexed >= SLICE_EVENTS
+        busy = behind or indexed >= SLICE_EVENTS
+        if not busy and self._is_due("prune", _PRUNE_S) and work.prune():
+            self._due["prune"] = 0.0  # there may be more, one a turn
+        return busy
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now = time.monotonic()
@@ -192,7 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     with contextlib.suppress(OSError):
         os.nice(_NICE)
     try:
-        with contextlib.closing(Work(chosen.state, chosen.keys)) as work:
+        with contextlib.closing(Work(chosen.state, chosen.keys, chosen.keep_days)) as work:
             loop = Loop(work, chosen.life_fd, chosen.status_fd, chosen.checkpoint_s)
             loop.tell()
             loop.run()
@@ -206,6 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--keys", type=Path, required=True)
     parser.add_argument("--checkpoint-s", type=float, default=1.0)
+    parser.add_argument("--keep-days", type=int, default=7, help="of archived spool segments")
     parser.add_argument("--life-fd", type=int, default=-1, help="ends when this pipe closes")
     parser.add_argument("--status-fd", type=int, default=-1, help="status as JSON lines")
     return parser

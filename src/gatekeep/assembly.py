@@ -325,6 +325,7 @@ def _archivist_arguments(settings: Settings) -> list[str]:
         "--state", str(settings.state_dir),
         "--keys", str(settings.keys_dir),
         "--checkpoint-s", str(settings.journal.checkpoint_s),
+        "--keep-days", str(settings.journal.keep_segments_days),
     ]  # fmt: skip
 
 
