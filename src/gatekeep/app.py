@@ -26,13 +26,14 @@ from gatekeep import messages
 from gatekeep.assembly import Parts, api_door, assemble, members_of
 from gatekeep.configuration import Configuration, load_configuration
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.identity import Principal
 from gatekeep.errors import JournalUnavailable, SettingsError
-from gatekeep.gate.ports import TokenRow
+from gatekeep.gate.ports import PolicyWish, TokenRow
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.identity import outbox
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
+from gatekeep.policy.rules import PolicyVersion
+from gatekeep.policy_versions import Settled, own_wish
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings, load_settings
 
@@ -120,20 +121,26 @@ class Gateway:
         await outbox.drain(parts.state, parts.journal)
         return parts.tokens.settle(row.id, EventKind.TOKEN_MADE), secret
 
-    async def reload(self, principal: Principal | None = None) -> Mapping[str, Any]:
+    async def reload(self, wish: PolicyWish | None = None) -> Mapping[str, Any]:
         """Load targets, principals and policy anew; on any fault the old ones stay active.
 
-        Raises SettingsError naming file, key and fix.
+        A policy that would loosen and needs two people is held back, and `held` says why; the
+        rest is loaded. Raises SettingsError naming file, key and fix.
         """
+        return await self._parts.versions.whole(self._reload(wish or own_wish("signal")))
+
+    async def _reload(self, wish: PolicyWish) -> Mapping[str, Any]:
         parts = self._parts
-        configuration = load_configuration(self._settings, parts.secrets)
-        parts.directory.check(configuration.principals)
-        parts.door.reload_tls()
-        await self._activate(configuration, principal.name if principal else "signal")
+        async with parts.versions.loading:
+            configuration = load_configuration(self._settings, parts.secrets)
+            parts.directory.check(configuration.principals)
+            parts.door.reload_tls()
+            settled = await self._activate(configuration, parts.desk.active, wish)
         return {
-            "policy": configuration.policy.digest,
+            "policy": settled.version.digest,
             "targets": len(configuration.targets),
             "principals": len(configuration.principals),
+            "held": list(settled.held),
         }
 
     async def _sweep(self) -> None:
@@ -178,7 +185,8 @@ class Gateway:
     async def _open(self, configuration: Configuration) -> None:
         parts = self._parts
         await outbox.drain(parts.state, parts.journal)
-        await self._activate(configuration, "start")
+        running = parts.versions.last(configuration.policy)
+        await self._activate(configuration, running, own_wish("start"))
         parts.journal.start_heartbeats(parts.owner, self._settings.journal.heartbeat_s)
         parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)
@@ -198,19 +206,20 @@ class Gateway:
                 fix="end what listens there, or choose another port",
             ) from error
 
-    async def _activate(self, configuration: Configuration, by: str) -> None:
+    async def _activate(
+        self, configuration: Configuration, running: PolicyVersion | None, wish: PolicyWish
+    ) -> Settled:
         """Store, journal, effect: a configuration rules only once its loading is durable."""
         parts = self._parts
-        version = configuration.policy
-        known = parts.state.active_policy()
-        if known is None or known.digest != version.digest:
-            parts.state.activate_policy(version.digest, version.texts, by)
-            await outbox.drain(parts.state, parts.journal)
+        settled = await parts.versions.settle(configuration.policy, running, wish)
         payload = orjson.dumps(
             {
-                "by": by,
-                "policy": version.digest,
+                "by": wish.by,
+                "os_user": wish.os_user,
+                "policy": settled.version.digest,
+                "policy_held": configuration.policy.digest if settled.held else "",
                 "principals": [entry.principal.name for entry in configuration.principals],
+                "single_person": parts.versions.single_person,
                 "targets": [target.name for target in configuration.targets],
             }
         )
@@ -219,7 +228,8 @@ class Gateway:
         # Nothing below can fail: what was said to be loaded rules from here on, all of it.
         parts.directory.reload(configuration.principals)
         parts.targets.reload(configuration.targets)
-        parts.desk.activate(version, members_of(configuration.principals))
+        parts.desk.activate(settled.version, members_of(configuration.principals))
+        return settled
 
 
 def serve(settings_file: Path | None = None, ready_file: Path | None = None) -> int:
@@ -257,7 +267,10 @@ async def _serve(settings: Settings, ready_file: Path | None) -> int:
 async def _until_stopped(gateway: Gateway, stop: asyncio.Event, reload: asyncio.Event) -> None:
     owner = TaskOwner("signals")
     try:
-        over = [owner.spawn(stop.wait(), name="stop"), owner.spawn(gateway.ended.wait(), name="end")]
+        over = [
+            owner.spawn(stop.wait(), name="stop"),
+            owner.spawn(gateway.ended.wait(), name="end"),
+        ]
         while not any(one.done() for one in over):
             asked = owner.spawn(reload.wait(), name="reload")
             await asyncio.wait([*over, asked], return_when=asyncio.FIRST_COMPLETED)
@@ -318,5 +331,3 @@ def raise_file_limit() -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-

@@ -21,11 +21,11 @@ from gatekeep.catalogue.desk import Catalogues
 from gatekeep.configuration import Configuration
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.identity import Principal
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.policy_desk import PolicyDeskOver
+from gatekeep.gate.ports import PolicyWish
 from gatekeep.gate.supervision import Supervision
 from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
@@ -40,6 +40,7 @@ from gatekeep.journal.logkey import ensure_log_key
 from gatekeep.journal.opening import Opening, open_journal
 from gatekeep.journal.query import parse_query
 from gatekeep.journal.segments import Sizes
+from gatekeep.policy_versions import PolicyVersions
 from gatekeep.proxies.postgres.folding import Folded, FoldedEvents
 from gatekeep.proxies.postgres.front import DoorPorts
 from gatekeep.proxies.postgres.keys import CancelKeys
@@ -60,7 +61,7 @@ from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_ap
 from gatekeep.web.hosts import LOOPBACK_NAMES
 from gatekeep.web.server import SOCKET_NAME, ApiDoor
 
-Reload = Callable[[Principal], Awaitable[Mapping[str, Any]]]
+Reload = Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +82,7 @@ class Parts:
     directory: EmbeddedDirectory
     targets: FileTargetBook
     desk: PolicyDeskOver
+    versions: PolicyVersions
     journal: LiveJournal
     archivist: ArchivistLink
     archive: EventBooks
@@ -132,6 +134,7 @@ class Parts:
         """
         for name, close in (
             ("api", self.api.close),
+            ("policy", self.versions.close),
             ("health", self.health.close),
             ("door", partial(self.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
@@ -176,7 +179,9 @@ async def assemble(
     vkey = ensure_log_key(settings.keys_dir, settings.journal.origin)
     state = StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock)
     try:
-        journal = await _journal(settings, Sealing(settings.journal.origin, ring, state, clock), vkey, faults)
+        journal = await _journal(
+            settings, Sealing(settings.journal.origin, ring, state, clock), vkey, faults
+        )
     except BaseException:
         state.close()
         raise
@@ -222,6 +227,7 @@ async def assemble(
         directory=directory,
         targets=targets,
         desk=desk,
+        versions=PolicyVersions(settings, state, journal, offload, desk),
         journal=journal,
         archivist=ArchivistLink(_archivist_arguments(settings)),
         archive=archive,
@@ -281,14 +287,13 @@ def api_door(parts: Parts, settings: Settings, reload: Reload) -> ApiDoor:
         parse_query=lambda text: parse_query(text, now_us=clock.wall_us()),
         record=journal_recorder(parts.journal),
         reload=reload,
+        policies=parts.versions,
         clock=clock,
     )
     return ApiDoor(needs, settings.state_dir / SOCKET_NAME)
 
 
-async def _journal(
-    settings: Settings, sealing: Sealing, vkey: str, faults: Faults
-) -> LiveJournal:
+async def _journal(settings: Settings, sealing: Sealing, vkey: str, faults: Faults) -> LiveJournal:
     directory = settings.state_dir / JOURNAL_DIR
     directory.mkdir(exist_ok=True, mode=0o700)
     signed = signed_checkpoint(directory)
@@ -331,9 +336,7 @@ def _archivist_arguments(settings: Settings) -> list[str]:
 
 def _cancelled(journal: LiveJournal, source: str) -> None:
     with contextlib.suppress(JournalUnavailable):
-        journal.append(
-            journal.system, EventKind.CANCEL_RECEIVED, orjson.dumps({"source": source})
-        )
+        journal.append(journal.system, EventKind.CANCEL_RECEIVED, orjson.dumps({"source": source}))
 
 
 def _folded(journal: LiveJournal, fold: Folded) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatekeep.cli.policy_files import load_policy_directory
+from gatekeep.cli.policy_directory import load_policy_directory
 from gatekeep.documents import everything, first_with_rest
 from gatekeep.domain.targets import Target
 from gatekeep.errors import SettingsError
@@ -42,7 +42,7 @@ def load_configuration(settings: Settings, secrets: SecretReader) -> Configurati
     except SettingsError as error:
         problems.extend(everything(error))
     try:
-        policy = load_policy_directory(settings.policy.dir)
+        policy = load_policy_directory(settings.policy.dir, settings.state_dir)
     except SettingsError as error:
         problems.extend(everything(error))
     if problems or policy is None:

@@ -70,7 +70,10 @@ def test_whoami_and_principals(gateway: Gateway, gatekeep: Gatekeep) -> None:
     """One learns who one is, what one may do, and who else there is."""
     told = gatekeep("whoami")
     assert "name: owner" in told.out
-    assert "may: audit.read,policy.apply,principal.read,session.watch,target.read," in told.out
+    assert (
+        "may: audit.read,policy.apply,policy.read,principal.read,session.watch,target.read,"
+        in told.out
+    )
     names = [line.split("\t")[0] for line in gatekeep("principals", "ls").out.splitlines()]
     assert names == ["alice", "carol", "owner"]
 

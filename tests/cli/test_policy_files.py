@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.gateway_thread import Gatekeep
 
-from gatekeep.cli.policy_files import load_policy_directory
+from gatekeep.cli.policy_directory import load_policy_directory
 from gatekeep.errors import SettingsError
 
 SHIPPED = Path(__file__).parents[2] / "config" / "policy"
@@ -111,9 +111,7 @@ def test_explain_answers_one_line_for_each_line(gatekeep: Gatekeep, tmp_path: Pa
     assert "taken without groups" in told.err
 
 
-def test_explain_survives_what_would_kill_a_small_stack(
-    gatekeep: Gatekeep, tmp_path: Path
-) -> None:
+def test_explain_survives_what_would_kill_a_small_stack(gatekeep: Gatekeep, tmp_path: Path) -> None:
     """60 kB of 1+1+1… is answered, as anything else (12-threats C4)."""
     lines = tmp_path / "in.jsonl"
     lines.write_text(json.dumps({"statement": "select 1" + "+1" * 30_000}) + "\n")

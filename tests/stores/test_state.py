@@ -94,25 +94,25 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
 def test_a_policy_version_is_active_once_its_event_is_settled(store: StateStore) -> None:
     """The one before stays active until then, and going back is an activation like any other."""
     assert store.active_policy() is None
-    one = store.activate_policy("d1", {"a.cedar": "permit;"}, "start")
-    assert one.payload == b'{"by":"start","files":["a.cedar"],"policy":"d1"}'
+    one = store.activate_policy("d1", {"a.cedar": "permit;"}, {"by": "start"})
+    assert one.payload == b'{"by":"start","policy":"d1","texts":{"a.cedar":"permit;"}}'
     assert store.active_policy() is None
     store.settle(one.id)
-    two = store.activate_policy("d2", {"a.cedar": "forbid;"}, "carol")
+    two = store.activate_policy("d2", {"a.cedar": "forbid;"}, {"by": "carol"})
     active = store.active_policy()
     assert active is not None
     assert (active.digest, active.texts) == ("d1", {"a.cedar": "permit;"})
     assert active.activated_us == one.created_us
     store.settle(two.id)
-    store.settle(store.activate_policy("d1", {"a.cedar": "permit;"}, "carol").id)
+    store.settle(store.activate_policy("d1", {"a.cedar": "permit;"}, {"by": "carol"}).id)
     assert [version.digest for version in store.policy_history()] == ["d1", "d2", "d1"]
 
 
 def test_a_digest_never_stands_for_two_texts(store: StateStore) -> None:
     """Whoever calls with other texts under a known digest is refused."""
-    store.activate_policy("d1", {"a": "1"}, "start")
+    store.activate_policy("d1", {"a": "1"}, {})
     with pytest.raises(EvidenceBroken):
-        store.activate_policy("d1", {"a": "2"}, "start")
+        store.activate_policy("d1", {"a": "2"}, {})
     assert len(store.pending()) == 1
 
 
@@ -145,7 +145,9 @@ def test_nothing_secret_is_readable_in_the_directory(tmp_path: Path) -> None:
     desk = TokenDesk(store, MovedClock())
     desk.replace_principals({"alice": ()})
     secret = desk.make("alice", ttl_s=None, note="laptop of alice")[1]
-    store.activate_policy("d1", {"a.cedar": "permit(principal == Alice)"}, "carol of security")
+    store.activate_policy(
+        "d1", {"a.cedar": "permit(principal == Alice)"}, {"by": "carol of security"}
+    )
     wanted = [secret.encode(), b"laptop", b"permit(", b"carol", b"CREATE TABLE", b"salt_key"]
     kept = desk.verifiers("alice")
     assert kept == ()

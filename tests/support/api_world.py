@@ -18,6 +18,8 @@ from gatekeep.domain.targets import Account, Target, TargetKind
 from gatekeep.errors import ClientFault, JournalUnavailable, NotPermitted, SettingsError
 from gatekeep.gate.ports import (
     Judgement,
+    PolicyRecord,
+    PolicyWish,
     ScramSecrets,
     SearchQuery,
     StoredEvent,
@@ -193,6 +195,40 @@ class TokenDrawer:
         return [row for row in reversed(self.kept) if principal in (None, row.principal)]
 
 
+class Shelf:
+    """Policy versions in a list, newest first; `files` is what an apply would put into force."""
+
+    single_person = False
+
+    def __init__(self) -> None:
+        self.kept = [PolicyRecord("7f3a9c2" + "0" * 57, {"a.cedar": "permit;"}, 5, {"by": "start"})]
+        self.files = PolicyRecord("8b1c" + "1" * 60, {"a.cedar": "forbid;"}, 6)
+        self.loosens: tuple[str, ...] = ()
+        self.fault: SettingsError | None = None
+        self.wishes: list[PolicyWish] = []
+
+    async def apply(self, wish: PolicyWish) -> Mapping[str, Any]:
+        if self.fault is not None:
+            raise self.fault
+        self.wishes.append(wish)
+        before = next(one for one in self.kept if not one.held)
+        facts = {"by": wish.by, "via": wish.via, "reason": wish.reason, "rules": 1}
+        self.kept.insert(0, replace(self.files, facts=facts, held=bool(self.loosens)))
+        rules = before if self.loosens else self.files
+        return {
+            "policy": rules.digest, "before": before.digest, "files": self.files.digest,
+            "held": list(self.loosens), "added": ["x"], "removed": [], "changed": [],
+        }  # fmt: skip
+
+    def history(self, limit: int) -> Sequence[PolicyRecord]:
+        return self.kept[:limit]
+
+    def named(self, prefix: str) -> Sequence[PolicyRecord]:
+        if prefix == "active":
+            return [one for one in self.kept if not one.held][:1]
+        return [one for one in self.kept if one.digest.startswith(prefix)]
+
+
 @dataclass
 class World:
     """Everything behind the API; `recorded` is what was made durable, in order."""
@@ -201,6 +237,7 @@ class World:
     people: People = field(default_factory=People)
     archive: Archive = field(default_factory=Archive)
     drawer: TokenDrawer = field(default_factory=TokenDrawer)
+    shelf: Shelf = field(default_factory=Shelf)
     supervision: Supervision = field(default_factory=Supervision)
     recorded: list[tuple[EventKind, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     journal_down: bool = False
@@ -213,11 +250,12 @@ class World:
         self.recorded.append((kind, json.loads(payload), json.loads(decision)))
         return Receipt(len(self.recorded), 1)
 
-    async def reload(self, principal: Principal) -> Mapping[str, Any]:
+    async def reload(self, wish: PolicyWish) -> Mapping[str, Any]:
         if self.policy_fault is not None:
             raise self.policy_fault
         self.reloads += 1
-        return {"policy": "8a8a8a8", "principals": 3, "targets": 1}
+        held = list(self.shelf.loosens)
+        return {"policy": "8a8a8a8", "principals": 3, "targets": 1, "held": held}
 
     def open_session(self, principal: Principal, code: str) -> None:
         session = Session(code * 32, principal, ORDERS, "app", "postgres", "10.1.4.7", "shop")
@@ -236,6 +274,7 @@ class World:
             parse_query=parse_words,
             record=self.record,
             reload=self.reload,
+            policies=self.shelf,
             clock=HeldClock(),
         )
 

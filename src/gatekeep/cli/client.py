@@ -25,6 +25,7 @@ _CODES: Final = {
     403: Exit.NOT_ALLOWED,
     404: Exit.NOT_FOUND,
     409: Exit.DECIDED_OTHERWISE,
+    422: Exit.CHECK_FAILED,
 }
 
 

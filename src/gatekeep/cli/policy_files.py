@@ -1,4 +1,4 @@
-"""Policy on files: loading a directory, `policy check`, `policy test`, `policy explain`.
+"""Policy on files: `policy check`, `policy test`, `policy explain`.
 
 Plain functions; the noun that mounts them is `cli.policy`. Nothing here speaks to a gateway, and
 what a rule or a statement means is decided in `policy` and `protocols.sql`.
@@ -6,7 +6,6 @@ what a rule or a statement means is decided in `policy` and `protocols.sql`.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
@@ -20,8 +19,14 @@ import typer
 from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Format, json_text, visible
 from gatekeep.cli.policy_catalogue import catalogue_named, facts_against, live_catalogue
-from gatekeep.documents import parse_document, read_document, read_text
-from gatekeep.domain.actions import SqlFacts
+from gatekeep.cli.policy_directory import (
+    load_policy_directory,
+    own_cases,
+    preset_cases,
+    read_texts,
+    run_case_file,
+)
+from gatekeep.documents import read_document, read_text
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
@@ -30,16 +35,15 @@ from gatekeep.errors import GatekeepError, SettingsError
 from gatekeep.identity.principals import principals_of
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.targets import targets_of
-from gatekeep.policy.cases import CaseResult, read_cases, report, run_cases
+from gatekeep.policy.cases import CaseResult, report
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.explain import explain_sql, explanation
 from gatekeep.policy.lint import unknown_approvers
-from gatekeep.policy.loading import examine, load
+from gatekeep.policy.loading import examine
 from gatekeep.policy.request import Place
 from gatekeep.policy.rules import PolicyVersion, Problem
 from gatekeep.settings import Settings, load_settings
 
-_PRESETS: Final = "presets"
 _MAX_LINE: Final = 32 * 1024 * 1024
 
 PolicyOption = Annotated[
@@ -48,20 +52,10 @@ PolicyOption = Annotated[
 OutputOption = Annotated[Format, typer.Option("--output", "-o", help="How to show the result.")]
 
 
-def load_policy_directory(path: Path) -> PolicyVersion:
-    """The policy of a directory: its own `*.cedar` files, not those in directories below.
-
-    Raises SettingsError naming file, line, rule and fix; further faults hang at its `also`.
-    """
-    return load(_texts(path), str(path))
-
-
-def check_command(
-    *, policy: PolicyOption = None, output: OutputOption = Format.TABLE
-) -> int:
+def check_command(*, policy: PolicyOption = None, output: OutputOption = Format.TABLE) -> int:
     """Load and lint the rules; exit 8 when they are wrong. Warnings go to stderr."""
-    path, settings = _place(policy)
-    version, problems = examine(_texts(path), str(path))
+    path, state, settings = _place(policy)
+    version, problems = examine(read_texts(path, state), str(path))
     if version is not None:
         groups = {group for one in _principals(settings) for group in one.groups}
         problems = [*problems, *(unknown_approvers(version.rules, groups) if groups else ())]
@@ -78,8 +72,8 @@ def test_command(
     output: OutputOption = Format.TABLE,  # noqa: PT028 - a command, not a test
 ) -> int:
     """Run the policy's own cases and those of its presets; exit 8 when one differs."""
-    path, _ = _place(policy)
-    runs = list(_runs(path))
+    path, state, _ = _place(policy)
+    runs = list(_runs(path, state))
     results = [one for run in runs for one in run.results]
     if not results:
         raise Stop(f"{path} has no cases", advice="write some: cases/*.yaml", code=Exit.NOT_FOUND)
@@ -114,8 +108,9 @@ def explain_command(  # noqa: PLR0913 - the options of the public face
     With --file, or with -o json, one JSON line comes out for each line that goes in.
     """
     inputs = _inputs(statement, command, file)
-    path, settings = _place(policy)
-    asked = _Asked.of(settings, path, principal, target, account)
+    path, state, settings = _place(policy)
+    version = load_policy_directory(path, state)
+    asked = _Asked.of(settings, version, principal, target, account)
     view = asked.live_view() if catalogue == "live" else catalogue_named(catalogue)
     if catalogue == "clean" and view is None:
         sys.stderr.write("gatekeep: no clean catalogue is at hand, so no read is proven\n")
@@ -135,29 +130,15 @@ def explain_command(  # noqa: PLR0913 - the options of the public face
 # --- where things are ------------------------------------------------------------------------
 
 
-def _place(policy: Path | None) -> tuple[Path, Settings]:
+def _place(policy: Path | None) -> tuple[Path, Path | None, Settings]:
+    """Directory of the rules, the state whose adopted rules belong to them, and the settings."""
     try:
         settings = load_settings(None, os.environ)
     except GatekeepError as error:
         raise Stop.of(error) from error
-    return policy or settings.policy.dir, settings
-
-
-def _texts(path: Path) -> dict[str, str]:
-    """Name and text of every policy file directly in `path`. Raises SettingsError."""
-    try:
-        files = sorted(one for one in path.iterdir() if one.suffix == ".cedar" and one.is_file())
-    except OSError as error:
-        raise SettingsError(
-            f"cannot be read: {error.strerror}", file=str(path), key="policy.dir",
-            fix="name the directory of the rules in the settings, or pass --policy",
-        ) from error  # fmt: skip
-    if not files:
-        raise SettingsError(
-            "holds no policy, so nothing would be permitted", file=str(path), key="policy.dir",
-            fix="copy a preset there, such as presets/balanced.cedar",
-        )  # fmt: skip
-    return {one.name: read_text(one) for one in files}
+    if policy is not None:
+        return policy, None, settings
+    return settings.policy.dir, settings.state_dir, settings
 
 
 class _NoSecrets(SecretReader):
@@ -222,30 +203,14 @@ class _Run:
     results: list[CaseResult]
 
 
-def _runs(path: Path) -> Iterator[_Run]:
+def _runs(path: Path, state: Path | None) -> Iterator[_Run]:
     """Cases beside the policy run against it; `presets/x.cases.yaml` against `presets/x.cedar`."""
-    own = _texts(path)
-    for file in sorted((path / "cases").glob("*.yaml")):
-        yield _run(file, own, str(path))
-    for file in sorted((path / _PRESETS).glob("*.cases.yaml")):
-        preset = file.with_name(file.name.removesuffix(".cases.yaml") + ".cedar")
-        yield _run(file, {preset.name: read_text(preset)}, str(preset.parent))
-
-
-def _run(file: Path, texts: Mapping[str, str], folder: str) -> _Run:
-    cases = read_cases(str(file), parse_document(read_text(file), str(file)))
-    rules = {f"{file.name} (rules)": cases.rules} if cases.rules else {}
-    engine = Engine(load({**texts, **rules}, folder), cases.members)
-    return _Run(engine, run_cases(engine, cases.cases, _facts_of))
-
-
-@functools.lru_cache(maxsize=4)
-def _facts_against(catalogue: str) -> Any:
-    return catalogue_named(catalogue)
-
-
-def _facts_of(text: str, catalogue: str) -> tuple[SqlFacts, ...]:
-    return facts_against(text, _facts_against(catalogue), frozenset())
+    own = read_texts(path, state)
+    for cases in own_cases(path):
+        yield _Run(*run_case_file(cases, own, str(path)))
+    for preset, cases in preset_cases(path):
+        texts = {preset.name: read_text(preset)}
+        yield _Run(*run_case_file(cases, texts, str(preset.parent)))
 
 
 def _summary(runs: Sequence[_Run], total: int, failed: int) -> Iterator[str]:
@@ -281,7 +246,9 @@ class _Asked:
     place: Place
 
     @classmethod
-    def of(cls, settings: Settings, path: Path, who: str, where: str, account: str) -> _Asked:
+    def of(
+        cls, settings: Settings, version: PolicyVersion, who: str, where: str, account: str
+    ) -> _Asked:
         """Principal and target as the files say; unknown ones are taken without any group."""
         principals = _principals(settings)
         members: dict[str, set[str]] = {}
@@ -297,7 +264,7 @@ class _Asked:
             named = Principal(who, who)
         target = _target(settings, where)
         frozen = {group: frozenset(people) for group, people in members.items()}
-        engine = Engine(load_policy_directory(path), frozen)
+        engine = Engine(version, frozen)
         logins = sorted(target.accounts)
         place = Place(named, target, account or (logins[0] if logins else ""), target.database)
         return cls(engine, engine.standing(named, target), place)

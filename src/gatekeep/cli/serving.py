@@ -85,13 +85,25 @@ def demo(
 
 
 def reload(call: Call) -> None:
-    """Let the running gateway load settings, targets, principals and policy anew."""
-    loaded = call.gateway.post("/v1/reload", {})
+    """Let the running gateway load targets, principals and policy anew.
+
+    Exit 3 when the rest was loaded and the policy held back, because two people must agree.
+    """
+    answer = call.gateway.post("/v1/reload", {})
+    held = answer.pop("held", [])
+    loaded = {**answer, "policy": answer["policy"][:12]}
     if call.screen.format.value == "table":
         words = ", ".join(f"{visible(str(k))} {visible(str(v))}" for k, v in loaded.items())
         call.screen.say(f"● loaded: {words}", following="gatekeep audit tail")
     else:
-        call.screen.document(loaded)
+        call.screen.document({**answer, "held": held})
+    if held:
+        raise Stop(
+            "the policy files were not loaded: they may loosen it, which needs two people",
+            why="; ".join(held[:5]),
+            advice="gatekeep policy diff; with policy.single_person: true one person decides",
+            code=Exit.NOT_ALLOWED,
+        )
 
 
 def version(call: Call) -> None:

@@ -27,6 +27,7 @@ class EventKind(enum.StrEnum):
     ACTION_FINISHED = "action.finished"
     ACTION_UNKNOWN = "action.unknown"
     POLICY_ACTIVATED = "policy.activated"
+    POLICY_HELD = "policy.held"
     PROTOCOL_FAULT = "protocol.fault"
     TARGET_FAULT = "target.fault"
     NOTIFICATION_RECEIVED = "notification.received"

@@ -18,7 +18,9 @@ from gatekeep.gate.ports import (
     EventArchive,
     Journal,
     Judgement,
+    PolicyBook,
     PolicyDesk,
+    PolicyWish,
     SearchQuery,
     TargetBook,
     Tokens,
@@ -39,10 +41,12 @@ TOKEN_REVOKE: Final = "token.revoke"  # noqa: S105 - the name of an action, not 
 PRINCIPAL_READ: Final = "principal.read"
 SESSION_WATCH: Final = "session.watch"
 POLICY_APPLY: Final = "policy.apply"
+POLICY_READ: Final = "policy.read"
 TARGET_READ: Final = "target.read"
 VERBS: Final = (
     AUDIT_READ,
     POLICY_APPLY,
+    POLICY_READ,
     PRINCIPAL_READ,
     SESSION_WATCH,
     TARGET_READ,
@@ -58,8 +62,8 @@ class ApiNeeds:
     """Everything the API works with; the composition root fills it.
 
     `parse_query` raises ClientFault for a query that cannot be understood. `reload` loads
-    settings, targets, principals and policy anew for the principal given and says what is active
-    now; it raises SettingsError and then the old ones stay active.
+    targets, principals and policy anew for whoever wishes it and says what is active now; it
+    raises SettingsError and then the old ones stay active.
     """
 
     directory: Directory
@@ -70,7 +74,8 @@ class ApiNeeds:
     live_sessions: Iterable[LiveSession]
     parse_query: Callable[[str], SearchQuery]
     record: RecordEvent
-    reload: Callable[[Principal], Awaitable[Mapping[str, Any]]]
+    reload: Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
+    policies: PolicyBook
     clock: Clock
 
 

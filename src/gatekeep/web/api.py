@@ -36,6 +36,7 @@ from gatekeep.web.access import (
     record,
 )
 from gatekeep.web.hosts import problem
+from gatekeep.web.policies import add_policy_routes, wish_of
 from gatekeep.web.shapes import (
     event_shape,
     json_bytes,
@@ -68,6 +69,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/v1/tokens", make_token)
     app.router.add_delete("/v1/tokens/{id}", revoke_token)
     app.router.add_post("/v1/reload", reload)
+    add_policy_routes(app)
 
 
 def answer(value: Any, *, status: int = 200) -> web.Response:
@@ -241,9 +243,10 @@ def _is_own_token(request: web.Request, wanted: str) -> bool:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """Load settings, targets, principals and policy anew; on any fault the old ones stay."""
-    demand(request, POLICY_APPLY)
-    return answer(dict(await request.app[NEEDS].reload(request[PRINCIPAL])))
+    """Load targets, principals and policy anew; on any fault the old ones stay."""
+    judgement = demand(request, POLICY_APPLY)
+    wish = wish_of(request, judgement, "reload")
+    return answer(dict(await request.app[NEEDS].reload(wish)))
 
 
 def _number(

@@ -117,8 +117,9 @@ def _worded(error: GatekeepError) -> web.Response:
     if isinstance(error, ClientFault):
         return problem(400, error.public)
     if isinstance(error, SettingsError):
+        more = f", and {len(error.also)} more that gatekeep check shows" if error.also else ""
         return problem(
-            422, error.public, why="what was loaded before stays active", advice=error.fix
+            422, f"{error}{more}", why="what was loaded before stays active", advice=error.fix
         )
     if isinstance(error, JournalUnavailable):
         return problem(

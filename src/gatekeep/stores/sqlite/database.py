@@ -54,6 +54,34 @@ def open_database(
     return connection
 
 
+def open_to_read(path: Path, key: bytes, version: int) -> apsw.Connection:
+    """A connection that cannot write, also while another process does.
+
+    `version` is the number of migrations that its reader knows. Raises SettingsError for a wrong
+    key or a file that is missing or cannot be opened, EvidenceBroken for one of another version.
+    """
+    if len(key) != KEY_BYTES:
+        raise ValueError("a database key has 32 bytes")
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except (OSError, apsw.CantOpenError, apsw.PermissionsError) as error:
+        raise SettingsError(
+            "cannot be opened",
+            file=str(path),
+            fix="start the gateway once, or run this as the account that runs it",
+        ) from error
+    try:
+        _unlock(connection, path, key)
+        found = int(str(connection.pragma("user_version")))
+    except BaseException:
+        connection.close()
+        raise
+    if found != version:
+        connection.close()
+        raise EvidenceBroken(f"{path} was written by another version of gatekeep")
+    return connection
+
+
 def _make_private(path: Path) -> None:
     """Create the file with mode 0600, durably; SQLite gives `-wal` and `-shm` the same mode."""
     if path.exists():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -17,8 +16,8 @@ import orjson
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
-from gatekeep.gate.ports import OutboxRow, StoredToken, TokenRow
-from gatekeep.stores.sqlite.database import open_database
+from gatekeep.gate.ports import OutboxRow, PolicyRecord, StoredToken, TokenRow
+from gatekeep.stores.sqlite.database import open_database, open_to_read
 
 _KEY_ID_BYTES: Final = 16
 _SALT_KEY_BYTES: Final = 32
@@ -49,16 +48,11 @@ MIGRATIONS: Final = (
       session_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE policy_activations ADD COLUMN facts BLOB NOT NULL DEFAULT x'7b7d';
+    ALTER TABLE policy_activations ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    """,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyVersion:
-    """A policy version as it was activated. `texts` are its files by name."""
-
-    digest: str
-    texts: Mapping[str, str]
-    activated_us: int
 
 
 class WallClock(Protocol):
@@ -83,6 +77,11 @@ class StateStore:
     def open(cls, path: Path, key: bytes, clock: WallClock) -> StateStore:
         """Open or make the database. Raises as `open_database` does."""
         return cls(open_database(path, key, MIGRATIONS), clock)
+
+    @classmethod
+    def open_to_read(cls, path: Path, key: bytes, clock: WallClock) -> StateStore:
+        """Open an existing database and never change it. Raises as the function of that name."""
+        return cls(open_to_read(path, key, len(MIGRATIONS)), clock)
 
     def close(self) -> None:
         """Close the connection; closing twice is harmless."""
@@ -143,12 +142,25 @@ class StateStore:
 
     # Policy versions
 
-    def activate_policy(self, digest: str, texts: Mapping[str, str], by: str) -> OutboxRow:
+    def activate_policy(
+        self, digest: str, texts: Mapping[str, str], facts: Mapping[str, Any]
+    ) -> OutboxRow:
         """Keep a version and the wish to activate it; it is active once its event is settled.
 
-        `texts` are its files by name, `by` says who or what activates it.
+        `texts` are its files by name, `facts` what its event says beside digest and texts.
         Raises EvidenceBroken if other texts are kept under the same digest.
         """
+        return self._record_policy(EventKind.POLICY_ACTIVATED, digest, texts, facts)
+
+    def hold_policy(
+        self, digest: str, texts: Mapping[str, str], facts: Mapping[str, Any]
+    ) -> OutboxRow:
+        """Keep a version that was not let into force, with its event; arguments as above."""
+        return self._record_policy(EventKind.POLICY_HELD, digest, texts, facts)
+
+    def _record_policy(
+        self, kind: EventKind, digest: str, texts: Mapping[str, str], facts: Mapping[str, Any]
+    ) -> OutboxRow:
         kept = orjson.dumps(dict(texts), option=orjson.OPT_SORT_KEYS)
         with self._transaction():
             self._connection.execute(
@@ -157,27 +169,54 @@ class StateStore:
             known = self._one("SELECT texts FROM policy_versions WHERE digest = ?", digest)
             if bytes(known[0]) != kept:
                 raise EvidenceBroken(f"policy version {digest} is kept with other texts")
-            event = orjson.dumps({"by": by, "files": sorted(texts), "policy": digest})
-            owed = self._owe(EventKind.POLICY_ACTIVATED, digest, event)
+            event = {**facts, "policy": digest, "texts": dict(texts)}
+            owed = self._owe(kind, digest, orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
             self._connection.execute(
-                "INSERT INTO policy_activations VALUES (?, ?, ?, 0)",
-                (owed.id, digest, owed.created_us),
+                "INSERT INTO policy_activations VALUES (?, ?, ?, 0, ?, ?)",
+                (
+                    owed.id,
+                    digest,
+                    owed.created_us,
+                    orjson.dumps(dict(facts), option=orjson.OPT_SORT_KEYS),
+                    kind is EventKind.POLICY_HELD,
+                ),
             )
             return owed
 
-    def active_policy(self) -> PolicyVersion | None:
+    def withdraw_policy(self, row_id: int) -> None:
+        """Forget a wish whose event was never appended to the journal."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM outbox WHERE id = ?", (row_id,))
+            self._connection.execute(
+                "DELETE FROM policy_activations WHERE outbox_id = ? AND NOT active", (row_id,)
+            )
+
+    def active_policy(self) -> PolicyRecord | None:
         """The version whose activation was settled last."""
-        history = self.policy_history(1)
+        history = self._policies("WHERE active", 1)
         return history[0] if history else None
 
-    def policy_history(self, limit: int = 100) -> Sequence[PolicyVersion]:
-        """Activations, newest first."""
+    def policy_history(self, limit: int = 100) -> Sequence[PolicyRecord]:
+        """What was activated, and what was held back, newest first."""
+        return self._policies("WHERE active OR held", limit)
+
+    def policies_named(self, prefix: str) -> Sequence[PolicyRecord]:
+        """Everything recorded of the versions whose digest begins with `prefix`, newest first."""
+        return self._policies("WHERE (active OR held) AND substr(digest, 1, ?) = ?", -1, prefix)
+
+    def _policies(self, which: str, limit: int, prefix: str | None = None) -> list[PolicyRecord]:
+        values = () if prefix is None else (len(prefix), prefix)
         rows = self._connection.execute(
-            "SELECT digest, texts, activated_us FROM policy_activations"
-            " JOIN policy_versions USING (digest) WHERE active ORDER BY outbox_id DESC LIMIT ?",
-            (limit,),
+            "SELECT digest, texts, activated_us, facts, held FROM policy_activations"  # noqa: S608 - our own words
+            f" JOIN policy_versions USING (digest) {which} ORDER BY outbox_id DESC LIMIT ?",
+            (*values, limit),
         )
-        return [PolicyVersion(digest, orjson.loads(texts), at_us) for digest, texts, at_us in rows]
+        return [
+            PolicyRecord(
+                digest, orjson.loads(texts), at_us, facts=orjson.loads(facts), held=bool(held)
+            )
+            for digest, texts, at_us, facts, held in rows
+        ]
 
     # Wrapped keys
 

@@ -1,0 +1,240 @@
+"""Puts versions of the policy into force: compare, two people, store → journal → effect.
+
+Part of the composition root. Every way in (start, SIGHUP, `reload`, `policy apply`) goes through
+`settle`, and each leaves an event:
+
+    files have the active digest    → nothing to do
+    a case fails                    → SettingsError; the version before stays
+    nothing was ever active         → activated (policy.activated)
+    every change is proven stricter → activated (policy.activated)
+    may loosen, single_person       → activated (policy.activated, which says so)
+    may loosen, two people needed   → held (policy.held); the version before stays
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+import structlog
+
+from gatekeep.cli.policy_directory import (
+    all_cases,
+    demand_cases,
+    facts_of,
+    load_policy_directory,
+)
+from gatekeep.errors import JournalUnavailable, SettingsError
+from gatekeep.gate.policy_desk import PolicyDeskOver
+from gatekeep.gate.ports import Journal, OutboxRow, PolicyRecord, PolicyWish
+from gatekeep.identity.directory import os_user_name
+from gatekeep.policy.comparison import Comparison, compare
+from gatekeep.policy.loading import load
+from gatekeep.policy.rules import PolicyVersion
+from gatekeep.runtime.offload import Offload
+from gatekeep.runtime.tasks import TaskOwner
+from gatekeep.settings import Settings
+from gatekeep.stores.sqlite.state import StateStore
+
+_log = structlog.get_logger(__name__)
+
+_GRACE_S: Final = 10.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Which version rules now, and what came of the wish. `held` says why nothing changed."""
+
+    version: PolicyVersion
+    summary: Mapping[str, Any]
+    held: tuple[str, ...] = ()
+
+
+def own_wish(via: str) -> PolicyWish:
+    """The wish of the gateway itself at `start`, or when its process got a `signal`."""
+    return PolicyWish(by=via, via=via, os_user=os_user_name(os.getuid()) or "")
+
+
+class PolicyVersions:
+    """The versions in the state, and the one way into force. Implements gate.ports.PolicyBook.
+
+    Whoever calls `settle` holds `loading` until the version rules.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: StateStore,
+        journal: Journal,
+        offload: Offload,
+        desk: PolicyDeskOver,
+    ) -> None:
+        self._settings = settings.policy
+        self._state_dir = settings.state_dir
+        self._state = state
+        self._journal = journal
+        self._offload = offload
+        self._desk = desk
+        self._owner = TaskOwner("policy")
+        self.loading = asyncio.Lock()
+
+    @property
+    def single_person(self) -> bool:
+        """Whether one person alone may loosen the policy."""
+        return self._settings.single_person
+
+    async def apply(self, wish: PolicyWish) -> Mapping[str, Any]:
+        """Load the files and put them into force, or hold them back; see the port."""
+        return await self.whole(self._apply(wish))
+
+    async def whole(self, loading: Coroutine[Any, Any, Result]) -> Result:
+        """Bring a loading to its end also when nobody waits any more: half of one is none.
+
+        Its exceptions pass through.
+        """
+        task = self._owner.spawn(_outcome(loading), name="loading")
+        result, error = await asyncio.shield(task)
+        if error is not None:
+            raise error
+        return cast("Result", result)
+
+    async def _apply(self, wish: PolicyWish) -> Mapping[str, Any]:
+        async with self.loading:
+            files = load_policy_directory(self._settings.dir, self._state_dir)
+            before = self._desk.active
+            settled = await self.settle(files, before, wish)
+            self._desk.activate(settled.version)
+        return {
+            "policy": settled.version.digest,
+            "before": before.digest,
+            "files": files.digest,
+            "held": list(settled.held),
+            **settled.summary,
+        }
+
+    async def close(self) -> None:
+        """Let a loading that runs come to its end."""
+        await self._owner.close(grace=_GRACE_S)
+
+    def last(self, files: PolicyVersion) -> PolicyVersion | None:
+        """The version that ruled before this start; None when there never was one.
+
+        Where it no longer loads (a newer gatekeep knows other facts), nothing can be compared:
+        None if one person may loosen alone, else SettingsError, because it cannot rule either.
+        """
+        record = self._state.active_policy()
+        if record is None:
+            return None
+        if record.digest == files.digest:
+            return files
+        try:
+            return _loaded(record)
+        except SettingsError as error:
+            if self._settings.single_person:
+                return None
+            raise SettingsError(
+                f"the active version {record.digest[:12]} no longer loads, so that nobody can "
+                f"tell whether the files loosen it ({error})",
+                key="policy.single_person",
+                fix="restore the files of that version, or let one person decide: true",
+            ) from error
+
+    async def settle(
+        self, files: PolicyVersion, running: PolicyVersion | None, wish: PolicyWish
+    ) -> Settled:
+        """Put `files` into force in place of `running`, or hold them back.
+
+        Returns once the event is durable; to make the version rule is the caller's next step.
+        Raises SettingsError for a case that fails, JournalUnavailable when nothing can be
+        recorded; then nothing changed.
+        """
+        known = self._state.active_policy()
+        if known is not None and known.digest == files.digest:
+            return Settled(files, {})
+        directory = self._settings.dir
+        found = await self._offload.run(lambda: _examined(files, running, directory))
+        summary = found.summary() if found is not None else {}
+        loosens = found.loosenings if found is not None else ()
+        facts = {
+            "by": wish.by,
+            "via": wish.via,
+            "os_user": wish.os_user,
+            "reason": wish.reason,
+            "rules": len(files.rules),
+            "before": known.digest if known is not None else "",
+            "single_person": self._settings.single_person,
+            **({"principal": wish.by} if wish.by != wish.via else {}),
+            **({"decision": dict(wish.decision)} if wish.decision else {}),
+            **summary,
+        }
+        if loosens and running is not None and not self._settings.single_person:
+            await self._hold(files, wish, facts)
+            return Settled(running, summary, loosens)
+        await self._tell(self._state.activate_policy(files.digest, files.texts, facts))
+        if loosens:
+            _log.warning("one person loosened the policy", policy=files.name, by=wish.by)
+        return Settled(files, summary)
+
+    def history(self, limit: int) -> Sequence[PolicyRecord]:
+        """What was put into force or held back, newest first."""
+        return self._state.policy_history(limit)
+
+    def named(self, prefix: str) -> Sequence[PolicyRecord]:
+        """Everything recorded of versions whose digest begins so; `active` is the one that rules."""
+        if prefix != "active":
+            return self._state.policies_named(prefix)
+        active = self._state.active_policy()
+        return [active] if active is not None else []
+
+    async def _hold(self, files: PolicyVersion, wish: PolicyWish, facts: Mapping[str, Any]) -> None:
+        latest = self._state.policy_history(1)
+        repeated = (
+            bool(latest)
+            and latest[0].held
+            and latest[0].digest == files.digest
+            and wish.by == wish.via
+        )
+        if not repeated:  # a restart of the same files is no news
+            await self._tell(self._state.hold_policy(files.digest, files.texts, facts))
+        _log.warning(
+            "the policy files may loosen the policy and were not loaded: two people must agree",
+            held=files.name, policy=str(facts["before"])[:12], by=wish.by, via=wish.via,
+            setting="policy.single_person", see="gatekeep policy diff",
+        )  # fmt: skip
+
+    async def _tell(self, owed: OutboxRow) -> None:
+        """Make the event durable, then active; without a receipt the wish is taken back."""
+        try:
+            await self._journal.append(self._journal.system, owed.kind, owed.payload).durable()
+        except JournalUnavailable:
+            self._state.withdraw_policy(owed.id)
+            raise
+        self._state.settle(owed.id)
+
+
+async def _outcome(
+    loading: Coroutine[Any, Any, Result],
+) -> tuple[Result | None, Exception | None]:
+    try:
+        return await loading, None
+    except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        return None, error
+
+
+def _loaded(record: PolicyRecord) -> PolicyVersion:
+    return load(record.texts)
+
+
+def _examined(
+    files: PolicyVersion, running: PolicyVersion | None, directory: Path
+) -> Comparison | None:
+    demand_cases(files, directory)
+    if running is None:
+        return None
+    return compare(running, files, all_cases(directory), facts_of)
