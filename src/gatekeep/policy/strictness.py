@@ -109,7 +109,24 @@ def _named(scope: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _clauses(est: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(json.dumps(clause, sort_keys=True) for clause in est["conditions"])
+    """What must hold, each part for itself: `when a && b` is two, and so is `unless a || b`."""
+    return frozenset(
+        json.dumps([clause["kind"], part], sort_keys=True)
+        for clause in est["conditions"]
+        for part in _parts(clause["body"], "&&" if clause["kind"] == "when" else "||")
+    )
+
+
+def _parts(node: Any, operator: str) -> list[Any]:
+    found, waiting = [], [node]
+    while waiting:
+        one = waiting.pop()
+        both = one.get(operator) if isinstance(one, dict) else None
+        if both:
+            waiting += [both["left"], both["right"]]
+        else:
+            found.append(one)
+    return found
 
 
 def _possible(node: Any) -> bool:
