@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.fake_journal import FakeJournal
 from support.gateway import PERMISSIVE
 
 from gatekeep.app import Gateway
@@ -19,6 +20,7 @@ from gatekeep.domain.events import SearchQuery
 from gatekeep.errors import JournalUnavailable, SettingsError
 from gatekeep.gate.ports import PolicyWish
 from gatekeep.identity.directory import os_user_name
+from gatekeep.policy_versions import PolicyVersions
 from gatekeep.settings import load_settings
 
 NO_DROP = '\n@id("no-drop") forbid (principal, action in Action::"sql", resource)\nwhen { context.verb == "DROP" };\n'
@@ -109,7 +111,12 @@ async def test_a_stricter_version_comes_into_force_with_who_and_why(
     gateway: Gateway, place: Path
 ) -> None:
     """The event names principal, account, reason and the rules that differ; then it rules."""
-    write(place, PERMISSIVE, NO_DROP, NO_DROP.replace("no-drop", "no-update").replace("DROP", "UPDATE"))
+    write(
+        place,
+        PERMISSIVE,
+        NO_DROP,
+        NO_DROP.replace("no-drop", "no-update").replace("DROP", "UPDATE"),
+    )
     done = await apply(gateway)
     assert (done["held"], done["added"], done["removed"]) == ([], ["no-update"], [])
     assert done["policy"] == gateway._parts.desk.active.digest != done["before"]
@@ -200,7 +207,9 @@ async def test_a_last_version_that_no_longer_loads_fails_closed(place: Path) -> 
     """A newer gatekeep may not know an old fact: then nobody can tell what would be loosened."""
     gateway = await started(place)
     state = gateway._parts.state
-    row = state.activate_policy("d" * 64, {"a.cedar": '@id("x") permit (principal, action, rsrc);'}, {})
+    row = state.activate_policy(
+        "d" * 64, {"a.cedar": '@id("x") permit (principal, action, rsrc);'}, {}
+    )
     state.settle(row.id)
     await gateway.stop()
     with pytest.raises(SettingsError, match="no longer loads") as told:
@@ -238,24 +247,26 @@ async def test_a_fault_in_a_file_names_file_line_and_rule(gateway: Gateway, plac
     assert len(gateway._parts.versions.history(10)) == 1
 
 
+@pytest.mark.parametrize("fault", ["append", "sync"])
 async def test_without_a_receipt_nothing_comes_into_force(
-    gateway: Gateway, place: Path, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, place: Path, fault: str
 ) -> None:
     """The journal takes no event: the version before rules, and no wish waits in the outbox."""
-    before = gateway._parts.desk.active.digest
-    write(place, PERMISSIVE, NO_DROP, NO_DROP.replace("no-drop", "no-drop-2"))
-
-    def full(*_: object, **__: object) -> None:
-        raise JournalUnavailable("no space")
-
-    monkeypatch.setattr(gateway._parts.journal, "append", full)
-    with pytest.raises(JournalUnavailable):
-        await apply(gateway)
-    monkeypatch.undo()
-    assert gateway._parts.desk.active.digest == before
-    assert gateway._parts.state.pending() == []
-    assert len(gateway._parts.versions.history(10)) == 1
-    assert (await apply(gateway))["added"] == ["no-drop-2"]
+    parts = gateway._parts
+    broken = JournalUnavailable("no space")
+    journal = (
+        FakeJournal(break_append_at=0) if fault == "append" else FakeJournal(broken_sync=broken)
+    )
+    settings = load_settings(place / "gatekeep.yaml", {})
+    versions = PolicyVersions(settings, parts.state, journal, parts.offload, parts.desk)
+    before = parts.desk.active.digest
+    for rules in ((PERMISSIVE, NO_DROP, NO_DROP.replace("no-drop", "no-drop-2")), (PERMISSIVE,)):
+        write(place, *rules)
+        with pytest.raises(JournalUnavailable):
+            await versions.apply(CAROL)
+        assert parts.desk.active.digest == before
+        assert parts.state.pending() == []
+        assert len(versions.history(10)) == 1
 
 
 async def test_who_hangs_up_does_not_leave_half_a_version(gateway: Gateway, place: Path) -> None:

@@ -82,10 +82,12 @@ def test_what_is_said_of_a_change(old: Rule | None, new: Rule | None, said: Bear
     assert said.may_loosen == (said in (Bearing.LOOSER, Bearing.UNPROVEN))
 
 
-def test_a_permit_that_takes_any_approval_is_noticed() -> None:
-    """A forbid that asks new people could supply the approval that such a permit waits for."""
-    any_approval = permit("when { context has approval && (context.approval.mfa || "
-                          'context.approval.groups.contains("nobody")) };')  # fmt: skip
+@pytest.mark.parametrize("effect", ["permit", "forbid"])
+def test_a_rule_that_takes_any_approval_is_noticed(effect: str) -> None:
+    """A rule that asks new people could supply the approval that such a rule waits for."""
+    mfa = ('{ context has approval && (context.approval.mfa || '
+           'context.approval.groups.contains("nobody")) };')  # fmt: skip
+    any_approval = permit("when " + mfa) if effect == "permit" else forbid("unless " + mfa)
     assert asks_without_groups([any_approval])
     assert not asks_without_groups([permit("when { " + DBA + " };"), permit(), forbid()])
     asks = '\n@id("f") forbid (principal, action, resource) unless { ' + DBA + " };"
@@ -168,10 +170,12 @@ POLICIES = st.dictionaries(st.sampled_from("abcd"), specs(), min_size=1, max_siz
 
 
 STATEMENTS = [
-    facts(
-        sql_class, verb, tables_written=frozenset(tables), tables_complete=complete
+    facts(sql_class, verb, tables_written=frozenset(tables), tables_complete=complete)
+    for verb, sql_class in (
+        ("DROP", SqlClass.DDL),
+        ("UPDATE", SqlClass.WRITE),
+        ("SELECT", SqlClass.READ),
     )
-    for verb, sql_class in (("DROP", SqlClass.DDL), ("UPDATE", SqlClass.WRITE), ("SELECT", SqlClass.READ))
     for tables, complete in itertools.product(((), ("public.orders",)), (True, False))
 ]
 

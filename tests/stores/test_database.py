@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from gatekeep.errors import EvidenceBroken, SettingsError
-from gatekeep.stores.sqlite.database import open_database
+from gatekeep.stores.sqlite.database import open_database, open_to_read
 
 KEY = bytes(range(32))
 SCHEMA = ("CREATE TABLE notes (text TEXT)",)
@@ -118,3 +118,23 @@ def test_a_missing_directory_is_a_readable_error(tmp_path: Path) -> None:
     """No traceback of the library for a wrong path."""
     with pytest.raises(SettingsError, match="cannot be opened"):
         open_database(tmp_path / "none" / "state.db", KEY, SCHEMA)
+
+
+def test_opening_to_read_changes_nothing_and_needs_the_right_version(tmp_path: Path) -> None:
+    """It sees what is written meanwhile, cannot write, and refuses what it does not know."""
+    path = tmp_path / "state.db"
+    writer = open_database(path, KEY, SCHEMA)
+    reader = open_to_read(path, KEY, len(SCHEMA))
+    writer.execute("INSERT INTO notes (text) VALUES ('later')")
+    assert [row[0] for row in reader.execute("SELECT text FROM notes")] == ["later"]
+    with pytest.raises(apsw.ReadOnlyError):
+        reader.execute("INSERT INTO notes (text) VALUES ('x')")
+    with pytest.raises(EvidenceBroken, match="another version"):
+        open_to_read(path, KEY, len(SCHEMA) + 1)
+    with pytest.raises(SettingsError):
+        open_to_read(path, bytes(32), len(SCHEMA))
+    with pytest.raises(SettingsError):
+        open_to_read(tmp_path / "missing.db", KEY, 1)
+    assert not (tmp_path / "missing.db").exists()
+    reader.close()
+    writer.close()

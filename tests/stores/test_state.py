@@ -14,7 +14,8 @@ from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.gate.ports import StoredToken, TokenRow
 from gatekeep.identity.tokens import TokenDesk, new_secret
-from gatekeep.stores.sqlite.state import StateStore
+from gatekeep.stores.sqlite.database import open_database
+from gatekeep.stores.sqlite.state import MIGRATIONS, StateStore
 
 KEY = bytes(range(32))
 
@@ -219,3 +220,45 @@ def test_a_transaction_that_cannot_be_written_changes_nothing(tmp_path: Path) ->
     assert len(two.pending()) == 1
     one.close()
     two.close()
+
+
+def test_a_held_version_is_kept_and_never_active(store: StateStore) -> None:
+    """Its text and facts are in the history; what is active stays, also once its event is settled."""
+    store.settle(store.activate_policy("d1", {"a": "1"}, {}).id)
+    held = store.hold_policy("d2", {"a": "2"}, {"by": "carol"})
+    assert held.kind is EventKind.POLICY_HELD
+    store.settle(held.id)
+    active = store.active_policy()
+    assert active is not None
+    assert active.digest == "d1"
+    newest, _ = store.policy_history()
+    assert (newest.digest, newest.held, newest.texts) == ("d2", True, {"a": "2"})
+    assert newest.facts == {"by": "carol"}
+    assert [one.digest for one in store.policies_named("d2")] == ["d2"]
+    assert store.policies_named("d_") == []
+
+
+def test_a_wish_that_was_never_told_is_taken_back(store: StateStore) -> None:
+    """Neither in the outbox nor in the history; a settled activation cannot be taken back."""
+    store.withdraw_policy(store.activate_policy("d1", {"a": "1"}, {}).id)
+    store.withdraw_policy(store.hold_policy("d2", {"a": "2"}, {}).id)
+    assert store.pending() == []
+    assert store.policy_history() == []
+    row = store.activate_policy("d1", {"a": "1"}, {})
+    store.settle(row.id)
+    store.withdraw_policy(row.id)
+    assert store.active_policy() is not None
+
+
+def test_versions_of_an_older_state_are_still_there(tmp_path: Path) -> None:
+    """A state from before facts were kept opens, its active version with no facts."""
+    path = tmp_path / "state.db"
+    old = open_database(path, KEY, MIGRATIONS[:1])
+    old.execute("INSERT INTO policy_versions VALUES ('d1', ?)", (b'{"a":"1"}',))
+    old.execute("INSERT INTO policy_activations VALUES (1, 'd1', 5, 1)")
+    old.close()
+    store = StateStore.open(path, KEY, MovedClock())
+    active = store.active_policy()
+    assert active is not None
+    assert (active.digest, active.texts, active.facts, active.held) == ("d1", {"a": "1"}, {}, False)
+    store.close()

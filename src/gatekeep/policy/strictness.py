@@ -52,18 +52,15 @@ def bearing(old: Rule | None, new: Rule | None) -> Bearing:
 
 
 def asks_without_groups(rules: Iterable[Rule]) -> bool:
-    """Whether some permit may accept an approval without looking at its groups.
+    """Whether some rule may be satisfied by an approval without looking at its groups.
 
-    Then a forbid that asks a group nobody was asked before could supply what that permit lacks.
+    Then another rule that asks a group nobody was asked before could supply what that one lacks.
     """
     return any(
-        rule.effect == "permit"
-        and "approval" in rule.reads
-        and any(
-            "approval" in conditions.reads(clause["body"]) and _possible(clause["body"])
-            for clause in rule.est["conditions"]
-        )
+        "approval" in conditions.reads(clause["body"]) and _possible(clause["body"])
         for rule in rules
+        if "approval" in rule.reads
+        for clause in rule.est["conditions"]
     )
 
 
