@@ -17,6 +17,7 @@ import asyncio
 import os
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -106,7 +107,9 @@ class PolicyVersions:
 
     async def _apply(self, wish: PolicyWish) -> Mapping[str, Any]:
         async with self.loading:
-            files = load_policy_directory(self._settings.dir, self._state_dir)
+            files = await self._offload.run(
+                partial(load_policy_directory, self._settings.dir, self._state_dir)
+            )
             before = self._desk.active
             settled = await self.settle(files, before, wish)
             self._desk.activate(settled.version)
@@ -158,7 +161,7 @@ class PolicyVersions:
         if known is not None and known.digest == files.digest:
             return Settled(files, {})
         directory = self._settings.dir
-        found = await self._offload.run(lambda: _examined(files, running, directory))
+        found = await self._offload.run(partial(_examined, files, running, directory))
         summary = found.summary() if found is not None else {}
         loosens = found.loosenings if found is not None else ()
         facts = {

@@ -97,3 +97,17 @@ def test_programs_get_json(files: Path, capsys: pytest.CaptureFixture[str]) -> N
     told = capsys.readouterr()
     assert told.out == ""
     assert "  try: " in told.err
+
+
+def test_a_case_that_would_stop_the_gateway_is_said_here(files: Path) -> None:
+    """Loading runs the policy's own cases, so check does: with the case and the rule's place."""
+    (files / "policy" / "cases").mkdir()
+    (files / "policy" / "cases" / "c.yaml").write_text(
+        "groups: {engineers: [alice]}\ntargets: {orders: {}}\ncases:\n"
+        "- {name: a drop, who: alice, on: orders, action: sql.ddl, expect: deny}\n"
+    )
+    report = check(files / "gatekeep.yaml", {})
+    assert report.exit == 8
+    (problem,) = report.problems
+    assert problem.key == "case orders/a drop"
+    assert "expected deny, got allow (rule engineers-read, " in problem.public

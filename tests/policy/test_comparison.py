@@ -16,7 +16,9 @@ NO_DROP = (
     '@id("no-drop") @why("migrations drop") forbid (principal, action in Action::"sql", resource)\n'
     'when { context.verb == "DROP" };\n'
 )
-DDL = '@id("ddl") permit (principal in Group::"engineers", action == Action::"sql.ddl", resource);\n'
+DDL = (
+    '@id("ddl") permit (principal in Group::"engineers", action == Action::"sql.ddl", resource);\n'
+)
 ASKS = DDL.replace(
     ";", '\nwhen { context has approval && context.approval.groups.contains("dba") };'
 )

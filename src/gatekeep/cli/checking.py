@@ -17,6 +17,7 @@ import typer
 
 from gatekeep.cli.exits import Exit
 from gatekeep.cli.output import visible
+from gatekeep.cli.policy_directory import demand_cases
 from gatekeep.configuration import load_configuration
 from gatekeep.documents import everything
 from gatekeep.domain.targets import Target
@@ -75,6 +76,10 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
         found = load_configuration(settings, reader)
     except SettingsError as error:
         return Report(everything(error))
+    try:
+        demand_cases(found.policy, settings.policy.dir)
+    except SettingsError as error:
+        problems.extend(everything(error))
     try:
         read_tokens(found.principals, reader)
     except SettingsError as error:

@@ -118,8 +118,20 @@ class _Place:
 
     def _records(self, name: str) -> list[PolicyRecord]:
         path = self._state / STATE_DB
-        if not path.exists():
-            return []
+        try:
+            if not path.exists():
+                return []
+            return self._read(path, name)
+        except PermissionError:
+            raise Stop(
+                f"{path} is not yours to read",
+                advice="run this as the account of the gateway, or compare directories",
+                code=Exit.NOT_ALLOWED,
+            ) from None
+        except SettingsError as error:
+            raise Stop.of(error) from error
+
+    def _read(self, path: Path, name: str) -> list[PolicyRecord]:
         ring = KeyRing.open(self.settings.keys_dir)
         with closing(StateStore.open_to_read(path, ring.state_db_key(), SystemClock())) as store:
             if name != "active":

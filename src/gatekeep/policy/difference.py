@@ -80,14 +80,13 @@ def difference(old: PolicyVersion, new: PolicyVersion) -> Difference:
 
 
 def _changes(before: Mapping[str, Rule], after: Mapping[str, Rule]) -> Iterator[RuleChange]:
-    asked = frozenset(group for rule in before.values() for group in rule.approvers)
     unsure = asks_without_groups((*before.values(), *after.values()))
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
         if old is not None and new is not None and old.text == new.text:
             continue
         found = bearing(old, new)
-        if unsure and new is not None and not new.approvers <= asked and not found.may_loosen:
+        if unsure and new is not None and new.approvers and found is Bearing.STRICTER:
             found = Bearing.UNPROVEN
         yield RuleChange(name, old, new, found)
 

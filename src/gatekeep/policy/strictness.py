@@ -54,7 +54,7 @@ def bearing(old: Rule | None, new: Rule | None) -> Bearing:
 def asks_without_groups(rules: Iterable[Rule]) -> bool:
     """Whether some rule may be satisfied by an approval without looking at its groups.
 
-    Then another rule that asks a group nobody was asked before could supply what that one lacks.
+    Then another rule that asks people where nobody was asked could supply what that one lacks.
     """
     return any(
         "approval" in conditions.reads(clause["body"]) and _possible(clause["body"])
