@@ -111,3 +111,13 @@ def test_a_case_that_would_stop_the_gateway_is_said_here(files: Path) -> None:
     (problem,) = report.problems
     assert problem.key == "case orders/a drop"
     assert "expected deny, got allow (rule engineers-read, " in problem.public
+
+
+def test_single_person_mode_is_said(files: Path) -> None:
+    """It is no fault, and never silent."""
+    (files / "gatekeep.yaml").write_text(
+        "state_dir: state\nkeys_dir: keys\npolicy: {single_person: true}\n"
+    )
+    report = check(files / "gatekeep.yaml", {})
+    assert report.exit == 0
+    assert report.warnings == ("one person alone may loosen the policy (policy.single_person)",)

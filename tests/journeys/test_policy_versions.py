@@ -48,6 +48,16 @@ def test_the_life_of_a_policy(gateway: Gateway, tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
     _no_update_passes(gateway)
 
+    write(
+        gateway,
+        PERMISSIVE + NO_UPDATES + NO_UPDATES.replace("updates", "typos").replace("verb", "verbb"),
+    )
+    told = gateway.run("policy", "apply")
+    assert told.returncode == 8
+    line = (PERMISSIVE + NO_UPDATES).count("\n") + 2
+    assert f"test.cedar:{line}: rule no-typos: " in told.stderr, told.stderr
+    _no_update_passes(gateway)
+
     write(gateway, PERMISSIVE)
     told = gateway.run("policy", "apply")
     assert told.returncode == 3

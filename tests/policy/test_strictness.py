@@ -180,7 +180,7 @@ STATEMENTS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(POLICIES.flatmap(lambda old: st.tuples(st.just(old), changed(old))))
 def test_what_is_called_stricter_lets_nothing_more_pass(
     pair: tuple[dict[str, Spec], dict[str, Spec]],
@@ -205,7 +205,7 @@ def test_what_is_called_stricter_lets_nothing_more_pass(
         assert ORDER.index(now) <= ORDER.index(was), (text_of(old), text_of(kept))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(POLICIES.flatmap(lambda old: st.tuples(st.just(old), changed(old))))
 def test_a_difference_names_exactly_the_rules_that_differ(
     pair: tuple[dict[str, Spec], dict[str, Spec]],

@@ -84,12 +84,15 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
         read_tokens(found.principals, reader)
     except SettingsError as error:
         problems.extend(everything(error))
+    warnings = [
+        f"{path} can be read by everybody (the secret of {key}); chmod 600"
+        for key, path in exposed_files(_references(found.targets))
+    ]
+    if settings.policy.single_person:
+        warnings.append("one person alone may loosen the policy (policy.single_person)")
     return Report(
         tuple(problems),
-        tuple(
-            f"{path} can be read by everybody (the secret of {key}); chmod 600"
-            for key, path in exposed_files(_references(found.targets))
-        ),
+        tuple(warnings),
         f"all is right: {len(found.targets)} targets, {len(found.principals)} principals, "
         f"policy {found.policy.digest[:12]}",
     )
