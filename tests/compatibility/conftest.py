@@ -1,6 +1,7 @@
 """One furnished database behind one gateway that runs the preset `balanced`, for all clients.
 
-alice is an engineer: she reads, and changes rows. bob is a DBA: he also changes structure.
+alice is an engineer: she reads, and changes rows. bob is a DBA: he also changes structure. erin may
+do anything: she is for what works on the wire and is not for policy to hold up here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 ACCOUNT = "clerk"
 
 
+ANYTHING = """
+@id("test-anything")
+permit (principal in Group::"robots", action, resource);
+"""
+
+
 def furnished(server: PostgresServer, database: str) -> None:
     """A database of that name that the account owns, with everything in it."""
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
@@ -40,8 +47,8 @@ def furnished(server: PostgresServer, database: str) -> None:
 def _opened(server: PostgresServer, database: str, **extra: Any) -> Iterator[Place]:
     furnished(server, database)
     yield from start(
-        server, policy=BALANCED.read_text(), accounts={ACCOUNT: PASSWORD}, database=database,
-        groups={"alice": "engineers", "bob": "dba"}, **extra,
+        server, policy=BALANCED.read_text() + ANYTHING, accounts={ACCOUNT: PASSWORD},
+        database=database, groups={"alice": "engineers", "bob": "dba", "erin": "robots"}, **extra,
     )  # fmt: skip
 
 
@@ -49,6 +56,12 @@ def _opened(server: PostgresServer, database: str, **extra: Any) -> Iterator[Pla
 def place(postgres_server: PostgresServer) -> Iterator[Place]:
     """The gateway before PostgreSQL 18."""
     yield from _opened(postgres_server, "compat")
+
+
+@pytest.fixture(scope="session")
+def production_place(postgres_server: PostgresServer) -> Iterator[Place]:
+    """The same database server, as a target that belongs to production."""
+    yield from _opened(postgres_server, "production", target_extra={"environment": "prod"})
 
 
 @pytest.fixture(scope="session")
