@@ -100,4 +100,6 @@ def nothing_refused(request: pytest.FixtureRequest) -> Iterator[None]:
     mark = evidence.mark()
     yield
     refused = [dict(e.payload or {}) for e in evidence.closed(mark) if kind(e) == "action.refused"]
-    assert [(one["text"], one["class"], one.get("unproven"), one["decision"]) for one in refused] == []
+    assert [
+        (one["text"], one["class"], one.get("unproven"), one["decision"]) for one in refused
+    ] == []

@@ -88,6 +88,14 @@ class Here(DiscoverRunner):
     def teardown_databases(self, old_config, **kwargs):
         pass
 """
+SETTINGS = """
+DATABASES = {{"default": {database}}}
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "shelf"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SECRET_KEY = "of a test"
+USE_TZ = True
+TEST_RUNNER = "runner.Here"
+"""
 COMMANDS = """
 import io, sys, django
 from django.core.management import call_command
@@ -114,10 +122,7 @@ def _project(directory: Path, place: Place, name: str) -> dict[str, str]:
         ("runner.py", RUNNER),
         (
             f"settings_{name}.py",
-            f"DATABASES = {{'default': {json.dumps(database)}}}\n"
-            "INSTALLED_APPS = ['django.contrib.contenttypes', 'django.contrib.auth', 'shelf']\n"
-            "DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\n"
-            "SECRET_KEY = 'of a test'\nUSE_TZ = True\nTEST_RUNNER = 'runner.Here'\n",
+            SETTINGS.format(database=json.dumps(database)),
         ),
     ):
         (directory / path).write_text(text)

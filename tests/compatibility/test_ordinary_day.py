@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 import psycopg
 import pytest
 from support.browsers import BROWSING
@@ -39,7 +37,7 @@ def test_reading_and_the_session(place: Place) -> None:
 def test_changing_rows_by_key(place: Place) -> None:
     """INSERT, UPDATE, DELETE and MERGE with a WHERE pass outside production."""
     with place.connect(autocommit=True) as connection:
-        assert _sent(connection, CHANGING) == []
+        assert _sent(connection, ("BEGIN", *CHANGING, "ROLLBACK")) == []
 
 
 def test_browsing_with_a_graphical_client(place: Place) -> None:
@@ -54,7 +52,9 @@ def test_browsing_with_a_graphical_client(place: Place) -> None:
 def test_browsing_an_older_server(old_place: Place) -> None:
     """The same before PostgreSQL 15."""
     with old_place.connect(autocommit=True) as connection:
-        assert _sent(connection, BROWSING + READING + SESSION + CHANGING) == []
+        assert (
+            _sent(connection, (*BROWSING, *READING, *SESSION, "BEGIN", *CHANGING, "ROLLBACK")) == []
+        )
 
 
 def test_the_same_day_in_production(production_place: Place) -> None:
@@ -75,6 +75,6 @@ def test_what_is_not_ordinary_still_needs_somebody(place: Place) -> None:
     events = place.evidence.closed(mark)
     assert not any(kind(event) == "action.released" for event in events)
     refused = of_kind(events, "action.refused")
-    assert [(str(one["class"]), text) for one, (text, _) in zip(refused, NOT_ORDINARY, strict=True)] == [
-        (expected, text) for text, expected in NOT_ORDINARY
-    ]
+    assert [
+        (str(one["class"]), text) for one, (text, _) in zip(refused, NOT_ORDINARY, strict=True)
+    ] == [(expected, text) for text, expected in NOT_ORDINARY]

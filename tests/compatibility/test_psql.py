@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from support.journal_evidence import of_kind
@@ -226,7 +226,7 @@ class _Terminal:
         self._command = command
         self._seen = ""
 
-    def __enter__(self) -> _Terminal:
+    def __enter__(self) -> Self:
         master, slave = pty.openpty()
         self._master = master
         self._process = subprocess.Popen(
@@ -273,7 +273,9 @@ class _Terminal:
 def test_errors_in_its_own_words(place: Place) -> None:
     r"""A refusal reads as an error of the server, and \errverbose repeats its SQLSTATE."""
     mark = place.evidence.mark()
-    told = _run(wheel_binaries() / "psql", place.dsn(), "SELECT * FROM pg_authid;\n\\errverbose\nSELECT 5;")
+    told = _run(
+        wheel_binaries() / "psql", place.dsn(), "SELECT * FROM pg_authid;\n\\errverbose\nSELECT 5;"
+    )
     assert "ERROR:  gatekeep: " in told.stderr
     assert "ERROR:  42501: gatekeep: " in told.stderr
     assert "5" in told.stdout

@@ -40,7 +40,9 @@ def test_its_look_up_of_user_types(place: Place) -> None:
         assert home is not None
         register_enum(status, connection)
         register_composite(home, connection)
-        row = connection.execute("SELECT home, 'paid'::status FROM customers WHERE id = 1").fetchone()
+        row = connection.execute(
+            "SELECT home, 'paid'::status FROM customers WHERE id = 1"
+        ).fetchone()
         assert row is not None
         assert row[0].town == "London"
         assert row[1].name == "paid"
@@ -62,10 +64,8 @@ def test_pipeline(place: Place) -> None:
         with connection.pipeline():
             cursors = [connection.execute("SELECT %s::int", [n]) for n in range(100)]
         assert [cursor.fetchone() for cursor in cursors] == [(n,) for n in range(100)]
-        with pytest.raises(psycopg.errors.DivisionByZero), connection.pipeline():
-            connection.execute("INSERT INTO notes (note) VALUES ('in a pipeline')")
-            connection.execute("SELECT 1 / 0")
-            connection.execute("INSERT INTO notes (note) VALUES ('after')")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            _fails_in_a_pipeline(connection)
         count = "SELECT count(*) FROM notes WHERE note IN ('in a pipeline', 'after')"
         assert connection.execute(count).fetchone() == (0,)
 
@@ -87,7 +87,7 @@ def test_nested_transactions(place: Place) -> None:
 
 
 def test_batches(place: Place) -> None:
-    """executemany with and without RETURNING, and a statement composed from names."""
+    """Executemany with and without RETURNING, and a statement composed from names."""
     with place.connect() as connection, connection.cursor() as cursor:
         table = sql.Identifier("public", "notes")
         insert = sql.SQL("INSERT INTO {} (note) VALUES (%s) RETURNING id").format(table)
@@ -120,3 +120,10 @@ def test_server_side_cursors(place: Place, *, binary: bool) -> None:
             cursor.execute("SELECT generate_series(1, 5)")
             cursor.scroll(3)
             assert cursor.fetchone() == (4,)
+
+
+def _fails_in_a_pipeline(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    with connection.pipeline():
+        connection.execute("INSERT INTO notes (note) VALUES ('in a pipeline')")
+        connection.execute("SELECT 1 / 0")
+        connection.execute("INSERT INTO notes (note) VALUES ('after')")

@@ -59,9 +59,7 @@ def engine(place: Place) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def test_reflection(
-    place: Place, recorded: Callable[[], list[tuple[str, dict[str, Any]]]]
-) -> None:
+def test_reflection(place: Place, recorded: Callable[[], list[tuple[str, dict[str, Any]]]]) -> None:
     """Tables, columns, keys, indexes, constraints, comments, enums, domains: all of it is read."""
     engine = sa.create_engine(_url(place, "alice"))
     with warnings.catch_warnings():
@@ -138,7 +136,6 @@ def test_orm(engine: sa.Engine) -> None:
         assert first is not None
         assert len(first.books) == 3
         with pytest.raises(sa.exc.DBAPIError), session.begin_nested():
-            session.add(Author(name="never"))
             session.execute(sa.text("SELECT 1 / 0"))
         first.name = "renamed"
         session.delete(first.books[0])

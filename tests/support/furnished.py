@@ -1,4 +1,4 @@
-"""A database with one of everything that clients describe: what `\\d` has to show. Data only."""
+r"""A database with one of everything that clients describe: what `\d` has to show. Data only."""
 
 from __future__ import annotations
 
