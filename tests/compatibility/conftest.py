@@ -7,12 +7,16 @@ do anything: she is for what works on the wire and is not for policy to hold up 
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from support.certificates import Authority
 from support.furnished import FURNISHED
 from support.journal_evidence import kind
 from support.journey import PASSWORD, Place, start
@@ -65,13 +69,32 @@ def production_place(postgres_server: PostgresServer) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def old_place() -> Iterator[Place]:
-    """The same before the distribution's PostgreSQL 15."""
+def authority() -> Iterator[Authority]:
+    """Who signs the certificates of the door and of the older target."""
+    directory = Path(tempfile.mkdtemp(prefix="gk-ca-"))
+    directory.chmod(0o755)
+    yield Authority(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def old_place(authority: Authority) -> Iterator[Place]:
+    """The same before the distribution's PostgreSQL 15, with TLS that is verified on both sides."""
     if not (DEBIAN / "postgres").exists():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{DEBIAN} is missing")
-    server = PostgresServer(bin_dir=DEBIAN)
+    door, target = authority.issue("door"), authority.issue("target")
+    if os.geteuid() == 0:
+        os.chown(target.key, pwd.getpwnam("nobody").pw_uid, -1)
+    own = {
+        "ssl": "on", "ssl_cert_file": str(target.certificate), "ssl_key_file": str(target.key),
+    }  # fmt: skip
+    server = PostgresServer(bin_dir=DEBIAN, settings=own)
     try:
-        yield from _opened(server, "compat")
+        yield from _opened(
+            server, "compat", tls="prefer",
+            target_extra={"tls": "verify-full", "tls_ca": str(authority.certificate)},
+            extra_settings={"postgres": {"certificate": str(door.certificate), "key": str(door.key)}},
+        )  # fmt: skip
     finally:
         server.stop()
 

@@ -29,10 +29,11 @@ async def test_introspection(place: Place) -> None:
     try:
         row = await connection.fetchrow(
             "SELECT ARRAY['new', 'paid']::status[] AS states, ROW('a', 'b')::place AS one,"
-            " ARRAY[ROW('a', 'b')::place] AS several"
+            " ARRAY[ROW('a', 'b')::place] AS several, 'AB-1'::sku AS article"
         )
         assert row["states"] == ["new", "paid"]
         assert tuple(row["several"][0]) == ("a", "b")
+        assert row["article"] == "AB-1"
         by_value = "SELECT count(*) FROM orders WHERE state = $1"
         assert await connection.fetchval(by_value, "new") == 20
         await connection.set_type_codec(

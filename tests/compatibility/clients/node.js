@@ -1,12 +1,14 @@
 // What programs on node-postgres do: a pool, prepared statements, cursors, transactions, LISTEN.
-// Usage: node node.js HOST PORT USER PASSWORD DATABASE TABLE. Prints one line for each thing done.
+// Usage: node node.js HOST PORT USER PASSWORD DATABASE TABLE [CA]. Prints one line for each thing done.
 
+const fs = require('fs')
 const { Client, Pool } = require('pg')
 const Cursor = require('pg-cursor')
 
 async function main () {
-  const [host, port, user, password, database, table] = process.argv.slice(2)
+  const [host, port, user, password, database, table, ca] = process.argv.slice(2)
   const where = { host, port: Number(port), user, password, database, application_name: 'reports', statement_timeout: 30000 }
+  if (ca) Object.assign(where, { ssl: { ca: fs.readFileSync(ca) }, enableChannelBinding: true })
   const pool = new Pool({ ...where, max: 4 })
   const sums = await Promise.all([...Array(40).keys()].map(n => pool.query('SELECT $1::int + 1 AS n', [n])))
   console.log('pool', sums.reduce((all, one) => all + one.rows[0].n, 0))
