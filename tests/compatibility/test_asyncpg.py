@@ -29,11 +29,13 @@ async def test_introspection(place: Place) -> None:
     try:
         row = await connection.fetchrow(
             "SELECT ARRAY['new', 'paid']::status[] AS states, ROW('a', 'b')::place AS one,"
-            " ARRAY[ROW('a', 'b')::place] AS several, 'AB-1'::sku AS article"
+            " ARRAY[ROW('a', 'b')::place] AS several, 'AB-1'::sku AS article,"
+            " '[1, 2)'::span AS during"
         )
         assert row["states"] == ["new", "paid"]
         assert tuple(row["several"][0]) == ("a", "b")
         assert row["article"] == "AB-1"
+        assert row["during"] == asyncpg.Range(1, 2)
         by_value = "SELECT count(*) FROM orders WHERE state = $1"
         assert await connection.fetchval(by_value, "new") == 20
         await connection.set_type_codec(

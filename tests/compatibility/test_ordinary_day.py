@@ -78,3 +78,18 @@ def test_what_is_not_ordinary_still_needs_somebody(place: Place) -> None:
     assert [
         (str(one["class"]), text) for one, (text, _) in zip(refused, NOT_ORDINARY, strict=True)
     ] == [(expected, text) for text, expected in NOT_ORDINARY]
+
+
+def test_a_path_set_by_function_is_followed(place: Place) -> None:
+    """After set_config of search_path the next text is read under it, the same text not at all."""
+    mark = place.evidence.mark()
+    with place.connect(autocommit=True) as connection:
+        setting = "SELECT set_config('search_path', 'stock', false)"
+        (complaint,) = _sent(connection, (f"{setting}; TABLE events",))
+        assert "none of the 2 was run" in complaint
+        assert connection.execute("SHOW search_path").fetchone() == ('"$user", public',)
+        assert _sent(connection, (setting, "TABLE events")) == []
+    actions = of_kind(place.evidence.closed(mark), "action.released")
+    last = actions[-1]
+    assert (last["class"], last["text"]) == ("read", "TABLE events")
+    assert "stock.events" in str(last["tables_read"])
