@@ -300,3 +300,44 @@ async def test_a_hostile_search_path_does_not_reach_the_look_up(lab: Lab) -> Non
         assert await connection.fetchval(count) == before
     finally:
         await connection.close()
+
+
+RANGES = """
+CREATE FUNCTION apart(float8, float8) RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS
+  $$ BEGIN RETURN $1 - $2; END $$;
+CREATE FUNCTION fine(float8) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN true; END $$;
+CREATE DOMAIN checked AS float8 CHECK (fine(VALUE));
+CREATE TYPE span AS RANGE (subtype = float8, subtype_diff = float8mi);
+CREATE TYPE taught AS RANGE (subtype = float8, subtype_diff = apart);
+CREATE TYPE guarded AS RANGE (subtype = checked);
+CREATE FUNCTION spanned(span) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 1 $$;
+CREATE TABLE plain (s span, several span_multirange);
+CREATE TABLE odd (t taught_multirange);
+"""
+
+
+async def test_ranges_that_users_made(lab: Lab) -> None:
+    """Their constructors run what the type runs: nothing, a difference function, a subtype's CHECK."""
+    await lab.run(RANGES)
+    view = await lab.look()
+    free = (
+        "SELECT '[1,2)'::span, span(1, 2), span(1, 2, '[]'), '{}'::span_multirange",
+        "SELECT span_multirange(span(1, 2)), span_multirange(span(1, 2), span(3, 4))",
+        "SELECT * FROM plain WHERE s @> 1.5::float8 AND several && s",
+        "SELECT lower(s), range_merge(several), p.several FROM plain p",
+    )
+    for text in free:
+        await lab.run(text)
+        assert _one(text, view, SessionVector()).sql_class is SqlClass.READ, text
+    for text in (
+        "SELECT '[1,2)'::taught",
+        "SELECT taught(1, 2)",
+        "SELECT taught_multirange(taught(1, 2))",
+        "SELECT '{[1,2)}'::taught_multirange",
+        "SELECT * FROM odd",
+        "SELECT '[1,2)'::guarded",
+        "SELECT guarded_multirange()",
+        "SELECT spanned(s) FROM plain",
+        "SELECT p.spanned FROM plain p",
+    ):
+        assert _one(text, view, SessionVector()).sql_class is SqlClass.PROCEDURAL, text

@@ -34,9 +34,15 @@ JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
 WHERE d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 """
 
+# `constructor`: what CREATE TYPE … AS RANGE made, by name and result one with its type. Only a
+# superuser can make functions in `internal`; what the constructor runs is charged to the type.
 FUNCTIONS = """
 SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text AS name,
        r.rolsuper AS super, l.lanname IN ('c', 'internal') AS compiled,
+       l.lanname = 'internal' AND p.prosrc IN ('range_constructor2', 'range_constructor3',
+         'multirange_constructor0', 'multirange_constructor1', 'multirange_constructor2')
+         AND EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.prorettype
+           AND t.typname = p.proname AND t.typnamespace = p.pronamespace) AS constructor,
        p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1 AS attribute
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -81,6 +87,12 @@ LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
 LEFT JOIN pg_catalog.pg_range g ON g.rngtypid = t.oid
 WHERE t.oid >= 16384
 """
+MULTIRANGES = """
+SELECT g.rngmultitypid AS multirange, g.rngtypid AS range FROM pg_catalog.pg_range g
+WHERE g.rngmultitypid >= 16384
+"""
+# Before 14 there are none.
+MULTIRANGES_13 = "SELECT 0::pg_catalog.oid AS multirange, 0::pg_catalog.oid AS range WHERE false"
 
 DOMAIN_CHECKS = f"""
 SELECT k.contypid AS type, {_NUMBERS.format(tree="k.conbin")} AS numbers

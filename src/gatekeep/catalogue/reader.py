@@ -81,6 +81,7 @@ async def _read(connection: Any) -> CatalogueView:
         "attributes": queries.BUILT_IN_ATTRIBUTES,
         "operators": queries.OPERATORS,
         "types": queries.TYPES,
+        "multiranges": queries.MULTIRANGES if newer else queries.MULTIRANGES_13,
         "checks": queries.DOMAIN_CHECKS,
         "casts": queries.CASTS,
         "opclasses": queries.OPERATOR_CLASSES,
@@ -148,7 +149,11 @@ class _Builder:
         )
         self._columns = {row["relation"]: row for row in raw["columns"]}
         self._names.types = type_uses(
-            raw["types"], self._columns, self._direct_types(), self._reviewed_types
+            raw["types"],
+            self._columns,
+            self._direct_types(),
+            self._reviewed_types,
+            {row["multirange"]: row["range"] for row in raw["multiranges"]},
         )
         self._full = {row["oid"]: f"{row['schema']}.{row['name']}" for row in raw["relations"]}
 

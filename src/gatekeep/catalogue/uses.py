@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 Rows = list[Any]
@@ -71,14 +72,16 @@ def split_known(
 ) -> tuple[Rows, frozenset[str]]:
     """Rows that are users' own, and the names of those that count like built-ins.
 
-    Only what a superuser owns counts: the owner of a trusted extension may add things to it.
+    Only what a superuser owns counts: the owner of a trusted extension may add things to it. And
+    constructors of ranges: what those run is charged to their type.
     """
     own: Rows = []
     known: set[str] = set()
     for row in rows:
         oid = row["oid"]
         read = oid in reviewed and (row["compiled"] or oid in sql)
-        if read and row["super"] and row["name"] not in _NOT_THESE:
+        read = read and row["super"] and row["name"] not in _NOT_THESE
+        if read or row.get("constructor"):
             known.add(row["name"])
         else:
             own.append(row)
@@ -121,16 +124,18 @@ def type_uses(
     columns: Mapping[int, Any],
     direct: Mapping[int, Uses],
     reviewed: frozenset[int],
+    multiranges: Mapping[int, int] = MappingProxyType({}),
 ) -> dict[int, Uses]:
     """What making or comparing a value of each user type may run.
 
-    `direct` holds uses by type oid that come from CHECKs, casts, operator classes and ranges.
+    `direct` holds uses by type oid that come from CHECKs, casts, operator classes and ranges;
+    `multiranges` leads from each multirange to its range, whose code it runs.
     """
     edges: dict[int, list[int]] = {}
     own: dict[int, Uses] = {}
     for row in types:
         oid = row["oid"]
-        following = [row["element"], row["base"], row["range_of"]]
+        following = [row["element"], row["base"], row["range_of"], multiranges.get(oid, 0)]
         if row["relation"] in columns:
             following += columns[row["relation"]]["types"]
         edges[oid] = [number for number in following if number >= FIRST_USER_OID]

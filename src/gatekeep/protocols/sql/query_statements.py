@@ -7,7 +7,11 @@ from typing import Any
 from gatekeep.domain.actions import SqlClass, WhereClause
 from gatekeep.protocols.sql.meaning import KINDS, Meaning, constant
 from gatekeep.protocols.sql.proof import Ground, trusted_names, unproven
-from gatekeep.protocols.sql.session_statements import read_set_config
+from gatekeep.protocols.sql.session_statements import (
+    only_session_calls,
+    read_set_config,
+    set_config_is_safe,
+)
 from gatekeep.protocols.sql.where import where_of
 
 _DML_VERBS = (
@@ -34,29 +38,36 @@ def read_query(node: Any, meaning: Meaning, ground: Ground) -> None:
     meaning.values_read = False
     meaning.tables_complete = meaning.functions_complete = True
     meaning.unproven = unproven(found, ground, writing=bool(found.dml))
+    read_set_config(meaning)
     if trusted_names(found, ground):
         meaning.tags.add("trusted_code")
+    _read_class(meaning, ground)
+    if found.row_locks:
+        meaning.tags.add("row_locks")
+    _complete(meaning, ground)
+    _tag_functions(meaning)
+    _read_where(node, meaning)
+    if found.current_of:
+        meaning.sql_class = SqlClass.OPAQUE
+        meaning.unproven = "WHERE CURRENT OF"
+    meaning.vector_safe = not meaning.unproven and not found.into and set_config_is_safe(meaning)
+
+
+def _read_class(meaning: Meaning, ground: Ground) -> None:
+    found = meaning.found
     if found.into:
         meaning.sql_class, meaning.verb = SqlClass.DDL, "SELECT INTO"
         meaning.tags.add("into")
     elif found.dml:
         _read_dml(meaning)
+    elif meaning.unproven and only_session_calls(meaning, ground):
+        meaning.sql_class, meaning.unproven = SqlClass.SESSION, ""
     elif meaning.unproven:
         meaning.sql_class = SqlClass.PROCEDURAL
     elif found.row_locks:
         meaning.sql_class = SqlClass.WRITE
     else:
         meaning.sql_class = SqlClass.READ
-    if found.row_locks:
-        meaning.tags.add("row_locks")
-    _complete(meaning, ground)
-    _tag_functions(meaning)
-    _read_where(node, meaning)
-    read_set_config(meaning)
-    if found.current_of:
-        meaning.sql_class = SqlClass.OPAQUE
-        meaning.unproven = "WHERE CURRENT OF"
-    meaning.vector_safe = not meaning.unproven and not found.into
 
 
 def _read_dml(meaning: Meaning) -> None:

@@ -7,6 +7,7 @@ locks that outlive the statement, assigns transaction ids, or changes state. Dat
 
 from __future__ import annotations
 
+# Arithmetic on their arguments alone; `random` moves the backend's own generator, seeds stay off.
 _MATHS = """
 abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh bit bit_count bool
 cash_words cbrt ceil ceiling cos cosd cosh cot cotd crc32 crc32c degrees dexp div dround
@@ -15,6 +16,7 @@ lcm lgamma ln log log10 min_scale mod money numeric pi pow power radians random
 random_normal round scale set_bit set_byte sign sin sind sinh sqrt tan tand tanh to_bin
 to_hex to_oct trim_scale trunc width_bucket
 """
+# Text in, text out. `convert*` and `to_ascii` use conversions, which only superusers can make.
 _TEXT = """
 ascii bit_length bpchar btrim bytea casefold char char_length character_length chr concat
 concat_ws convert convert_from convert_to decode encode format gen_random_uuid initcap
@@ -27,6 +29,7 @@ string_to_array string_to_table strpos substr substring text textcat textlen to_
 to_char to_number translate unicode_assigned unicode_version unistr upper
 uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 varchar
 """
+# The clock and arithmetic on times; `pg_sleep` holds nothing but its own backend.
 _DATES = """
 age clock_timestamp date date_add date_bin date_part date_subtract date_trunc extract
 interval isfinite justify_days justify_hours justify_interval make_date make_interval
@@ -34,6 +37,7 @@ make_time make_timestamp make_timestamptz now overlaps pg_sleep pg_sleep_for pg_
 statement_timestamp time timeofday timestamp timestamptz timetz timezone to_date
 to_timestamp transaction_timestamp
 """
+# Their transition and final functions are built-in; a user's aggregate of the same name taints.
 _AGGREGATES = """
 any_value array_agg avg bit_and bit_or bit_xor bool_and bool_or corr count covar_pop
 covar_samp cume_dist dense_rank every first_value json_agg json_agg_strict json_object_agg
@@ -44,6 +48,7 @@ percentile_cont percentile_disc range_agg range_intersect_agg rank regr_avgx reg
 regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy row_number stddev
 stddev_pop stddev_samp string_agg sum var_pop var_samp variance xmlagg
 """
+# What sorts, finds or unnests uses the element type's operators, which the look-up charges.
 _ARRAYS = """
 array_append array_cat array_dims array_fill array_length array_lower array_ndims
 array_position array_positions array_prepend array_remove array_replace array_reverse
@@ -51,6 +56,7 @@ array_sample array_shuffle array_sort array_to_string array_upper cardinality en
 enum_last enum_range generate_series generate_subscripts num_nonnulls num_nulls trim_array
 unnest
 """
+# Off: *_populate_record*, *_to_record*: they run the input functions of any type, domains too.
 _JSON = """
 array_to_json json_array_elements json_array_elements_text json_array_length
 json_build_array json_build_object json_each json_each_text json_extract_path
@@ -64,21 +70,26 @@ jsonb_path_query_array_tz jsonb_path_query_first jsonb_path_query_first_tz
 jsonb_path_query_tz jsonb_pretty jsonb_set jsonb_set_lax jsonb_strip_nulls jsonb_typeof
 row_to_json to_json to_jsonb
 """
+# What the parser writes for grammar; RETURNING types are proven as types.
 _SYNTAX = """
 json json_array json_arrayagg json_exists json_objectagg json_query json_scalar json_serialize
 json_table json_value
 """
+# Constructors of the built-in ranges; a user's range is charged with its functions.
 _RANGES = """
 datemultirange daterange int4multirange int4range int8multirange int8range isempty lower_inc
 lower_inf multirange nummultirange numrange range_merge tsmultirange tsrange tstzmultirange
 tstzrange upper_inc upper_inf
 """
+# Geometry and network addresses: arithmetic on values.
 _PLACES = """
 abbrev area bound_box box broadcast center cidr circle diagonal diameter family height host
 hostmask inet_merge inet_same_family isclosed ishorizontal isopen isparallel isperp
 isvertical line lseg macaddr macaddr8 macaddr8_set7bit masklen netmask network npoints path
 pclose point polygon popen radius set_masklen slope width
 """
+# Dictionaries and parsers are C that only superusers install. Off: ts_stat, ts_rewrite and
+# *_to_xml, which run SQL that an argument names.
 _SEARCH = """
 array_to_tsvector get_current_ts_config json_to_tsvector jsonb_to_tsvector numnode
 phraseto_tsquery plainto_tsquery querytree setweight strip to_tsquery to_tsvector ts_delete
@@ -86,6 +97,8 @@ ts_filter ts_headline ts_rank ts_rank_cd tsquery_phrase tsvector_to_array
 websearch_to_tsquery xml_is_well_formed xml_is_well_formed_content
 xml_is_well_formed_document xmlcomment xmlexists xmltext xpath xpath_exists
 """
+# They look names up, print definitions, check rights, tell sizes and positions. Off: what takes a
+# transaction id (txid_current), reads files, signals, or tells other people's statements.
 _CATALOGUE = """
 _pg_expandarray acldefault aclexplode col_description current_catalog current_database
 current_query current_schema current_schemas current_setting current_user currval
@@ -134,6 +147,48 @@ to_regrole to_regtype to_regtypemod ts_token_type txid_current_if_assigned
 txid_current_snapshot txid_snapshot_xip txid_snapshot_xmax txid_snapshot_xmin txid_status
 txid_visible_in_snapshot version
 """
+# Counters of the statistics system: numbers and times by oid, read from shared memory. Off: the
+# resets, and what tells of other backends (pg_stat_get_activity, pg_stat_get_backend_*).
+_COUNTERS = """
+pg_stat_get_analyze_count pg_stat_get_archiver pg_stat_get_autoanalyze_count
+pg_stat_get_autovacuum_count pg_stat_get_bgwriter_buf_written_clean
+pg_stat_get_bgwriter_maxwritten_clean pg_stat_get_bgwriter_stat_reset_time
+pg_stat_get_blocks_fetched pg_stat_get_blocks_hit pg_stat_get_buf_alloc
+pg_stat_get_checkpointer_buffers_written pg_stat_get_checkpointer_num_requested
+pg_stat_get_checkpointer_num_timed pg_stat_get_checkpointer_stat_reset_time
+pg_stat_get_checkpointer_sync_time pg_stat_get_checkpointer_write_time
+pg_stat_get_db_active_time pg_stat_get_db_blk_read_time pg_stat_get_db_blk_write_time
+pg_stat_get_db_blocks_fetched pg_stat_get_db_blocks_hit pg_stat_get_db_checksum_failures
+pg_stat_get_db_checksum_last_failure pg_stat_get_db_conflict_all
+pg_stat_get_db_conflict_bufferpin pg_stat_get_db_conflict_lock pg_stat_get_db_conflict_snapshot
+pg_stat_get_db_conflict_startup_deadlock pg_stat_get_db_conflict_tablespace
+pg_stat_get_db_deadlocks pg_stat_get_db_idle_in_transaction_time pg_stat_get_db_numbackends
+pg_stat_get_db_session_time pg_stat_get_db_sessions pg_stat_get_db_sessions_abandoned
+pg_stat_get_db_sessions_fatal pg_stat_get_db_sessions_killed pg_stat_get_db_stat_reset_time
+pg_stat_get_db_temp_bytes pg_stat_get_db_temp_files pg_stat_get_db_tuples_deleted
+pg_stat_get_db_tuples_fetched pg_stat_get_db_tuples_inserted pg_stat_get_db_tuples_returned
+pg_stat_get_db_tuples_updated pg_stat_get_db_xact_commit pg_stat_get_db_xact_rollback
+pg_stat_get_function_calls pg_stat_get_function_self_time pg_stat_get_function_total_time
+pg_stat_get_ins_since_vacuum pg_stat_get_io pg_stat_get_lastscan pg_stat_get_mod_since_analyze
+pg_stat_get_slru pg_stat_get_snapshot_timestamp pg_stat_get_total_analyze_time
+pg_stat_get_total_autoanalyze_time pg_stat_get_total_autovacuum_time
+pg_stat_get_total_vacuum_time pg_stat_get_tuples_deleted pg_stat_get_tuples_fetched
+pg_stat_get_tuples_hot_updated pg_stat_get_tuples_inserted
+pg_stat_get_tuples_newpage_updated pg_stat_get_tuples_returned pg_stat_get_tuples_updated
+pg_stat_get_vacuum_count pg_stat_get_wal pg_stat_get_xact_blocks_fetched
+pg_stat_get_xact_blocks_hit pg_stat_get_xact_numscans pg_stat_get_xact_tuples_deleted
+pg_stat_get_xact_tuples_fetched pg_stat_get_xact_tuples_hot_updated
+pg_stat_get_xact_tuples_inserted pg_stat_get_xact_tuples_returned
+pg_stat_get_xact_tuples_updated
+"""
+# What browsers of a server ask beside its schema: the control file's numbers, databases in a
+# tablespace, time zone names, versions an extension could go to; and types called like functions.
+_SERVER = """
+pg_control_checkpoint pg_control_init pg_control_recovery pg_control_system
+pg_extension_update_paths pg_get_wal_replay_pause_state pg_lsn pg_split_walfile_name
+pg_tablespace_databases pg_timezone_abbrevs pg_timezone_abbrevs_abbrevs
+pg_timezone_abbrevs_zone regclass varbit xid
+"""
 
 _TEXTS = (
     _MATHS,
@@ -147,5 +202,7 @@ _TEXTS = (
     _PLACES,
     _SEARCH,
     _CATALOGUE,
+    _COUNTERS,
+    _SERVER,
 )
 REVIEWED_FUNCTIONS = frozenset(name for text in _TEXTS for name in text.split())

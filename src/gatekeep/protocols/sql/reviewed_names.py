@@ -21,9 +21,9 @@ oidvector path pg_lsn pg_snapshot point polygon record refcursor regclass regcol
 regdictionary regnamespace regoper regoperator regproc regprocedure regrole regtype text tid time
 timestamp timestamptz timetz tsmultirange tsquery tsrange tstzmultirange tstzrange tsvector
 txid_snapshot unknown uuid varbit varchar void xid xid8 xml
-_aclitem _bool _bpchar _bytea _char _date _float4 _float8 _int2 _int4 _int8 _interval _json _jsonb
-_name _numeric _oid _regclass _regtype _text _time _timestamp _timestamptz _uuid _varchar
 """
-REVIEWED_TYPES = frozenset(_REVIEWED_TYPES_TEXT.split())
+_SCALARS = frozenset(_REVIEWED_TYPES_TEXT.split())
+# An array of a reviewed type runs what its elements run. Some clients write its stored name.
+REVIEWED_TYPES = _SCALARS | {f"_{name}" for name in _SCALARS - {"unknown", "void"}}
 
 REVIEWED_SAMPLING = frozenset({"system", "bernoulli"})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gatekeep.domain.actions import SqlClass, TransactionVerb
 from gatekeep.protocols.sql.meaning import Meaning, constant
+from gatekeep.protocols.sql.proof import Ground, unproven
 
 _HARMLESS_TEXT = """
 application_name backend_flush_after bytea_output client_min_messages cpu_index_tuple_cost
@@ -29,6 +31,14 @@ xmloption
 _HARMLESS = frozenset(_HARMLESS_TEXT.split())
 _ROLE_SETTINGS = frozenset({"role", "session_authorization"})
 _PRIVILEGED = _ROLE_SETTINGS | {"session_replication_role", "row_security"}
+# What gives back locks of the session itself: no code, no rows, nobody else's state. Drivers' pools
+# send it with CLOSE ALL, UNLISTEN * and RESET ALL. Taking such a lock stays procedural: it can
+# stop others.
+_UNLOCKS = frozenset({"pg_advisory_unlock", "pg_advisory_unlock_all", "pg_advisory_unlock_shared"})
+_SESSION_CALLS = _UNLOCKS | {"set_config"}
+# `set_config` counts as SET for these alone; what turns the reading of SQL, rights or the
+# read-only state stays with the code.
+_BY_FUNCTION = _HARMLESS | {"search_path"}
 _VERBS = {
     "role": "SET ROLE",
     "session_authorization": "SET SESSION AUTHORIZATION",
@@ -67,7 +77,7 @@ def read_set(node: Any, meaning: Meaning) -> None:
     meaning.settings.add(name)
     meaning.verb = "RESET" if node.kind == _RESET else _VERBS.get(name, "SET")
     _privileged(name, [constant(one) for one in node.args], meaning)
-    meaning.vector_safe = node.kind != _RESET and (name in _HARMLESS or "." in name)
+    meaning.vector_safe = node.kind != _RESET and (name in _HARMLESS or _is_custom(name))
 
 
 def _read_transaction_modes(node: Any, meaning: Meaning) -> None:
@@ -128,3 +138,30 @@ def read_set_config(meaning: Meaning) -> None:
         if setting == "*":
             meaning.tags.add("privilege")
         _privileged(setting.lower(), values[1:2], meaning)
+
+
+def only_session_calls(meaning: Meaning, ground: Ground) -> bool:
+    """Whether a query that is not proven is a SET in other words, and does nothing else.
+
+    It calls set_config for settings that are named by literals and could be SET as harmless ones,
+    or gives back the session's own locks; the rest is proven, reads no relation, and no user made
+    a function of these names.
+    """
+    found, view = meaning.found, ground.resolver.view
+    calls = {name for name in found.functions if name and name[-1] in _SESSION_CALLS}
+    if not calls or view is None or found.reads or found.row_locks or found.current_of:
+        return False
+    if any(name[:-1] not in {(), ("pg_catalog",)} or name[-1] in view.functions for name in calls):
+        return False
+    if not all(name in _BY_FUNCTION or _is_custom(name) for name in meaning.settings):
+        return False
+    return not unproven(replace(found, functions=found.functions - calls), ground)
+
+
+def set_config_is_safe(meaning: Meaning) -> bool:
+    """Whether what set_config changes, if anything, leaves the reading of SQL as it is."""
+    return all(name in _HARMLESS or _is_custom(name) for name in meaning.settings)
+
+
+def _is_custom(name: str) -> bool:
+    return "." in name
