@@ -76,6 +76,18 @@ def test_a_broken_protocol_ends_the_session_in_our_words(place: Place, lie: str)
     assert len(of_kind(events, "action.unknown")) + len(of_kind(events, "action.finished")) == 1
 
 
+@pytest.mark.parametrize("lie", ["copy-in", "copy-both"])
+def test_a_copy_out_is_answered_by_no_other_copy(place: Place, lie: str) -> None:
+    """Even to a COPY TO STDOUT no target may ask for data."""
+    connection = place.connect(autocommit=True)
+    with (
+        pytest.raises(psycopg.Error, match="gatekeep: orders broke the protocol"),
+        connection.cursor().copy(f"COPY (SELECT 'lie:{lie}') TO STDOUT") as copy,
+    ):
+        copy.read()
+    connection.close()
+
+
 def test_psql_sends_no_script_lines_as_copy_data(place: Place, turncoat: Turncoat) -> None:
     """A CopyInResponse to a SELECT never reaches psql, so the secret in its script stays there."""
     script = "SELECT 'lie:copy-in';\nALTER ROLE app_rw PASSWORD 'hunter2';\n\\.\n"

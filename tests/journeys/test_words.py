@@ -65,11 +65,10 @@ def test_what_needs_approval(guarded_place: Place) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["COPY ledger FROM STDIN", "COPY ledger TO STDOUT"])
-def test_copy(guarded_place: Place, text: str) -> None:
-    """COPY is recognised and refused, and psql does not wait for data."""
-    assert _psql(guarded_place, text) == (
-        "ERROR:  gatekeep: COPY is not available through this gateway yet\n"
+def test_copy(guarded_place: Place) -> None:
+    """COPY FROM STDIN is recognised and refused, and psql does not wait for data."""
+    assert _psql(guarded_place, "COPY ledger FROM STDIN") == (
+        "ERROR:  gatekeep: COPY FROM STDIN is not available through this gateway yet\n"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class SqlClass(enum.StrEnum):
@@ -47,6 +47,12 @@ class WhereClause(enum.StrEnum):
     TAUTOLOGY = "tautology"
 
 
+COPY_IN: Final = "stdin"
+"""`copy_target` of a COPY that takes rows from the client."""
+COPY_OUT: Final = "stdout"
+"""`copy_target` of a COPY that gives rows to the client."""
+
+
 @dataclass(frozen=True, slots=True)
 class SqlFacts:
     """What is known about one SQL statement.
@@ -62,7 +68,8 @@ class SqlFacts:
     (12-threats C2). `values_read` is true when any of these facts depended on the *value* of a
     literal; if false, the facts hold for every statement of the same shape.
     `settings` are names of settings (GUCs) that the statement changes, `roles` names of roles
-    it assumes, grants, alters or creates.
+    it assumes, grants, alters or creates. `copy_target` is `stdin`, `stdout`, `file …` or
+    `program …` for a COPY.
     """
 
     sql_class: SqlClass

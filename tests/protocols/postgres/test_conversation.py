@@ -18,6 +18,7 @@ from support.postgres_script import (
     SCRIPT,
     done,
     error,
+    judge,
 )
 from support.postgres_wire import shape
 
@@ -48,7 +49,7 @@ def play(cuts: random.Random | None, size: int | None = None) -> list[object]:
             at += step
         return found
 
-    link = Link(lambda one: Refused(NO) if "denied" in one.text else Released())
+    link = Link(judge)
     for sent, answered in SCRIPT:
         for piece in pieces(sent):
             link.client(piece)
@@ -70,15 +71,17 @@ def test_the_script_means_what_it_says() -> None:
     told, outcomes, sent, relayed, ready = WHOLE
     assert [one[1] for one in told] == [
         "select 1", "select $1", "select $1", "select 1; delete from t", "select denied", "",
+        "copy t to stdout; select 1", "copy t to stdout",
         "begin", "boom", "rollback",
     ]  # fmt: skip
     assert [one[2] for one in told][1:3] == [(b"7",), (b"8",)]
     assert [(o.kind.value, o.tag, o.rows, o.status) for _, o in outcomes] == [
         ("done", "SELECT 1", 1, "I"), ("done", "SELECT 1", 1, "I"), ("done", "SELECT 3", 3, "I"),
-        ("done", "SELECT 1; DELETE 4", 1, "I"), ("done", "", 0, "I"), ("done", "BEGIN", 0, "T"),
+        ("done", "SELECT 1; DELETE 4", 1, "I"), ("done", "", 0, "I"), ("done", "COPY 1; SELECT 1", 2, "I"),
+        ("done", "COPY 3", 3, "I"), ("done", "BEGIN", 0, "T"),
         ("failed", "", 0, "E"), ("done", "ROLLBACK", 0, "I"),
     ]  # fmt: skip
-    assert ready == ["I"] * 7 + ["T", "E", "I"]
+    assert ready == ["I"] * 9 + ["T", "E", "I"]
     assert b"denied" not in sent
     assert m.error_response(NO) in relayed
     assert b"Mtarget says: gatekeep says hello" in relayed
@@ -197,7 +200,7 @@ def test_a_client_that_never_syncs_cannot_fill_memory() -> None:
 
 def test_after_a_refusal_without_sync_the_rest_is_dropped_undecided() -> None:
     """The target skips up to the Sync, and so do we: no Submit, no bytes, then the Sync."""
-    link = Link(lambda one: Refused(NO) if "denied" in one.text else Released())
+    link = Link(judge)
     link.client(m.parse("", "denied") + m.bind("", "") + m.execute("") + m.FLUSH)
     before = link.sent
     assert b"gk_" in before

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gatekeep.errors import ClientFault
 from gatekeep.protocols.postgres import messages as m
-from gatekeep.protocols.postgres.frames import Cut, Cutter, skip_rows
+from gatekeep.protocols.postgres.frames import COPY_DATA, Cut, Cutter, skip_rows
 
 BIG = m.frame(b"d", bytes(30_000))
 MESSAGES = [
@@ -126,3 +126,7 @@ def test_rows_end_at_the_first_other_message_or_impossible_length() -> None:
     for other in (m.frame(b"C", b"SELECT 1\x00"), b"D\x00\x00\x00\x05x", b"D\xff\xff\xff\xff"):
         data = row * 3 + other + row
         assert skip_rows(data, 0, len(data)) == (3, 3 * len(row))
+    copied = m.frame(b"d")  # may be empty, as a row may not
+    for other in (m.frame(b"c"), b"d\x00\x00\x00\x03", b"d\xff\xff\xff\xff", row):
+        data = copied * 3 + other + copied
+        assert skip_rows(data, 0, len(data), COPY_DATA) == (3, 3 * len(copied))

@@ -8,12 +8,27 @@ from gatekeep.errors import TargetFault
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import grammar as g
 from gatekeep.protocols.postgres import messages as m
+from gatekeep.protocols.postgres.turns import Execution
 
 
-def test_copy_and_start_up_messages_are_in_no_state() -> None:
-    """CopyIn, CopyOut, CopyBoth, Authentication, keys and negotiation come nowhere (12-threats H1)."""
+def test_copy_in_and_start_up_messages_are_in_no_state() -> None:
+    """CopyIn, CopyBoth, Authentication, keys and negotiation come nowhere (12-threats H1)."""
     allowed = {kind for row in g.TRANSITIONS.values() for kind in row} | g.ANY_TIME
-    assert not allowed & set(b"GHWRKvdc")
+    assert not allowed & set(b"GWRKv")
+
+
+def test_copy_out_begins_where_something_runs_and_is_counted() -> None:
+    """CopyOutResponse comes only in answer to what is executed, CopyData only after it."""
+    begins = {state for state, row in g.TRANSITIONS.items() if ord("H") in row}
+    assert begins == {g.EXECUTE, g.QUERY, g.QUERY_MORE}
+    assert all(g.TRANSITIONS[state][ord("H")][1] == g.COPIES_OUT for state in begins)
+    carries = {state for state, row in g.TRANSITIONS.items() if set(row) & set(b"dc")}
+    assert carries == {g.COPIES, g.QUERY_COPIES}
+    execution = Execution("simple", "copy t to stdout", 1)
+    execution.copies_out = 1
+    g.count_copy_out(execution)
+    with pytest.raises(TargetFault):
+        g.count_copy_out(execution)
 
 
 def test_every_state_is_reached_and_leads_somewhere() -> None:

@@ -158,7 +158,10 @@ class Conversation:
         position, message = first_refused(segment, verdicts)
         sent = verdicts if position < 0 else verdicts[:position]
         for at, verdict in enumerate(sent):
-            if verdict.probe_after:  # type: ignore[union-attr] # what was refused is not among them
+            assert isinstance(verdict, Released)  # noqa: S101 - what was refused is not among them
+            if verdict.copies_out:
+                segment.executions[at].copies_out = verdict.copies_out
+            if verdict.probe_after:
                 self.vector = None
                 self._names.doubt(segment, segment.executions[at])
                 break

@@ -23,6 +23,7 @@ LONGEST: Final = (1 << 30) - 1  # the target's own limit (MaxAllocSize)
 _SMALL: Final = 10_000  # the target's own limit for messages without payload
 
 ROW: Final = ord("D")
+COPY_DATA: Final = ord("d")
 QUERY, CALL = b"QF"
 SYNC, FLUSH, TERMINATE, EXECUTE = b"SHXE"
 _STREAMED: Final = frozenset(b"QPBFd")
@@ -39,8 +40,8 @@ _SHORTEST_ROW: Final = 6
 _length_at: Final = struct.Struct(">xI").unpack_from
 
 
-def skip_rows(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """Count DataRows from `at` on and find where they end, without looking into them.
+def skip_rows(data: bytes, at: int, size: int, kind: int = ROW) -> tuple[int, int]:
+    """Count DataRows (or CopyData) from `at` on and find where they end; none is looked into.
 
     The end is past `size` when the last row is not all here. A row with an impossible length
     ends the count before it.
@@ -48,9 +49,10 @@ def skip_rows(data: bytes, at: int, size: int) -> tuple[int, int]:
     rows = 0
     last = size - 5
     length_at = _length_at
-    while at <= last and data[at] == ROW:
+    shortest = _SHORTEST_ROW if kind == ROW else _SHORTEST
+    while at <= last and data[at] == kind:
         length = length_at(data, at)[0]
-        if not _SHORTEST_ROW <= length <= LONGEST:
+        if not shortest <= length <= LONGEST:
             break
         rows += 1
         at += length + 1

@@ -11,18 +11,27 @@ Each step of a segment waits in one state; ErrorResponse is allowed in every sta
     DESCRIBE_STATEMENT  ParameterDescription, then as DESCRIBE       skip to SYNC
     DESCRIBE            RowDescription | NoData                      skip to SYNC
     EXECUTE             DataRow*, then CommandComplete |             skip to SYNC
-                        EmptyQueryResponse | PortalSuspended
+                        EmptyQueryResponse | PortalSuspended |
+                        CopyOutResponse (then COPIES)
+    COPIES              CopyData*, then CopyDone (then COPIED)       skip to SYNC
+    COPIED              CommandComplete                              skip to SYNC
     FAIL                (our own failing message: only an error)     skip to SYNC
     QUERY               RowDescription (then QUERY_ROWS) |           END
                         CommandComplete | EmptyQueryResponse,
-                        then QUERY_MORE
+                        then QUERY_MORE | CopyOutResponse
+                        (then QUERY_COPIES)
     QUERY_MORE          as QUERY, or ReadyForQuery                   END
     QUERY_ROWS          DataRow | RowDescription | CommandComplete   END
+    QUERY_COPIES        CopyData*, then CopyDone (QUERY_COPIED)      END
+    QUERY_COPIED        CommandComplete, then QUERY_MORE             END
     CALL                FunctionCallResponse (then END)              END
     FAIL_QUERY          (our own failing Query: only an error)       END
     SYNC                ReadyForQuery                                SYNC
     END                 ReadyForQuery                                fault
     IDLE                (nothing)                                    fault unless FATAL
+
+CopyOutResponse comes once for each COPY TO STDOUT that was released (`Execution.copies_out`), and
+for nothing else; CopyInResponse and CopyBothResponse never. CopyData is skipped by length.
 
 NoticeResponse, ParameterStatus and NotificationResponse may come at any time. "Skip to SYNC": the
 target ignores everything, Query too, until the next Sync.
@@ -36,12 +45,14 @@ from typing import Final
 from gatekeep.errors import TargetFault
 from gatekeep.messages import TARGET_PREFIX
 from gatekeep.protocols.postgres import messages
+from gatekeep.protocols.postgres.turns import Execution
 
 PARSE, BIND, CLOSE, DESCRIBE, DESCRIBE_STATEMENT, EXECUTE, SYNC, QUERY, CALL = b"PBCDdESQF"
 FAIL, FAIL_QUERY, QUERY_ROWS, QUERY_MORE, END, IDLE = b"Xxqmz-"
+COPIES, COPIED, QUERY_COPIES, QUERY_COPIED = b"oOkK"
 NEXT: Final = 0
 
-NOTHING, PARSED, BOUND, CLOSED, COMPLETE, EMPTY, SUSPENDED, TAGGED, READY_NOW, DESCRIBED = range(10)
+NOTHING, PARSED, BOUND, CLOSED, COMPLETE, EMPTY, SUSPENDED, TAGGED, READY_NOW, DESCRIBED, COPIES_OUT = range(11)
 
 TRANSITIONS: Final[dict[int, dict[int, tuple[int, int]]]] = {
     PARSE: {ord("1"): (NEXT, PARSED)},
@@ -54,19 +65,26 @@ TRANSITIONS: Final[dict[int, dict[int, tuple[int, int]]]] = {
         ord("C"): (NEXT, COMPLETE),
         ord("I"): (NEXT, EMPTY),
         ord("s"): (NEXT, SUSPENDED),
+        ord("H"): (COPIES, COPIES_OUT),
     },
+    COPIES: {ord("d"): (COPIES, NOTHING), ord("c"): (COPIED, NOTHING)},
+    COPIED: {ord("C"): (NEXT, COMPLETE)},
     FAIL: {},
     QUERY: {
         ord("T"): (QUERY_ROWS, NOTHING),
         ord("C"): (QUERY_MORE, TAGGED),
         ord("I"): (QUERY_MORE, NOTHING),
+        ord("H"): (QUERY_COPIES, COPIES_OUT),
     },
     QUERY_MORE: {
         ord("T"): (QUERY_ROWS, NOTHING),
         ord("C"): (QUERY_MORE, TAGGED),
         ord("I"): (QUERY_MORE, NOTHING),
+        ord("H"): (QUERY_COPIES, COPIES_OUT),
         ord("Z"): (NEXT, READY_NOW),
     },
+    QUERY_COPIES: {ord("d"): (QUERY_COPIES, NOTHING), ord("c"): (QUERY_COPIED, NOTHING)},
+    QUERY_COPIED: {ord("C"): (QUERY_MORE, TAGGED)},
     QUERY_ROWS: {
         ord("D"): (QUERY_ROWS, NOTHING),
         ord("T"): (QUERY_ROWS, NOTHING),  # a rule's DO ALSO SELECT has rows and no tag of its own
@@ -88,7 +106,7 @@ MAX_PARAMETER_STATUS: Final = 64_000
 MAX_REPORTS: Final = 1_000
 """ParameterStatus messages between two ReadyForQuery."""
 
-_BARE: Final = frozenset(b"123nIs")
+_BARE: Final = frozenset(b"123nIsc")
 _HEADER: Final = 5
 _COLUMN: Final = 19  # an empty name, and eighteen bytes that describe it
 
@@ -100,12 +118,21 @@ def check_shape(kind: int, data: bytes, at: int, end: int) -> None:
         good = not size
     elif kind == ord("T"):
         good = size >= 2 and size >= 2 + _COLUMN * (data[at + 5] << 8 | data[at + 6])  # noqa: PLR2004 - the count itself
+    elif kind == ord("H"):
+        good = size >= 3 and size == 3 + 2 * (data[at + 6] << 8 | data[at + 7])  # noqa: PLR2004 - format and count
     elif kind == ord("t"):
         good = size >= 2 and size == 2 + 4 * (data[at + 5] << 8 | data[at + 6])  # noqa: PLR2004 - the count itself
     else:
         good = size >= 4  # noqa: PLR2004 - FunctionCallResponse: a length
     if not good:
         raise TargetFault(f"message '{chr(kind)}' of impossible shape")
+
+
+def count_copy_out(execution: Execution) -> None:
+    """A CopyOutResponse came for it. Raises TargetFault unless one is still owed."""
+    if not execution.copies_out:
+        raise TargetFault("CopyOutResponse to what is no COPY TO STDOUT")
+    execution.copies_out -= 1
 
 
 def tag_at(data: bytes, at: int, end: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from gatekeep.errors import TargetFault
 from gatekeep.protocols.postgres import grammar as g
 from gatekeep.protocols.postgres import messages
-from gatekeep.protocols.postgres.frames import ROW, skip_rows
+from gatekeep.protocols.postgres.frames import COPY_DATA, ROW, skip_rows
 from gatekeep.protocols.postgres.messages import HEADER, TargetError
 from gatekeep.protocols.postgres.settlement import Settlement, ending, failing
 from gatekeep.protocols.postgres.statements import NAMING_TAGS, Names
@@ -32,6 +32,7 @@ from gatekeep.protocols.postgres.turns import (
 _IDLE_ROW: Final = g.TRANSITIONS[g.IDLE]
 _END_ROW: Final = g.TRANSITIONS[g.END]
 _FAILS: Final = frozenset((g.FAIL, g.FAIL_QUERY))
+_ROWS: Final = frozenset((ROW, COPY_DATA))
 _SHORTEST: Final = 4  # a length counts itself
 _READY_SIZE: Final = 6
 
@@ -149,11 +150,11 @@ class Replies:
             while size - at >= HEADER.size:
                 kind, length = HEADER.unpack_from(data, at)
                 step = self._row.get(kind)
-                if kind == ROW and step is not None and not self.probing:
-                    rows, end = skip_rows(data, at, size)
+                if kind in _ROWS and step is not None and not self.probing:
+                    rows, end = skip_rows(data, at, size, kind)
                     if not rows:
-                        return start, at, f"DataRow of impossible length {length}"
-                    self._settlement.rows += rows
+                        return start, at, f"row of impossible length {length}"
+                    self._settlement.rows += rows if kind == ROW else 0
                     at = end
                     if end > size:
                         self._row_left = end - size
@@ -297,10 +298,11 @@ class Replies:
             self._names.parse_complete(self._owner(data, at, end))
         elif effect == g.CLOSED:
             self._names.close_complete(self._owner(data, at, end))
+        elif effect == g.COPIES_OUT:
+            g.count_copy_out(self._owner(data, at, end))
         elif effect == g.DESCRIBED:
             owner = self._owner(data, at, end)
-            if owner is not None and owner[0] is not None:
-                self._names.described(owner[0], g.oids_at(data, at, end))
+            self._names.described(owner and owner[0], g.oids_at(data, at, end))
         else:
             tag = "SUSPENDED" if effect == g.SUSPENDED else ""
             self._ended(self._owner(data, at, end), tag, end, turns)

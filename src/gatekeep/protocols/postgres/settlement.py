@@ -40,6 +40,7 @@ class Settlement:
 
     def tagged(self, tag: str) -> None:
         """One statement of a Query completed."""
+        self.rows += _copied(tag)
         if len(self._tags) < _MAX_TAGS:
             self._tags.append(tag[:_MAX_TAG])
         elif len(self._tags) == _MAX_TAGS:
@@ -53,7 +54,11 @@ class Settlement:
         failure: TargetError | None = None,
     ) -> Done:
         """An execution is over at byte `here`. No tag: the tags of its Query's statements."""
-        shown = "; ".join(self._tags) if tag is None else tag[:_MAX_TAG]
+        if tag is None:
+            shown = "; ".join(self._tags)
+        else:
+            shown = tag[:_MAX_TAG]
+            self.rows += _copied(tag)
         done = Done(execution, shown, self.rows, here - self.mark, failure)
         self.mark = here
         self.rows = 0
@@ -106,6 +111,11 @@ class Settlement:
             )
             self._outcomes[key] = outcome
         return outcome
+
+
+def _copied(tag: str) -> int:
+    """Rows of a COPY, as its tag tells them: there may be more messages than rows, or fewer."""
+    return int(tag[5:]) if tag.startswith("COPY ") and tag[5:].isdecimal() else 0
 
 
 def _roll_back(done: Sequence[Done], failure: TargetError) -> None:

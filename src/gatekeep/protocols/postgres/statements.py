@@ -166,11 +166,13 @@ class Names:
         else:
             self._statements.pop(name, None)
 
-    def described(self, statement: Statement, oids: tuple[int, ...]) -> None:
+    def described(self, statement: Statement | None, oids: tuple[int, ...]) -> None:
         """ParameterDescription: the types that the target gave where the client named none.
 
         Another Statement takes the place of this one, whose Parse may be met again elsewhere.
         """
+        if statement is None:
+            return
         named = (*statement.oids, *(0,) * (len(oids) - len(statement.oids)))
         told = tuple(mine or theirs for mine, theirs in zip(named, oids, strict=False))
         if told == statement.oids:

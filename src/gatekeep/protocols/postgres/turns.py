@@ -26,11 +26,12 @@ class Execution:
     values (None for NULL) in `parameter_formats` (0 text, 1 binary). `bind_only`: a Bind without
     an Execute of its portal in the same segment (planning can run code). `key` is unique in the
     conversation. `forced` is a message that refuses this execution whatever the gate says (too
-    large to be judged). `bytes_in` are the bytes of its messages. `note` belongs to the proxy.
+    large to be judged). `bytes_in` are the bytes of its messages. `copies_out` is how many
+    COPY TO STDOUT of it are released and not answered yet. `note` belongs to the proxy.
     """
 
     __slots__ = (
-        "bind_only", "bytes_in", "forced", "key", "mode", "note", "parameter_formats",
+        "bind_only", "bytes_in", "copies_out", "forced", "key", "mode", "note", "parameter_formats",
         "parameter_oids", "portal_name", "statement_name", "text", "unknown_source", "values",
     )  # fmt: skip
 
@@ -47,6 +48,7 @@ class Execution:
         self.unknown_source = False
         self.forced: WireMessage | None = None
         self.bytes_in = 0
+        self.copies_out = 0
         self.note: Any = None
 
     def again(self, key: int) -> Execution:
@@ -107,9 +109,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The execution may go out. `probe_after`: it may change how later statements are read."""
+    """The execution may go out. `probe_after`: it may change how later statements are read.
+
+    `copies_out`: so many of its statements are a COPY TO STDOUT; no other gives CopyOutResponse.
+    """
 
     probe_after: bool = False
+    copies_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

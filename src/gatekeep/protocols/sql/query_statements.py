@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatekeep.domain.actions import SqlClass, WhereClause
+from gatekeep.domain.actions import COPY_IN, COPY_OUT, SqlClass, WhereClause
 from gatekeep.protocols.sql.meaning import KINDS, Meaning, constant
 from gatekeep.protocols.sql.proof import Ground, trusted_names, unproven
 from gatekeep.protocols.sql.session_statements import (
@@ -178,6 +178,7 @@ def read_copy(statement: Any, meaning: Meaning, ground: Ground) -> None:
         meaning.verb = "COPY TO"
     else:
         meaning.unproven = unproven(found, ground, writing=statement.is_from)
+        meaning.vector_safe = True
         meaning.tables_complete = meaning.functions_complete = not meaning.unproven
         meaning.verb = "COPY FROM" if statement.is_from else "COPY TO"
     if statement.is_from and name:
@@ -191,11 +192,12 @@ def read_copy(statement: Any, meaning: Meaning, ground: Ground) -> None:
         if not statement.attlist:
             found.columns.add(("*",))
     meaning.values_read = True
-    meaning.vector_safe = False
     if statement.is_program:
         meaning.copy_target = f"program {statement.filename}"
         meaning.tags.update(("network_egress", "opens_opaque"))
     elif statement.filename:
         meaning.copy_target = f"file {statement.filename}"
     else:
-        meaning.copy_target = "stdin" if statement.is_from else "stdout"
+        meaning.copy_target = COPY_IN if statement.is_from else COPY_OUT
+    if meaning.copy_target != COPY_OUT or meaning.unproven:
+        meaning.vector_safe = False

@@ -7,13 +7,38 @@ from __future__ import annotations
 
 from typing import Final
 
-from gatekeep.domain.actions import SqlAction, SqlClass, TransactionVerb
+from gatekeep.domain.actions import COPY_OUT, SqlAction, SqlClass, TransactionVerb
+from gatekeep.gate.permit import Permit
+from gatekeep.protocols.postgres.turns import Released
 
 # No schema can be changed by these. A trigger could; it is the owner's code, and what is known of
 # a catalogue is void after 60 s in any case.
 LEAVES_SCHEMA_ALONE: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.SESSION})
 # These run no code: what they change is read back with the session vector.
 ONLY_SETTINGS: Final = frozenset({SqlClass.SESSION})
+_RELEASED: Final = Released()
+
+
+def released(action: SqlAction, permit: Permit) -> Released:
+    """The verdict for what may go out. What is opaque may be a COPY TO STDOUT for all we know."""
+    if permit.vector_safe and action.within(LEAVES_SCHEMA_ALONE):
+        return _RELEASED
+    copies = sum(
+        fact.copy_target == COPY_OUT or fact.sql_class is SqlClass.OPAQUE for fact in action.facts
+    )
+    return Released(probe_after=not permit.vector_safe, copies_out=copies)
+
+
+def leaves_all_alone(action: SqlAction, *, vector_safe: bool) -> bool:
+    """Whether nothing that is known can change by it: reads, writes, and COPY of what is read."""
+    return vector_safe and (
+        action.within(LEAVES_SCHEMA_ALONE)
+        or all(
+            fact.sql_class in LEAVES_SCHEMA_ALONE
+            or (fact.copy_target == COPY_OUT and fact.vector_safe)
+            for fact in action.facts
+        )
+    )
 
 
 def taints(action: SqlAction) -> bool:

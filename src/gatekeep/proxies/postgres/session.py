@@ -31,8 +31,9 @@ from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.effects import (
-    LEAVES_SCHEMA_ALONE,
+    leaves_all_alone,
     may_change_schema,
+    released,
     taints,
 )
 from gatekeep.proxies.postgres.pump import WireEnd
@@ -255,7 +256,7 @@ class PostgresSession:
             return
         for execution, action, answer in zip(segment.executions, actions, answers, strict=True):
             if isinstance(answer, Permit):
-                verdicts.append(RELEASED if answer.vector_safe else RELEASED_TO_PROBE)
+                verdicts.append(released(action, answer))
                 self._open[execution.key] = (answer, now)
                 self._watch(action, vector_safe=answer.vector_safe)
             else:
@@ -264,7 +265,7 @@ class PostgresSession:
 
     def _watch(self, action: SqlAction, *, vector_safe: bool) -> None:
         """Keep in mind what an action that goes out may do to what is known."""
-        if vector_safe and action.within(LEAVES_SCHEMA_ALONE):
+        if leaves_all_alone(action, vector_safe=vector_safe):
             return
         self._unsettled = True
         self._tainted = self._tainted or taints(action)
@@ -388,9 +389,6 @@ class PostgresSession:
             )
         return None
 
-
-RELEASED: Final = talk.Released()
-RELEASED_TO_PROBE: Final = talk.Released(probe_after=True)
 
 NO_TAGS: Final[frozenset[str]] = frozenset()
 LARGE: Final = frozenset({TOO_LARGE})
