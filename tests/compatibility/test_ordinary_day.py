@@ -7,7 +7,7 @@ import pytest
 from support.browsers import BROWSING
 from support.journal_evidence import kind, of_kind
 from support.journey import Place
-from support.ordinary_day import CHANGING, NOT_ORDINARY, READING, SESSION
+from support.ordinary_day import CHANGING, NOT_ORDINARY, OPENING, READING, SESSION
 
 pytestmark = pytest.mark.journey
 
@@ -32,6 +32,12 @@ def test_reading_and_the_session(place: Place) -> None:
     taken = [(one["class"], one["text"]) for one in actions]
     assert {one for one, _ in taken} == {"read", "session"}
     assert [text for one, text in taken[-len(READING) :] if one != "read"] == []
+
+
+def test_opening_as_other_drivers_do(place: Place) -> None:
+    """What pgAdmin, ODBC, Ruby, .NET, Go and Rust drivers and poolers send first passes whole."""
+    with place.connect(autocommit=True) as connection:
+        assert _sent(connection, OPENING) == []
 
 
 def test_changing_rows_by_key(place: Place) -> None:

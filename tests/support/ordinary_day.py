@@ -142,3 +142,51 @@ NOT_ORDINARY: tuple[tuple[str, str], ...] = (
     ("GRANT SELECT ON customers TO PUBLIC", "dcl"),
     ("DO $$ BEGIN NULL; END $$", "procedural"),
 )
+# What drivers and tools that no journey runs send when they open a session, text by text, written
+# by us after the kinds of statement that they send.
+OPENING: tuple[str, ...] = (
+    # pgAdmin
+    (
+        "SET DateStyle=ISO; SET client_min_messages=notice; SELECT set_config('bytea_output','hex',false)"
+        " FROM pg_show_all_settings() WHERE name = 'bytea_output'; SET client_encoding='utf-8';"
+    ),
+    # ODBC
+    "SET DateStyle = 'ISO';SET extra_float_digits = 2;show transaction_isolation",
+    "select oid, typbasetype from pg_type where typname = 'lo'",
+    # Ruby
+    "SET client_min_messages TO 'warning'",
+    "SET standard_conforming_strings = on",
+    "SET SESSION timezone TO 'UTC'",
+    "SET SESSION intervalstyle TO 'iso_8601'",
+    (
+        "SELECT t.oid, t.typname, t.typelem, t.typdelim, t.typinput, r.rngsubtype, t.typtype,"
+        " t.typbasetype FROM pg_type AS t LEFT JOIN pg_range AS r ON oid = rngtypid WHERE"
+        " t.typtype IN ('r', 'e', 'd') OR t.typinput = 'array_in(cstring,oid,integer)'::regprocedure"
+    ),
+    (
+        "SELECT a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid),"
+        " a.attnotnull, c.collname, col_description(a.attrelid, a.attnum) AS comment FROM"
+        " pg_attribute a LEFT JOIN pg_attrdef d ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
+        " LEFT JOIN pg_type t ON a.atttypid = t.oid LEFT JOIN pg_collation c ON a.attcollation ="
+        " c.oid AND a.attcollation <> t.typcollation WHERE a.attrelid = '\"orders\"'::regclass"
+    ),
+    # .NET
+    (
+        "SELECT version(); SELECT ns.nspname, t.oid, t.typname, t.typtype, t.typnotnull, t.elemtypoid"
+        " FROM (SELECT typ.oid, typ.typnamespace, typ.typname, typ.typrelid, typ.typnotnull,"
+        " CASE WHEN proc.proname = 'array_recv' THEN 'a' ELSE typ.typtype END AS typtype,"
+        " CASE WHEN proc.proname = 'array_recv' THEN typ.typelem WHEN typ.typtype = 'r' THEN"
+        " rng.rngsubtype WHEN typ.typtype = 'd' THEN typ.typbasetype END AS elemtypoid"
+        " FROM pg_type AS typ LEFT JOIN pg_class AS cls ON (cls.oid = typ.typrelid) LEFT JOIN"
+        " pg_proc AS proc ON proc.oid = typ.typreceive LEFT JOIN pg_range AS rng ON rng.rngtypid ="
+        " typ.oid) AS t JOIN pg_namespace AS ns ON ns.oid = t.typnamespace ORDER BY 2"
+    ),
+    # Go and Rust
+    "SELECT t.typname, t.typtype, t.typelem, r.rngsubtype, t.typbasetype, n.nspname, t.typrelid FROM pg_catalog.pg_type t LEFT OUTER JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid INNER JOIN pg_catalog.pg_namespace n ON t.typnamespace = n.oid WHERE t.oid = 25",
+    "-- ping",
+    ";",
+    # pools
+    "ROLLBACK",
+    "DISCARD ALL",
+    "CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; RESET ALL",
+)

@@ -213,3 +213,30 @@ def test_shuffled_words_that_read_name_nothing_that_writes(words: list[str]) -> 
         if facts.sql_class is SqlClass.READ:
             assert not facts.tables_written
             assert not any(name.endswith(("evil", "nextval")) for name in facts.functions)
+
+
+def test_a_set_in_other_words_needs_firm_ground() -> None:
+    """set_config is a SET only where the catalogue is known and nobody made a function of its name."""
+    text = "SELECT set_config('jit', 'off', false)"
+    assert one(text).sql_class is SqlClass.SESSION
+    assert one(text, view=None).sql_class is SqlClass.PROCEDURAL
+    overloaded = replace(WORLD, functions={"set_config": frozenset({"app.set_config"})})
+    assert one(text, view=overloaded).sql_class is SqlClass.PROCEDURAL
+    shadowed = SessionVector(search_path="app, pg_catalog")
+    assert one(text, vector=shadowed).sql_class is SqlClass.PROCEDURAL
+
+
+@given(
+    st.sampled_from(["jit", "TimeZone", "search_path", "role", "row_security", "a.b"]), st.data()
+)
+def test_a_set_in_other_words_changes_what_a_set_changes(setting: str, data: st.DataObject) -> None:
+    """Where set_config is `session`, its settings, and whether it is safe, are those of SET."""
+    local = data.draw(st.sampled_from(["", "LOCAL "]))
+    called = one(f"SELECT set_config('{setting}', 'x', {'true' if local else 'false'})")
+    said = one(f"SET {local}{setting} = 'x'")
+    assert called.settings == said.settings
+    if called.sql_class is SqlClass.SESSION:
+        assert called.vector_safe <= said.vector_safe
+        assert called.roles == said.roles == frozenset()
+    else:
+        assert not called.vector_safe

@@ -113,6 +113,7 @@ def read_transaction(node: Any, meaning: Meaning) -> None:
 def read_discard(node: Any, meaning: Meaning) -> None:
     """DISCARD ALL, PLANS, SEQUENCES, TEMP."""
     meaning.verb = _DISCARDS.get(node.target, "DISCARD")
+    meaning.vector_safe = meaning.verb in {"DISCARD PLANS", "DISCARD SEQUENCES"}
     if meaning.verb == "DISCARD ALL":
         meaning.settings.add("all")
 
