@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
-import shutil
 import subprocess
-from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psycopg
@@ -47,7 +47,9 @@ def _psql(place: Place, *commands: str, door: bool = True) -> bytes:
         ("\\copy wares to stdout csv header",),
         ("COPY wares TO STDOUT",),
         ("COPY wares (id, note) TO STDOUT WITH (FORMAT binary)", "SELECT 1"),
-        ("COPY (SELECT id FROM wares WHERE id < 3) TO STDOUT; SELECT 2; COPY (VALUES ('')) TO STDOUT",),
+        (
+            "COPY (SELECT id FROM wares WHERE id < 3) TO STDOUT; SELECT 2; COPY (VALUES ('')) TO STDOUT",
+        ),
     ],
     ids=["psql copy", "text", "binary", "several"],
 )
@@ -86,16 +88,25 @@ def test_the_log_says_how_much_and_not_what(open_place: Place) -> None:
         with connection.cursor().copy("COPY wares (name) TO STDOUT") as copy:
             size = sum(len(part) for part in copy)
         with connection.cursor().copy("COPY (SELECT 'unseen') TO STDOUT") as copy:
-            assert bytes(copy.read()) == b"unseen\n"
+            assert b"".join(bytes(part) for part in copy) == b"unseen\n"
     events = open_place.evidence.closed(mark)
     released, finished = of_kind(events, "action.released"), of_kind(events, "action.finished")
     assert [event["class"] for event in released] == ["copy", "copy"]
-    assert released[0]["tables_read"] == ["public.wares"]
+    assert "public.wares" in released[0]["tables_read"]
     assert [(one["outcome"], one["tag"], one["rows"]) for one in finished] == [
         ("done", f"COPY {ROWS}", ROWS), ("done", "COPY 1", 1),
     ]  # fmt: skip
     assert finished[0]["bytes_out"] > size
     assert "C2999" not in str(events)
+
+
+def _read_and_cancel(connection: psycopg.Connection[Any]) -> None:
+    endless = "COPY (SELECT g FROM generate_series(1, 100000000) g) TO STDOUT"
+    with connection.cursor().copy(endless) as copy:
+        copy.read()
+        connection.cancel_safe()
+        for _ in copy:
+            pass
 
 
 def test_an_error_in_the_middle_and_a_cancel_end_only_the_copy(open_place: Place) -> None:
@@ -116,49 +127,35 @@ def test_an_error_in_the_middle_and_a_cancel_end_only_the_copy(open_place: Place
         expected = TransactionStatus.INERROR if opened else TransactionStatus.IDLE
         assert connection.info.transaction_status == expected
     connection.execute("ROLLBACK")
-    with (
-        pytest.raises(psycopg.errors.QueryCanceled),
-        connection.cursor().copy("COPY (SELECT g FROM generate_series(1, 100000000) g) TO STDOUT") as copy,
-    ):
-        copy.read()
-        connection.cancel_safe()
-        for _ in copy:
-            pass
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        _read_and_cancel(connection)
     row = connection.execute("SELECT 5").fetchone()
     assert row == (5,)
     connection.close()
-    outcomes = [one["outcome"] for one in of_kind(open_place.evidence.closed(mark), "action.finished")]
+    outcomes = [
+        one["outcome"] for one in of_kind(open_place.evidence.closed(mark), "action.finished")
+    ]
     assert outcomes.count("failed") == 2
     assert outcomes.count("cancelled") == 1
 
 
 @pytest.mark.parametrize("pipeline", [False, True])
 def test_a_refused_copy_leaves_the_connection_usable(guarded_place: Place, pipeline: bool) -> None:
-    """Refused by policy, or not offered: an error in words, no data asked for, no state lost."""
-    guarded_place.run("CREATE TABLE IF NOT EXISTS copied (n int)")
-    with guarded_place.connect(autocommit=True) as connection:
-        for text, state in (
-            ("COPY copied FROM STDIN", "0A000"),
-            ("COPY copied TO PROGRAM 'cat'", "42501"),
-        ):
-            with pytest.raises(psycopg.Error) as caught:
-                if pipeline:
-                    with connection.pipeline():
-                        connection.execute(text)
-                else:
-                    connection.execute(text)
-            assert caught.value.sqlstate == state
-            assert connection.info.transaction_status == TransactionStatus.IDLE
-            assert connection.execute("SELECT 1").fetchone() == (1,)
+    """COPY FROM STDIN is not offered: an error in words, no data asked for, no state lost."""
+    with guarded_place.connect("app_rw", autocommit=True) as connection:
+        way = connection.pipeline() if pipeline else contextlib.nullcontext()
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="gatekeep"), way:
+            connection.execute("COPY rows FROM STDIN")
+        assert connection.info.transaction_status == TransactionStatus.IDLE
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def _dumper(place: Place) -> str:
-    """A pg_dump that is as new as the target."""
-    beside = Path(place.server.psql).parent / "pg_dump" if hasattr(place.server, "psql") else None
-    found = str(beside) if beside and beside.exists() else shutil.which("pg_dump")
-    if found is None:
-        pytest.skip("no pg_dump")
-    return found
+    """The pg_dump that belongs to the target."""
+    beside = place.server.psql.parent / "pg_dump"
+    if not beside.exists():
+        pytest.skip("no pg_dump beside the target's psql")
+    return str(beside)
 
 
 def test_pg_dump_is_the_same_through_the_gateway(open_place: Place) -> None:
@@ -169,8 +166,6 @@ def test_pg_dump_is_the_same_through_the_gateway(open_place: Place) -> None:
             [_dumper(open_place), "--no-owner", where], capture_output=True, text=True, check=False,
             timeout=120,
         )  # fmt: skip
-        if "server version mismatch" in done.stderr:
-            pytest.skip("pg_dump is older than the target")
         assert done.returncode == 0, done.stderr
         return [line for line in done.stdout.splitlines() if "restrict" not in line]
 

@@ -28,7 +28,6 @@ from gatekeep.protocols.postgres.conversation import (
     Conversation,
     Notification,
     Ready,
-    Refused,
     Relay,
     Released,
     Settled,
