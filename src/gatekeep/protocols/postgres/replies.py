@@ -262,13 +262,15 @@ class Replies:
         segment = self._segment
         assert segment is not None  # noqa: S101 - only a step of a segment completes
         if tag in NAMING_TAGS:
-            self._names.tagged(tag)
+            self._names.tagged(tag, segment.owners[segment.at])
         self._ended(segment.owners[segment.at], tag, end, turns)
 
     def _tagged(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
         tag = g.tag_at(data, at, end)
         if tag in NAMING_TAGS:
-            self._names.tagged(tag)
+            segment = self._segment
+            assert segment is not None  # noqa: S101 - only a step of a segment completes
+            self._names.tagged(tag, segment.owners[segment.at])
         self._settlement.tagged(tag)
 
     def _ended(

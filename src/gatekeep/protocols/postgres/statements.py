@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from gatekeep.domain.actions import NameKind, Naming
+from gatekeep.domain.sessions import SessionVector
 from gatekeep.protocols.postgres.turns import Execution, Segment
 
 NAMING_TAGS: Final = frozenset(
@@ -36,6 +38,11 @@ def _kept_as(name: str) -> str:
     if len(name) <= _SURELY_SHORT:
         return name
     return name.encode("utf-8", "surrogateescape")[:_NAME_BYTES].decode("utf-8", "surrogateescape")
+
+
+def _plain(name: str) -> bool:
+    """Whether every server encoding folds and cuts this name to itself."""
+    return 0 < len(name) < _NAME_BYTES and name.isascii()
 
 
 class Statement:
@@ -156,6 +163,22 @@ class Names:
         self._new_statements = dict.fromkeys((*self._statements, *self._new_statements))
         self._new_portals = dict.fromkeys((*self._portals, *self._new_portals))
 
+    def source(self, taken: Naming, vector: SessionVector | None) -> str | None:
+        """The text behind a name that SQL uses; None if that is not surely known.
+
+        A cursor was read under the vector of its making, and under no other since.
+        """
+        name = taken.name
+        if not _plain(name):
+            return None
+        if taken.kind is NameKind.STATEMENT:
+            statement = self.statement(name)
+            return statement.text if statement is not None else None
+        portal = self.portal(name)
+        if portal is None or portal.unknown_source or vector is None or portal.vector != vector:
+            return None
+        return portal.text
+
     # --- what the target confirms ----------------------------------------------------------------
 
     def parse_complete(self, statement: Statement) -> None:
@@ -205,28 +228,63 @@ class Names:
         if self._new_portals:
             self._new_portals.clear()
         if status == "I" and self._portals:
-            self._portals.clear()
+            self._portals = {name: one for name, one in self._portals.items() if one.gives}
         if kind == "query":
             self._statements.pop("", None)
             self._portals.pop("", None)
 
-    def tagged(self, tag: str) -> None:
-        """A command of `NAMING_TAGS` completed, in either protocol.
+    def tagged(self, tag: str, execution: Execution) -> None:
+        """A command of `NAMING_TAGS` completed, in either protocol, by this execution.
 
         A name that was only taken away is harmless (the target says so); a name that was taken
         away and given again must not keep its old text.
         """
-        if "CURSOR" in tag:
-            self.forget_portals()
+        if tag == "DECLARE CURSOR":
+            self._declared(execution)
+        elif "CURSOR" in tag:
+            return
         elif tag == "DEALLOCATE":
             self._deallocated = True
         elif tag == "PREPARE":
-            if self._deallocated:
-                self.forget_statements()
+            self._prepared(execution)
         else:
             self.forget_statements()
             if tag == "DISCARD ALL":
                 self.forget_portals()
+
+    def _prepared(self, execution: Execution) -> None:
+        """A PREPARE completed: its text stands behind its name, if this was all of the execution."""
+        gives = execution.gives
+        if gives is None or gives.kind is not NameKind.STATEMENT or not self._understood(execution):
+            if self._deallocated:
+                self.forget_statements()
+            return
+        self._statements[gives.name] = Statement(gives.name, execution.text, ())
+
+    def _declared(self, execution: Execution) -> None:
+        """A DECLARE completed: likewise. Only a cursor WITH HOLD outlives its transaction."""
+        gives = execution.gives
+        if gives is None or gives.kind is NameKind.STATEMENT or not self._understood(execution):
+            self.forget_portals()
+            return
+        cursor = execution.again(execution.key)
+        cursor.portal_name = gives.name
+        cursor.bytes_in = len(execution.text)
+        cursor.gives = gives if gives.kind is NameKind.HELD_CURSOR else None
+        self._portals[gives.name] = cursor
+
+    def _understood(self, execution: Execution) -> bool:
+        """Whether the target read this text as we do, and there is room to keep it."""
+        vector, gives = execution.vector, execution.gives
+        return (
+            vector is not None
+            and vector.standard_conforming_strings == "on"
+            and vector.client_encoding == "UTF8"
+            and not execution.unknown_source
+            and gives is not None
+            and _plain(gives.name)
+            and self.has_room(len(execution.text))
+        )
 
     def forget_portals(self) -> None:
         """Code ran that may have closed and opened cursors: what is behind a name is not known."""

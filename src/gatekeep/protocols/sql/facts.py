@@ -74,6 +74,8 @@ def facts_of(statement: Statement, meaning: Meaning, ground: Ground) -> SqlFacts
         transaction=meaning.transaction,
         vector_safe=meaning.vector_safe and meaning.sql_class is not SqlClass.OPAQUE,
         values_read=meaning.values_read or shown != statement.text,
+        gives=meaning.gives,
+        takes=meaning.takes,
     )
 
 
