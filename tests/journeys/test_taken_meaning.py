@@ -1,5 +1,6 @@
 """EXECUTE, FETCH, MOVE and CURRENT OF on a real target: never forwarded as less than they do."""
 
+# ruff: noqa: S608 - statements are the tests' own words
 from __future__ import annotations
 
 from typing import Any

@@ -20,6 +20,8 @@ from gatekeep.protocols.postgres.replies import Replies
 from gatekeep.protocols.postgres.segments import Reader, bare_sync
 from gatekeep.protocols.postgres.statements import Names
 from gatekeep.protocols.postgres.turns import (
+    RELEASED,
+    RELEASED_TO_PROBE,
     Answer,
     ClientTurn,
     Execution,
@@ -40,6 +42,7 @@ from gatekeep.protocols.postgres.turns import (
 )
 
 __all__ = [
+    "RELEASED", "RELEASED_TO_PROBE",
     "Answer", "ClientTurn", "Conversation", "Execution", "Notification", "Ready", "Refused",
     "Relay", "Released", "Segment", "Settled", "Submit", "TargetTurn", "Terminate", "ToTarget",
     "VectorKnown", "Verdict", "Violation",

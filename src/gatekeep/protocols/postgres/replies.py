@@ -268,9 +268,7 @@ class Replies:
     def _tagged(self, data: bytes, at: int, end: int, _turns: list[TargetTurn]) -> None:
         tag = g.tag_at(data, at, end)
         if tag in NAMING_TAGS:
-            segment = self._segment
-            assert segment is not None  # noqa: S101 - only a step of a segment completes
-            self._names.tagged(tag, segment.owners[segment.at])
+            self._names.tagged(tag, self._owner(data, at, end))
         self._settlement.tagged(tag)
 
     def _ended(

@@ -206,4 +206,6 @@ class Notification:
 ClientTurn: TypeAlias = Submit | Answer | Terminate | Violation
 TargetTurn: TypeAlias = Relay | Settled | Ready | ToTarget | VectorKnown | Notification | Violation
 
+RELEASED: Final = Released()
+RELEASED_TO_PROBE: Final = Released(probe_after=True)
 READY: Final = {status: Ready(status) for status in ("I", "T", "E")}

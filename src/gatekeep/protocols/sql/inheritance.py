@@ -31,7 +31,7 @@ def inherited(own: SqlFacts, behind: tuple[SqlFacts, ...], text_behind: str) -> 
     if source is None or own.verb not in _TAKERS or not _is_behind(own, source):
         return own
     reason = "" if own.unproven == CURRENT_OF else own.unproven
-    joined = replace(
+    return replace(
         own,
         sql_class=_joined_class(own, source, proven=not reason),
         verb=own.verb if own.verb in _QUERIES else f"{own.verb} {_query_verb(source)}",
@@ -52,7 +52,6 @@ def inherited(own: SqlFacts, behind: tuple[SqlFacts, ...], text_behind: str) -> 
         values_read=True,
         source=source.redacted,
     )
-    return joined
 
 
 def _is_behind(own: SqlFacts, source: SqlFacts) -> bool:

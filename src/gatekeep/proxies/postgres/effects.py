@@ -36,36 +36,49 @@ def runs_unknown_code(action: SqlAction) -> bool:
     )
 
 
-def takes_meaning(facts: tuple[SqlFacts, ...]) -> bool:
-    """Whether the meaning of one of these turns on a name of the session."""
-    for fact in facts:  # noqa: SIM110 - asked for every statement; a generator costs thrice
-        if fact.takes is not None:
-            return True
-    return False
-
-
 def defers(fact: SqlFacts) -> bool:
     """Whether it leaves work to the end of its transaction: a cursor to fill, constraints."""
     return "with_hold" in fact.tags or fact.verb == "SET CONSTRAINTS"
 
 
-def running_deferred(facts: tuple[SqlFacts, ...], *, deferred: bool) -> tuple[SqlFacts, ...]:
-    """The facts where an end of the transaction runs what was put off, triggers among it.
+class PutOff:
+    """Whether the open transaction left work to its end. `any` turns false when it is over."""
 
-    `deferred` says that something was, before these. A ROLLBACK runs none of it (12 M2).
-    """
-    told: list[SqlFacts] = []
-    for fact in facts:
-        if deferred and fact.transaction in _RUNS_DEFERRED:
-            fact = replace(  # noqa: PLW2901 - the same statement, told in full
-                fact,
-                sql_class=SqlClass.PROCEDURAL,
-                tags=fact.tags | {"deferred"},
-                unproven="what was deferred runs now",
-                tables_complete=False,
-                functions_complete=False,
-                vector_safe=False,
-            )
-        deferred = deferred or defers(fact)
-        told.append(fact)
-    return tuple(told)
+    __slots__ = ("any",)
+
+    def __init__(self) -> None:
+        self.any = False
+
+    def told(self, facts: tuple[SqlFacts, ...], *, failed: bool) -> tuple[SqlFacts, ...]:
+        """The facts of the next action, with a COMMIT told as what it runs (12 M2).
+
+        What puts off counts from here on, whatever becomes of it. `failed`: the transaction can
+        only be rolled back, and that runs nothing.
+        """
+        for fact in facts:
+            if self.any or defers(fact):
+                return self._told(facts, failed=failed)
+        return facts
+
+    def _told(self, facts: tuple[SqlFacts, ...], *, failed: bool) -> tuple[SqlFacts, ...]:
+        told: list[SqlFacts] = []
+        for fact in facts:
+            if self.any and not failed and fact.transaction in _RUNS_DEFERRED:
+                told.append(_running(fact))
+            else:
+                told.append(fact)
+            self.any = self.any or defers(fact)
+        return tuple(told)
+
+
+def _running(fact: SqlFacts) -> SqlFacts:
+    """The end of a transaction, where it runs what was put off, triggers among it."""
+    return replace(
+        fact,
+        sql_class=SqlClass.PROCEDURAL,
+        tags=fact.tags | {"deferred"},
+        unproven="what was deferred runs now",
+        tables_complete=False,
+        functions_complete=False,
+        vector_safe=False,
+    )

@@ -52,6 +52,11 @@ class Reading:
     facts: tuple[SqlFacts, ...]
     redacted: str
 
+    @property
+    def takes(self) -> list[Naming]:
+        """The names of the session on which the meaning turns."""
+        return [fact.takes for fact in self.facts if fact.takes is not None]
+
 
 TextsBehind: TypeAlias = dict[Naming, str | None]
 
@@ -164,7 +169,8 @@ class StatementReader:
             trusted_code=scope.session.target.trusted_code,
             sources=behind.get if behind is not None else None,
         )
-        size = len(text) if behind is None else max(map(len, (text, *filter(None, behind.values()))))
+        known = [one for one in behind.values() if one] if behind is not None else []
+        size = max(len(text), *map(len, known)) if known else len(text)
         facts = parse() if size <= SMALL else await self._offload.run(parse)
         reading = Reading(facts, "; ".join(fact.redacted for fact in facts))
         if behind is None and len(text) <= _KEPT_CHARACTERS and (view is not None or not scope.provable):

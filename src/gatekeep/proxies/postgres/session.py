@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import BoundValue, SqlAction, SqlFacts
+from gatekeep.domain.actions import BoundValue, SqlAction
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import SessionVector
@@ -30,14 +30,7 @@ from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes
-from gatekeep.proxies.postgres.effects import (
-    LEAVES_SCHEMA_ALONE,
-    defers,
-    may_change_schema,
-    running_deferred,
-    taints,
-    takes_meaning,
-)
+from gatekeep.proxies.postgres.effects import LEAVES_SCHEMA_ALONE, PutOff, may_change_schema, taints
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import OPAQUE, Reading, Scope, StatementReader
 from gatekeep.runtime.clock import Clock
@@ -84,7 +77,7 @@ class PostgresSession:
         self._fragment = session_fragment(live.session)
         self._tainted = False  # this transaction ran code whose effects no look-up can see yet
         self._schema_changed = False  # and it may have changed what the next look-up finds
-        self._deferred = False  # its COMMIT may run what was put off
+        self._put_off = PutOff()
         self._unsettled = False  # it changed, or may have, how statements are read
         self._reading_under: Scope | None = None
         self._under_vector: SessionVector | None = None
@@ -202,12 +195,8 @@ class PostgresSession:
                 reading = self._rooms.reader.known(scope, execution.text)
                 if reading is None:
                     reading = await self._rooms.reader.read(scope, execution.text)
-                if takes_meaning(reading.facts) and not execution.unknown_source:
-                    behind = {
-                        fact.takes: self._talk.source(fact.takes)
-                        for fact in reading.facts
-                        if fact.takes is not None
-                    }
+                if reading.takes and not execution.unknown_source:
+                    behind = {taken: self._talk.source(taken) for taken in reading.takes}
                     reading = await self._rooms.reader.read(scope, execution.text, behind)
                 actions.append(self._action(execution, scope, reading))
             answers: Sequence[Answer] = ()
@@ -239,8 +228,7 @@ class PostgresSession:
             values = bound_values(execution.values, oids, formats)
         if self._unsettled:
             facts = ending_changes(facts)
-        if self._deferred or any(defers(fact) for fact in facts):
-            facts = self._running_deferred(facts)
+        facts = self._put_off.told(facts, failed=self._talk.transaction_status == "E")
         return SqlAction(
             execution.mode,
             execution.text,
@@ -251,12 +239,6 @@ class PostgresSession:
             execution.portal_name,
             NO_TAGS if execution.forced is None else LARGE,
         )
-
-    def _running_deferred(self, facts: tuple[SqlFacts, ...]) -> tuple[SqlFacts, ...]:
-        """The facts, with the end of the transaction told as what it runs then."""
-        before = self._deferred and self._talk.transaction_status != "E"
-        self._deferred = True  # until the transaction is over, whatever becomes of this action
-        return running_deferred(facts, deferred=before)
 
     def _forward(
         self, segment: talk.Segment, actions: Sequence[SqlAction], answers: Sequence[Answer]
@@ -274,7 +256,7 @@ class PostgresSession:
             return
         for execution, action, answer in zip(segment.executions, actions, answers, strict=True):
             if isinstance(answer, Permit):
-                verdicts.append(RELEASED if answer.vector_safe else RELEASED_TO_PROBE)
+                verdicts.append(talk.RELEASED if answer.vector_safe else talk.RELEASED_TO_PROBE)
                 self._open[execution.key] = (answer, now)
                 execution.gives = action.facts[0].gives if len(action.facts) == 1 else None
                 self._watch(action, vector_safe=answer.vector_safe)
@@ -342,8 +324,8 @@ class PostgresSession:
 
     async def _boundary(self) -> None:
         """The target has answered a segment: what the client sent meanwhile may go on."""
-        if self._deferred and self._talk.transaction_status == "I":
-            self._deferred = False
+        if self._talk.transaction_status == "I":
+            self._put_off.any = False
         if self._unsettled and self._talk.transaction_status == "I":
             self._unsettled = self._tainted = False
             if self._schema_changed:
@@ -410,9 +392,6 @@ class PostgresSession:
             )
         return None
 
-
-RELEASED: Final = talk.Released()
-RELEASED_TO_PROBE: Final = talk.Released(probe_after=True)
 
 NO_TAGS: Final[frozenset[str]] = frozenset()
 LARGE: Final = frozenset({TOO_LARGE})
