@@ -68,7 +68,9 @@ def story(open_place: Place) -> Story:
 
 def test_an_execute_is_what_was_prepared(story: Story) -> None:
     """Class, tables and source of the DELETE are those of the EXECUTE."""
-    assert story.send("PREPARE p (int) AS DELETE FROM taken.rows WHERE n = $1", "EXECUTE p(-1)") == ["", ""]
+    assert story.send(
+        "PREPARE p (int) AS DELETE FROM taken.rows WHERE n = $1", "EXECUTE p(-1)"
+    ) == ["", ""]
     told = story.told("EXECUTE p(-1)")
     assert told["class"] == "write"
     assert "taken.rows" in told["tables_written"]
@@ -97,7 +99,10 @@ def test_a_fetch_is_what_its_cursor_reads(story: Story) -> None:
         "UPDATE taken.rows SET what = 'here' WHERE CURRENT OF d", "COMMIT",
     )  # fmt: skip
     told = story.told("UPDATE taken.rows SET what = 'here' WHERE CURRENT OF d")
-    assert (told["class"], told["source"]) == ("write", "DECLARE d CURSOR FOR SELECT * FROM taken.rows")
+    assert (told["class"], told["source"]) == (
+        "write",
+        "DECLARE d CURSOR FOR SELECT * FROM taken.rows",
+    )
 
 
 @pytest.mark.parametrize("text", ["FETCH 2 FROM d", "MOVE 2 FROM d"])
@@ -216,6 +221,54 @@ def test_a_pipeline_whose_prepare_fails(story: Story) -> None:
     pgconn.exit_pipeline_mode()
     assert story.send("EXECUTE p") == [""]
     assert story.told("EXECUTE p")["class"] in {"write", "opaque"}
+
+
+def test_a_bind_of_what_sql_made_is_opaque(story: Story) -> None:
+    """A PREPARE or DECLARE reached by the extended protocol is not told as what it is not."""
+    story.send("PREPARE r AS DELETE FROM taken.rows WHERE n = -1")
+    result = story.pgconn.exec_prepared(b"r", None)
+    assert result.status == psycopg.pq.ExecStatus.COMMAND_OK
+    assert story.told("")["class"] == "opaque"
+
+
+def test_a_parse_with_a_domain_parameter(open_place: Place, story: Story) -> None:
+    """Its CHECK is code that runs with every EXECUTE: no read."""
+    open_place.run("CREATE DOMAIN taken.dom AS text CHECK (taken.noisy() = 1)")
+    oid = open_place.value("SELECT 'taken.dom'::regtype::oid")
+    story.pgconn.prepare(b"s", b"SELECT $1", [oid])
+    story.send("EXECUTE s('x')")
+    assert story.told("EXECUTE s('x')")["class"] == "opaque"
+
+
+def _refused(connection: Any, text: str) -> Any:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
+        connection.pgconn.exec_(b"SELECT 1")
+        result = connection.pgconn.exec_(text.encode())
+        raise psycopg.errors.error_from_result(result)
+    return caught.value.diag
+
+
+def test_a_rule_on_delete_holds_for_its_execute(guarded_place: Place) -> None:
+    """What policy refuses as a DELETE it refuses as EXECUTE of that DELETE, and nothing is gone."""
+    guarded_place.run("CREATE TABLE IF NOT EXISTS kept (n int); INSERT INTO kept VALUES (41)")
+    with guarded_place.connect("app_rw", autocommit=True) as connection:
+        connection.pgconn.exec_(b"PREPARE p AS DELETE FROM kept WHERE n = 41")
+        told = _refused(connection, "EXECUTE p")
+        assert told.message_primary == "gatekeep: policy does not allow DELETE on orders"
+    assert guarded_place.value("SELECT count(*) FROM kept WHERE n = 41") == 1
+    guarded_place.run("DELETE FROM kept WHERE n = 41")
+
+
+def test_a_refused_commit_leaves_rollback(reading_place: Place) -> None:
+    """Where only reads are permitted COMMIT may not fill a cursor; ROLLBACK is never refused."""
+    with reading_place.connect(autocommit=True) as connection:
+        for text in (b"BEGIN", b"DECLARE h CURSOR WITH HOLD FOR SELECT 1", b"FETCH 1 FROM h"):
+            assert connection.pgconn.exec_(text).status != psycopg.pq.ExecStatus.FATAL_ERROR
+        told = _refused(connection, "COMMIT")
+        assert "ROLLBACK is never refused" in told.message_hint
+        assert connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+        assert connection.pgconn.exec_(b"ROLLBACK").status == psycopg.pq.ExecStatus.COMMAND_OK
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_nothing_of_all_this_harmed_the_gateway(open_place: Place) -> None:

@@ -16,14 +16,14 @@ def _last(text: str, behind: str | None) -> SqlFacts:
 
 
 TAKEN = [
-    ("EXECUTE p", "PREPARE p AS SELECT * FROM orders", "read", "EXECUTE SELECT"),
-    ("EXECUTE p(1)", "PREPARE p (int) AS DELETE FROM t WHERE id = $1", "write", "EXECUTE DELETE"),
-    ("EXECUTE p", "PREPARE p AS SELECT evil()", "procedural", "EXECUTE SELECT"),
-    ("EXECUTE p", "SELECT 1", "read", "EXECUTE SELECT"),
-    ("EXECUTE p(evil())", "PREPARE p (int) AS SELECT $1", "procedural", "EXECUTE SELECT"),
-    ("EXECUTE p('x'::dom)", "PREPARE p AS DELETE FROM t WHERE b = $1", "procedural", "EXECUTE DELETE"),
-    ("FETCH 5 FROM c", "DECLARE c CURSOR FOR SELECT * FROM orders", "read", "FETCH SELECT"),
-    ("MOVE 5 FROM c", "DECLARE c CURSOR FOR SELECT evil()", "procedural", "FETCH SELECT"),
+    ("EXECUTE p", "PREPARE p AS SELECT * FROM orders", "read", "SELECT"),
+    ("EXECUTE p(1)", "PREPARE p (int) AS DELETE FROM t WHERE id = $1", "write", "DELETE"),
+    ("EXECUTE p", "PREPARE p AS SELECT evil()", "procedural", "SELECT"),
+    ("EXECUTE p", "SELECT 1", "read", "SELECT"),
+    ("EXECUTE p(evil())", "PREPARE p (int) AS SELECT $1", "procedural", "SELECT"),
+    ("EXECUTE p('x'::dom)", "PREPARE p AS DELETE FROM t WHERE b = $1", "procedural", "DELETE"),
+    ("FETCH 5 FROM c", "DECLARE c CURSOR FOR SELECT * FROM orders", "read", "SELECT"),
+    ("MOVE 5 FROM c", "DECLARE c CURSOR FOR SELECT evil()", "procedural", "SELECT"),
     ("UPDATE t SET a = 1 WHERE CURRENT OF c", "DECLARE c CURSOR FOR SELECT * FROM t", "write", "UPDATE"),
     ("DELETE FROM t WHERE CURRENT OF c", "DECLARE c CURSOR FOR SELECT evil()", "procedural", "DELETE"),
     ("UPDATE t SET a = evil() WHERE CURRENT OF c", "DECLARE c CURSOR FOR SELECT 1", "procedural", "UPDATE"),
@@ -50,7 +50,7 @@ OPAQUE = [
 
 @pytest.mark.parametrize(("text", "behind", "sql_class", "verb"), TAKEN)
 def test_what_is_taken(text: str, behind: str, sql_class: str, verb: str) -> None:
-    """The class, and a verb that shows both; the source is told beside the text as sent."""
+    """Class and verb, so that a rule on DELETE holds for its EXECUTE; the source is told beside the text as sent."""
     facts = _last(text, behind)
     assert (str(facts.sql_class), facts.verb, facts.source) == (sql_class, verb, behind), facts
     assert facts.redacted == text

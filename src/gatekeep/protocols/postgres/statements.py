@@ -30,6 +30,7 @@ ROOM: Final = 32 << 20
 _TURNS_ON_SYNTAX: Final = re.compile(r"['\"\\$]|[^\x00-\x7f]")
 _ENTRY: Final = 500  # what a name costs beside its text, about
 _NAME_BYTES: Final = 63  # of a name; the target leaves out the rest, so longer ones may be the same
+_FIRST_USER_OID: Final = 16_384
 _SURELY_SHORT: Final = _NAME_BYTES // 4  # characters
 
 
@@ -45,15 +46,25 @@ def _plain(name: str) -> bool:
     return 0 < len(name) < _NAME_BYTES and name.isascii()
 
 
-class Statement:
-    """A prepared statement: its text (None when it cannot be read as UTF-8) and its known type oids."""
+def _outlives(portal: Execution) -> bool:
+    """Whether it is a cursor WITH HOLD, which stays when its transaction is over."""
+    gives = portal.gives
+    return gives is not None and gives == (NameKind.HELD_CURSOR, portal.portal_name)
 
-    __slots__ = ("name", "oids", "text")
+
+class Statement:
+    """A prepared statement: its text (None when it cannot be read as UTF-8) and its known type oids.
+
+    `from_sql`: a PREPARE made it, and its text is that PREPARE; for a Bind it is not known.
+    """
+
+    __slots__ = ("from_sql", "name", "oids", "text")
 
     def __init__(self, name: str, text: str | None, oids: tuple[int, ...]) -> None:
         self.name = name
         self.text = text
         self.oids = oids
+        self.from_sql = False
 
 
 class Names:
@@ -116,6 +127,10 @@ class Names:
         """The statement that a Bind of this name will meet; None if not known."""
         if len(name) > _SURELY_SHORT and _kept_as(name) != name:
             return None
+        found = self._behind(name)
+        return found if found is None or not found.from_sql else None
+
+    def _behind(self, name: str) -> Statement | None:
         if name in self._new_statements:
             return self._new_statements[name]
         return self._statements.get(name)
@@ -172,12 +187,14 @@ class Names:
         if not _plain(name):
             return None
         if taken.kind is NameKind.STATEMENT:
-            statement = self.statement(name)
-            return statement.text if statement is not None else None
+            statement = self._behind(name)
+            if statement is None or max(statement.oids, default=0) >= _FIRST_USER_OID:
+                return None  # a parameter of a domain: its CHECK runs with every EXECUTE
+            return statement.text
         portal = self.portal(name)
-        if portal is None or portal.unknown_source or vector is None or portal.vector != vector:
+        if portal is None or vector is None or portal.vector != vector:
             return None
-        return portal.text
+        return portal.text if portal.gives is not None or not portal.unknown_source else None
 
     # --- what the target confirms ----------------------------------------------------------------
 
@@ -228,7 +245,7 @@ class Names:
         if self._new_portals:
             self._new_portals.clear()
         if status == "I" and self._portals:
-            self._portals = {name: one for name, one in self._portals.items() if one.gives}
+            self._portals = {name: one for name, one in self._portals.items() if _outlives(one)}
         if kind == "query":
             self._statements.pop("", None)
             self._portals.pop("", None)
@@ -259,7 +276,9 @@ class Names:
             if self._deallocated:
                 self.forget_statements()
             return
-        self._statements[gives.name] = Statement(gives.name, execution.text, ())
+        made = Statement(gives.name, execution.text, ())
+        made.from_sql = True
+        self._statements[gives.name] = made
 
     def _declared(self, execution: Execution) -> None:
         """A DECLARE completed: likewise. Only a cursor WITH HOLD outlives its transaction."""
@@ -270,7 +289,8 @@ class Names:
         cursor = execution.again(execution.key)
         cursor.portal_name = gives.name
         cursor.bytes_in = len(execution.text)
-        cursor.gives = gives if gives.kind is NameKind.HELD_CURSOR else None
+        cursor.gives = gives
+        cursor.unknown_source = True  # for an Execute, which is not told as a FETCH
         self._portals[gives.name] = cursor
 
     def _understood(self, execution: Execution) -> bool:

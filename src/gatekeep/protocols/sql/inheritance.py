@@ -1,7 +1,7 @@
 """Statements whose meaning is that of another: EXECUTE, FETCH, MOVE, WHERE CURRENT OF.
 
 Each is opaque by itself. Where the session's names tell the statement behind it, it has that
-statement's class, facts and tags, joined with what its own words add: arguments may run code, an
+statement's class, verb, facts and tags, joined with what its own words add: arguments may run code, an
 UPDATE or DELETE writes. Whatever is not surely one plain query of this name stays opaque (12 M2).
 """
 
@@ -34,7 +34,7 @@ def inherited(own: SqlFacts, behind: tuple[SqlFacts, ...], text_behind: str) -> 
     return replace(
         own,
         sql_class=_joined_class(own, source, proven=not reason),
-        verb=own.verb if own.verb in _QUERIES else f"{own.verb} {_query_verb(source)}",
+        verb=own.verb if own.verb in _QUERIES else _query_verb(source),
         template=exact_template(f"{own.redacted}\n{text_behind}"),
         tables_read=own.tables_read | source.tables_read,
         tables_written=own.tables_written | source.tables_written,
