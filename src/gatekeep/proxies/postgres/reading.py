@@ -173,7 +173,11 @@ class StatementReader:
         size = max(len(text), *map(len, known)) if known else len(text)
         facts = parse() if size <= SMALL else await self._offload.run(parse)
         reading = Reading(facts, "; ".join(fact.redacted for fact in facts))
-        if behind is None and len(text) <= _KEPT_CHARACTERS and (view is not None or not scope.provable):
+        if (
+            behind is None
+            and len(text) <= _KEPT_CHARACTERS
+            and (view is not None or not scope.provable)
+        ):
             self._keep(scope, text, reading)
         return reading
 
