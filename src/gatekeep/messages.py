@@ -106,6 +106,8 @@ ALONE = Place()
 def policy_refuses(verb: str, target: str, words: RuleWords, place: Place = ALONE) -> WireMessage:
     """The policy says deny."""
     owner = f" Owner of the rule: {printable(words.owner)}." if words.owner else ""
+    if verb == "COMMIT":
+        owner = f" Nothing was committed; ROLLBACK is never refused.{owner}"
     return WireMessage(
         "42501",
         f"{PREFIX}policy does not allow {printable(verb)} on {target}",

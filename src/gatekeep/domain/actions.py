@@ -53,6 +53,21 @@ COPY_OUT: Final = "stdout"
 """`copy_target` of a COPY that gives rows to the client."""
 
 
+class NameKind(enum.StrEnum):
+    """What a session gives names to; each kind has names of its own."""
+
+    STATEMENT = "statement"
+    CURSOR = "cursor"
+    HELD_CURSOR = "held cursor"
+
+
+class Naming(NamedTuple):
+    """A name of one session, as its target keeps it. HELD_CURSOR only where one is made."""
+
+    kind: NameKind
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class SqlFacts:
     """What is known about one SQL statement.
@@ -69,7 +84,9 @@ class SqlFacts:
     literal; if false, the facts hold for every statement of the same shape.
     `settings` are names of settings (GUCs) that the statement changes, `roles` names of roles
     it assumes, grants, alters or creates. `copy_target` is `stdin`, `stdout`, `file …` or
-    `program …` for a COPY.
+    `program …` for a COPY. `gives` is the name that the statement makes, `takes` the one whose
+    meaning it has (EXECUTE, FETCH, CURRENT OF); `source` is the redacted text of the statement
+    found behind it, empty while that is not known.
     """
 
     sql_class: SqlClass
@@ -92,6 +109,9 @@ class SqlFacts:
     transaction: TransactionVerb = TransactionVerb.NONE
     vector_safe: bool = True
     values_read: bool = True
+    gives: Naming | None = None
+    takes: Naming | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ def _encode_facts(facts: tuple[SqlFacts, ...]) -> bytes:
             "class": strictest_class(facts),
             "columns": _union(fact.columns for fact in facts),
             "functions": _union(fact.functions for fact in facts),
+            "source": "; ".join(fact.source for fact in facts if fact.source),
             "statements": len(facts),
             "tables_read": _union(fact.tables_read for fact in facts),
             "tables_written": _union(fact.tables_written for fact in facts),

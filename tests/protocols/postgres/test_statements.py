@@ -232,3 +232,12 @@ def test_a_described_statement_has_the_types_that_the_target_gave() -> None:
     assert known is not None
     assert known.oids == (23, 25)
     assert parsed.oids == (23,)
+
+
+def test_a_suspended_portal_keeps_the_vector_of_its_making(link: Link) -> None:
+    """After SET search_path it still reads what it read: its further executions are not known."""
+    link.exchange(m.query("begin"))
+    link.exchange(m.parse("", "select generate_series(1, 9)") + m.bind("held", "") + m.SYNC)
+    assert texts(link, m.execute("held", 2)) == ["select generate_series(1, 9)"]
+    link.exchange(m.query("set search_path = elsewhere"))
+    assert texts(link, m.execute("held", 2)) == [None]

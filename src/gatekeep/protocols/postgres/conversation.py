@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gatekeep.domain.actions import Naming
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.errors import ClientFault, TargetFault
 from gatekeep.messages import WireMessage, after_vector_change
@@ -91,6 +92,10 @@ class Conversation:
     def _blocked(self) -> bool:
         return self._out is not None or self._replies.owed > 0 or self._ended
 
+    def source(self, taken: Naming) -> str | None:
+        """The text behind a name of this session, under the present vector; None if not known."""
+        return self._names.source(taken, self.vector)
+
     def unsettled(self) -> list[Execution]:
         """Released executions whose end is not known: what to record as unknown at the end."""
         return self._replies.unsettled()
@@ -139,6 +144,11 @@ class Conversation:
             self._names.doubt(segment)
             for execution in segment.executions:
                 execution.unknown_source = True
+        for execution in segment.executions:
+            if execution.vector is None:
+                execution.vector = current
+            elif execution.vector != current:
+                execution.unknown_source = True  # a portal means what it meant at its making
         self._out = segment
         return [Submit(segment)]
 

@@ -241,13 +241,13 @@ class Replies:
         segment = self._segment
         assert segment is not None  # noqa: S101 - only a step of a segment completes
         if tag in NAMING_TAGS:
-            self._names.tagged(tag)
+            self._names.tagged(tag, segment.owners[segment.at])
         self._ended(segment.owners[segment.at], tag, end, turns)
 
     def _tagged(self, data: bytes, at: int, end: int) -> None:
         tag = g.tag_at(data, at, end)
         if tag in NAMING_TAGS:
-            self._names.tagged(tag)
+            self._names.tagged(tag, self._owner(data, at, end))
         self._settlement.tagged(tag)
 
     def _ended(

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from gatekeep.domain.actions import NameKind, Naming
+from gatekeep.domain.sessions import SessionVector
 from gatekeep.protocols.postgres.turns import Execution, Segment
 
 NAMING_TAGS: Final = frozenset(
@@ -28,6 +30,7 @@ ROOM: Final = 32 << 20
 _TURNS_ON_SYNTAX: Final = re.compile(r"['\"\\$]|[^\x00-\x7f]")
 _ENTRY: Final = 500  # what a name costs beside its text, about
 _NAME_BYTES: Final = 63  # of a name; the target leaves out the rest, so longer ones may be the same
+_FIRST_USER_OID: Final = 16_384
 _SURELY_SHORT: Final = _NAME_BYTES // 4  # characters
 
 
@@ -38,15 +41,30 @@ def _kept_as(name: str) -> str:
     return name.encode("utf-8", "surrogateescape")[:_NAME_BYTES].decode("utf-8", "surrogateescape")
 
 
-class Statement:
-    """A prepared statement: its text (None when it cannot be read as UTF-8) and its known type oids."""
+def _plain(name: str) -> bool:
+    """Whether every server encoding folds and cuts this name to itself."""
+    return 0 < len(name) < _NAME_BYTES and name.isascii()
 
-    __slots__ = ("name", "oids", "text")
+
+def _outlives(portal: Execution) -> bool:
+    """Whether it is a cursor WITH HOLD, which stays when its transaction is over."""
+    gives = portal.gives
+    return gives is not None and gives == (NameKind.HELD_CURSOR, portal.portal_name)
+
+
+class Statement:
+    """A prepared statement: its text (None when it cannot be read as UTF-8) and its known type oids.
+
+    `from_sql`: a PREPARE made it, and its text is that PREPARE; for a Bind it is not known.
+    """
+
+    __slots__ = ("from_sql", "name", "oids", "text")
 
     def __init__(self, name: str, text: str | None, oids: tuple[int, ...]) -> None:
         self.name = name
         self.text = text
         self.oids = oids
+        self.from_sql = False
 
 
 class Names:
@@ -109,6 +127,10 @@ class Names:
         """The statement that a Bind of this name will meet; None if not known."""
         if len(name) > _SURELY_SHORT and _kept_as(name) != name:
             return None
+        found = self._behind(name)
+        return found if found is None or not found.from_sql else None
+
+    def _behind(self, name: str) -> Statement | None:
         if name in self._new_statements:
             return self._new_statements[name]
         return self._statements.get(name)
@@ -155,6 +177,24 @@ class Names:
         """A command was read that may give names that are known now to other statements."""
         self._new_statements = dict.fromkeys((*self._statements, *self._new_statements))
         self._new_portals = dict.fromkeys((*self._portals, *self._new_portals))
+
+    def source(self, taken: Naming, vector: SessionVector | None) -> str | None:
+        """The text behind a name that SQL uses; None if that is not surely known.
+
+        A cursor was read under the vector of its making, and under no other since.
+        """
+        name = taken.name
+        if not _plain(name):
+            return None
+        if taken.kind is NameKind.STATEMENT:
+            statement = self._behind(name)
+            if statement is None or max(statement.oids, default=0) >= _FIRST_USER_OID:
+                return None  # a parameter of a domain: its CHECK runs with every EXECUTE
+            return statement.text
+        portal = self.portal(name)
+        if portal is None or vector is None or portal.vector != vector:
+            return None
+        return portal.text if portal.gives is not None or not portal.unknown_source else None
 
     # --- what the target confirms ----------------------------------------------------------------
 
@@ -207,28 +247,66 @@ class Names:
         if self._new_portals:
             self._new_portals.clear()
         if status == "I" and self._portals:
-            self._portals.clear()
+            self._portals = {name: one for name, one in self._portals.items() if _outlives(one)}
         if kind == "query":
             self._statements.pop("", None)
             self._portals.pop("", None)
 
-    def tagged(self, tag: str) -> None:
-        """A command of `NAMING_TAGS` completed, in either protocol.
+    def tagged(self, tag: str, execution: Execution) -> None:
+        """A command of `NAMING_TAGS` completed, in either protocol, by this execution.
 
         A name that was only taken away is harmless (the target says so); a name that was taken
         away and given again must not keep its old text.
         """
-        if "CURSOR" in tag:
-            self.forget_portals()
+        if tag == "DECLARE CURSOR":
+            self._declared(execution)
+        elif "CURSOR" in tag:
+            return
         elif tag == "DEALLOCATE":
             self._deallocated = True
         elif tag == "PREPARE":
-            if self._deallocated:
-                self.forget_statements()
+            self._prepared(execution)
         else:
             self.forget_statements()
             if tag == "DISCARD ALL":
                 self.forget_portals()
+
+    def _prepared(self, execution: Execution) -> None:
+        """A PREPARE completed: its text stands behind its name, if this was all of the execution."""
+        gives = execution.gives
+        if gives is None or gives.kind is not NameKind.STATEMENT or not self._understood(execution):
+            if self._deallocated:
+                self.forget_statements()
+            return
+        made = Statement(gives.name, execution.text, ())
+        made.from_sql = True
+        self._statements[gives.name] = made
+
+    def _declared(self, execution: Execution) -> None:
+        """A DECLARE completed: likewise. Only a cursor WITH HOLD outlives its transaction."""
+        gives = execution.gives
+        if gives is None or gives.kind is NameKind.STATEMENT or not self._understood(execution):
+            self.forget_portals()
+            return
+        cursor = execution.again(execution.key)
+        cursor.portal_name = gives.name
+        cursor.bytes_in = len(execution.text)
+        cursor.gives = gives
+        cursor.unknown_source = True  # for an Execute, which is not told as a FETCH
+        self._portals[gives.name] = cursor
+
+    def _understood(self, execution: Execution) -> bool:
+        """Whether the target read this text as we do, and there is room to keep it."""
+        vector, gives = execution.vector, execution.gives
+        return (
+            vector is not None
+            and vector.standard_conforming_strings == "on"
+            and vector.client_encoding == "UTF8"
+            and not execution.unknown_source
+            and gives is not None
+            and _plain(gives.name)
+            and self.has_room(len(execution.text))
+        )
 
     def forget_portals(self) -> None:
         """Code ran that may have closed and opened cursors: what is behind a name is not known."""

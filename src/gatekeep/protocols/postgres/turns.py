@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from gatekeep.domain.actions import Naming
 from gatekeep.domain.outcomes import Outcome
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.messages import WireMessage
@@ -27,12 +28,15 @@ class Execution:
     an Execute of its portal in the same segment (planning can run code). `key` is unique in the
     conversation. `forced` is a message that refuses this execution whatever the gate says (too
     large to be judged). `bytes_in` are the bytes of its messages. `copies_out` is how many
-    COPY TO STDOUT of it are released and not answered yet. `note` belongs to the proxy.
+    COPY TO STDOUT of it are released and not answered yet. `note` belongs to the proxy, which
+    also says what name the statement `gives`. `vector` is what the target read a portal under.
     """
 
     __slots__ = (
-        "bind_only", "bytes_in", "copies_out", "forced", "key", "mode", "note", "parameter_formats",
+        "bind_only", "bytes_in", "copies_out", "forced", "gives", "key", "mode", "note",
+        "parameter_formats",
         "parameter_oids", "portal_name", "statement_name", "text", "unknown_source", "values",
+        "vector",
     )  # fmt: skip
 
     def __init__(self, mode: str, text: str, key: int) -> None:
@@ -50,6 +54,8 @@ class Execution:
         self.bytes_in = 0
         self.copies_out = 0
         self.note: Any = None
+        self.gives: Naming | None = None
+        self.vector: SessionVector | None = None
 
     def again(self, key: int) -> Execution:
         """Another execution of the same portal."""
@@ -60,6 +66,7 @@ class Execution:
         other.parameter_formats = self.parameter_formats
         other.values = self.values
         other.unknown_source = self.unknown_source
+        other.vector = self.vector
         return other
 
 

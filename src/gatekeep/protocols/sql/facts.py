@@ -24,10 +24,16 @@ user_mapping_options _pg_user_mappings
 _SECRET_RELATIONS = frozenset(_TELLING_RELATIONS.split())
 _TELLING_FUNCTIONS = """
 pg_read_file pg_read_binary_file pg_stat_file pg_ls_dir pg_ls_logdir pg_ls_waldir pg_ls_tmpdir
-pg_ls_archive_statusdir pg_stat_get_activity lo_get loread lo_open lo_export
+pg_ls_archive_statusdir pg_stat_get_activity lo_get loread lo_open lo_export lo_import
 pg_show_all_file_settings pg_hba_file_rules pg_current_logfile pg_mcv_list_items
 """
 _SECRET_FUNCTIONS = frozenset(_TELLING_FUNCTIONS.split())
+_LARGE_OBJECT_TEXT = """
+lo_close lo_creat lo_create lo_export lo_from_bytea lo_get lo_import lo_lseek lo_lseek64 lo_open
+lo_put lo_tell lo_tell64 lo_truncate lo_truncate64 lo_unlink loread lowrite
+"""
+_LARGE_OBJECT_FUNCTIONS = frozenset(_LARGE_OBJECT_TEXT.split())
+_SERVER_FILES = frozenset({"lo_export", "lo_import"})
 _SYSTEM = "pg_catalog."
 _TEMPLATED = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
 _RUNS_NAMES = frozenset({"create_stmt", "alter_table_stmt", "index_stmt"})
@@ -48,6 +54,7 @@ def facts_of(statement: Statement, meaning: Meaning, ground: Ground) -> SqlFacts
         write_known = True
     columns, columns_complete = columns_of(found, resolver)
     _tag_secrets(tables_read, meaning)
+    _tag_large_objects(meaning)
     _tag_system_writes(tables_written, meaning)
     if statement.kind in _RUNS_NAMES and names_unproven(found, ground):
         meaning.tables_complete = meaning.functions_complete = False
@@ -74,6 +81,8 @@ def facts_of(statement: Statement, meaning: Meaning, ground: Ground) -> SqlFacts
         transaction=meaning.transaction,
         vector_safe=meaning.vector_safe and meaning.sql_class is not SqlClass.OPAQUE,
         values_read=meaning.values_read or shown != statement.text,
+        gives=meaning.gives,
+        takes=meaning.takes,
     )
 
 
@@ -107,6 +116,17 @@ def _tag_secrets(tables: frozenset[str], meaning: Meaning) -> None:
         meaning.tags.add("reads_secret")
     if any(name and name[-1] in _SECRET_FUNCTIONS for name in meaning.found.functions):
         meaning.tags.add("reads_secret")
+
+
+def _tag_large_objects(meaning: Meaning) -> None:
+    """They write or read where no table is named; two of them touch files of the server."""
+    called = {name[-1] for name in meaning.found.functions if name} & _LARGE_OBJECT_FUNCTIONS
+    if called:
+        meaning.tags.add("large_object")
+    if called & _SERVER_FILES:
+        meaning.tags.add("privilege")
+    if "lo_unlink" in called:
+        meaning.tags.add("destructive")
 
 
 def _tag_system_writes(tables: frozenset[str], meaning: Meaning) -> None:

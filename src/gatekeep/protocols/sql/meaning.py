@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatekeep.domain.actions import SqlClass, TransactionVerb, WhereClause
+from gatekeep.domain.actions import Naming, SqlClass, TransactionVerb, WhereClause
 from gatekeep.protocols.sql.names import Found, Name
 
 
@@ -31,6 +31,8 @@ class Meaning:
     tables_complete: bool = True
     functions_complete: bool = True
     secret: bool = False
+    gives: Naming | None = None
+    takes: Naming | None = None
     found: Found = field(default_factory=Found)
 
 

@@ -35,7 +35,7 @@ _JSON_OPERATIONS = {1: "json_exists", 2: "json_query", 3: "json_value", 4: "json
 _UNDERSTOOD_TEXT = """
 A_ArrayExpr A_Const A_Expr A_Indices A_Indirection A_Star Alias BitString BoolExpr Boolean
 BooleanTest CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef
-ColumnRef CommonTableExpr Float FuncCall GroupingFunc GroupingSet Integer JoinExpr
+ColumnRef CommonTableExpr CurrentOfExpr Float FuncCall GroupingFunc GroupingSet Integer JoinExpr
 JsonAggConstructor JsonArgument JsonArrayAgg JsonArrayConstructor JsonArrayQueryConstructor
 JsonBehavior JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue JsonObjectAgg
 JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr
@@ -74,14 +74,14 @@ class Found:
     natural: bool = False
     into: bool = False
     row_locks: bool = False
-    current_of: bool = False
+    current_of: set[str] = field(default_factory=set)
     strange: str = ""
 
 
-def collect(message: Any) -> Found:
-    """Everything in this tree."""
+def collect(*trees: Any) -> Found:
+    """Everything in these trees."""
     found = Found()
-    pending: list[Item] = [(message, frozenset())]
+    pending: list[Item] = [(tree, frozenset()) for tree in trees]
     while pending:
         node, scope = pending.pop()
         kind = node.DESCRIPTOR.name
@@ -307,8 +307,8 @@ def _cycle(node: Any, scope: Scope, pending: list[Item], found: Found) -> None:
     _descend(node, scope, pending)
 
 
-def _current_of(_node: Any, _scope: Scope, _pending: list[Item], found: Found) -> None:
-    found.current_of = True
+def _current_of(node: Any, _scope: Scope, _pending: list[Item], found: Found) -> None:
+    found.current_of.add(node.cursor_name)
 
 
 def _leaf(_node: Any, _scope: Scope, _pending: list[Item], _found: Found) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatekeep.domain.actions import COPY_IN, COPY_OUT, SqlClass, WhereClause
+from gatekeep.domain.actions import COPY_IN, COPY_OUT, NameKind, Naming, SqlClass, WhereClause
 from gatekeep.protocols.sql.meaning import KINDS, Meaning, constant
 from gatekeep.protocols.sql.proof import Ground, trusted_names, unproven
 from gatekeep.protocols.sql.session_statements import (
@@ -21,6 +21,8 @@ _DML_VERBS = (
     ("InsertStmt", "INSERT"),
 )
 _QUERIES = frozenset({"select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"})
+CURRENT_OF = "WHERE CURRENT OF"
+"""Why a statement is not proven that turns on a cursor alone."""
 _CURSOR_HOLD = 0x20
 _FALSE = frozenset({"false", "off", "0"})
 _WORST_FIRST = (WhereClause.ABSENT, WhereClause.TAUTOLOGY, WhereClause.PRESENT)
@@ -49,7 +51,9 @@ def read_query(node: Any, meaning: Meaning, ground: Ground) -> None:
     _read_where(node, meaning)
     if found.current_of:
         meaning.sql_class = SqlClass.OPAQUE
-        meaning.unproven = "WHERE CURRENT OF"
+        meaning.unproven = meaning.unproven or CURRENT_OF
+        if len(found.current_of) == 1:
+            meaning.takes = Naming(NameKind.CURSOR, next(iter(found.current_of)))
     meaning.vector_safe = not meaning.unproven and not found.into and set_config_is_safe(meaning)
 
 
@@ -119,8 +123,27 @@ def read_wrapped(statement: Any, meaning: Meaning, ground: Ground) -> None:
     read_query(inner, meaning, ground)
     meaning.verb = f"{verb} {meaning.verb}"
     meaning.values_read = True
-    if verb == "DECLARE" and statement.options & _CURSOR_HOLD:
+    if verb == "PREPARE":
+        meaning.gives = Naming(NameKind.STATEMENT, statement.name)
+        return
+    kind_of_cursor = NameKind.CURSOR
+    if statement.options & _CURSOR_HOLD:
+        kind_of_cursor = NameKind.HELD_CURSOR
         meaning.tags.add("with_hold")
+    meaning.gives = Naming(kind_of_cursor, statement.portalname)
+
+
+def read_execute(statement: Any, meaning: Meaning, ground: Ground) -> None:
+    """EXECUTE: opaque by itself; its arguments may run code of their own."""
+    meaning.takes = Naming(NameKind.STATEMENT, statement.name)
+    meaning.unproven = unproven(meaning.found, ground)
+    _tag_functions(meaning)
+    read_set_config(meaning)
+
+
+def read_fetch(statement: Any, meaning: Meaning, _ground: Ground) -> None:
+    """FETCH and MOVE: opaque by themselves."""
+    meaning.takes = Naming(NameKind.CURSOR, statement.portalname)
 
 
 def read_explain(statement: Any, meaning: Meaning, ground: Ground) -> None:

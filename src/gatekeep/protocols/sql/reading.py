@@ -15,13 +15,16 @@ from gatekeep.domain.actions import SqlClass, SqlFacts, TransactionVerb
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.protocols.sql.facts import facts_of
+from gatekeep.protocols.sql.inheritance import Sources, inherited
 from gatekeep.protocols.sql.meaning import Meaning, begun
 from gatekeep.protocols.sql.names import Found, collect
 from gatekeep.protocols.sql.parse import Statement, parse_statements
 from gatekeep.protocols.sql.proof import Ground, plain_strings
 from gatekeep.protocols.sql.query_statements import (
     read_copy,
+    read_execute,
     read_explain,
+    read_fetch,
     read_query,
     read_wrapped,
 )
@@ -39,6 +42,7 @@ _TURNS_ON_SYNTAX = re.compile(r"['\"\\$]|[^\x00-\x7f]")
 _KEYWORD = re.compile(r"\s*([A-Za-z]{1,30})")
 _BUILTIN_PARAMETERS = 16_384
 
+_RENAMING = ("PREPARE", "DECLARE", "DEALLOCATE", "DISCARD", "CLOSE")
 _QUERIES = frozenset({"select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"})
 _SESSION_READERS = {
     "variable_set_stmt": read_set,
@@ -52,6 +56,7 @@ _QUERY_READERS = {
     "explain_stmt": read_explain,
     "copy_stmt": read_copy,
 }
+_TAKING_READERS = {"execute_stmt": read_execute, "fetch_stmt": read_fetch}
 
 
 def read_statements(
@@ -60,17 +65,20 @@ def read_statements(
     catalogue: CatalogueView | None,
     vector: SessionVector,
     trusted_code: frozenset[str] = frozenset(),
+    sources: Sources | None = None,
 ) -> tuple[SqlFacts, ...]:
     """The facts of each statement in `text`, in order; none for an empty text.
 
     `catalogue` is what is known of the database (None: nothing is proven), `vector` how the
-    session reads SQL now, `trusted_code` the names of the target's owner. Texts over
+    session reads SQL now, `trusted_code` the names of the target's owner; `sources`
+    tells the statements behind the session's names (None: none is known). Texts over
     `guard.SMALL` characters belong on a thread with a 64 MiB stack. Never raises.
     """
     try:
-        return _read(text, catalogue, vector, trusted_code)
+        facts = _read(text, catalogue, vector, trusted_code, sources)
     except Exception:  # noqa: BLE001 - whatever it is, the statement is not understood
         return (_opaque(text, parsed=False),)
+    return facts
 
 
 @functools.lru_cache(maxsize=64)
@@ -108,7 +116,11 @@ def parameters_unproven(oids: tuple[int, ...] | list[int], catalogue: CatalogueV
 
 
 def _read(
-    text: str, view: CatalogueView | None, vector: SessionVector, trusted: frozenset[str]
+    text: str,
+    view: CatalogueView | None,
+    vector: SessionVector,
+    trusted: frozenset[str],
+    sources: Sources | None,
 ) -> tuple[SqlFacts, ...]:
     if not text or text.isspace():
         return ()
@@ -122,12 +134,22 @@ def _read(
     unsafe = ""
     for statement in statements:
         one = facts_of(statement, _meaning(statement, ground), ground)
+        if one.takes is not None and sources is not None and not unsafe:
+            text_behind = None if _may_rename(facts) else sources(one.takes)
+            if text_behind is not None:
+                behind = _read(text_behind, view, vector, trusted, None)
+                one = inherited(one, behind, text_behind)
         if unsafe:
             one = _after(one, unsafe)
         elif not one.vector_safe:
             unsafe = one.verb
         facts.append(one)
     return tuple(facts)
+
+
+def _may_rename(facts: list[SqlFacts]) -> bool:
+    """Whether a statement before, in the same text, may have given or taken a name."""
+    return any(one.gives is not None or one.verb.startswith(_RENAMING) for one in facts)
 
 
 def _meaning(statement: Statement, ground: Ground) -> Meaning:
@@ -137,6 +159,8 @@ def _meaning(statement: Statement, ground: Ground) -> Meaning:
         read_query(node, meaning, ground)
     elif kind in _QUERY_READERS:
         _QUERY_READERS[kind](node, meaning, ground)
+    elif kind in _TAKING_READERS:
+        _TAKING_READERS[kind](node, meaning, ground)
     elif kind in _SESSION_READERS:
         _SESSION_READERS[kind](node, meaning)
     else:
@@ -147,6 +171,8 @@ def _meaning(statement: Statement, ground: Ground) -> Meaning:
 def _found(kind: str, node: Any) -> Found:
     if kind == "copy_stmt" and not node.HasField("query"):
         return _found_in_copy(node)
+    if kind == "execute_stmt":
+        return collect(*node.params)  # its arguments; what it runs is another statement's
     if kind not in _QUERY_READERS:
         return collect(node)
     found = collect(getattr(node.query, node.query.WhichOneof("node")))

@@ -5,9 +5,10 @@ Words about actions only: who keeps what in mind is `session`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from gatekeep.domain.actions import COPY_OUT, SqlAction, SqlClass, TransactionVerb
+from gatekeep.domain.actions import COPY_OUT, SqlAction, SqlClass, SqlFacts, TransactionVerb
 from gatekeep.gate.permit import Permit
 from gatekeep.protocols.postgres.turns import Released
 
@@ -15,6 +16,7 @@ from gatekeep.protocols.postgres.turns import Released
 # a catalogue is void after 60 s in any case.
 LEAVES_SCHEMA_ALONE: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.SESSION})
 # These run no code: what they change is read back with the session vector.
+_RUNS_DEFERRED: Final = frozenset({TransactionVerb.COMMIT, TransactionVerb.PREPARE})
 ONLY_SETTINGS: Final = frozenset({SqlClass.SESSION})
 _RELEASED: Final = Released()
 
@@ -56,4 +58,52 @@ def runs_unknown_code(action: SqlAction) -> bool:
     return any(
         not fact.functions_complete or fact.transaction is TransactionVerb.COMMIT_PREPARED
         for fact in action.facts
+    )
+
+
+def defers(fact: SqlFacts) -> bool:
+    """Whether it leaves work to the end of its transaction: a cursor to fill, constraints."""
+    return "with_hold" in fact.tags or fact.verb == "SET CONSTRAINTS"
+
+
+class PutOff:
+    """Whether the open transaction left work to its end. `any` turns false when it is over."""
+
+    __slots__ = ("any",)
+
+    def __init__(self) -> None:
+        self.any = False
+
+    def told(self, facts: tuple[SqlFacts, ...], *, failed: bool) -> tuple[SqlFacts, ...]:
+        """The facts of the next action, with a COMMIT told as what it runs (12 M2).
+
+        What puts off counts from here on, whatever becomes of it. `failed`: the transaction can
+        only be rolled back, and that runs nothing.
+        """
+        for fact in facts:
+            if self.any or defers(fact):
+                return self._told(facts, failed=failed)
+        return facts
+
+    def _told(self, facts: tuple[SqlFacts, ...], *, failed: bool) -> tuple[SqlFacts, ...]:
+        told: list[SqlFacts] = []
+        for fact in facts:
+            if self.any and not failed and fact.transaction in _RUNS_DEFERRED:
+                told.append(_running(fact))
+            else:
+                told.append(fact)
+            self.any = self.any or defers(fact)
+        return tuple(told)
+
+
+def _running(fact: SqlFacts) -> SqlFacts:
+    """The end of a transaction, where it runs what was put off, triggers among it."""
+    return replace(
+        fact,
+        sql_class=SqlClass.PROCEDURAL,
+        tags=fact.tags | {"deferred"},
+        unproven="what was deferred runs now",
+        tables_complete=False,
+        functions_complete=False,
+        vector_safe=False,
     )

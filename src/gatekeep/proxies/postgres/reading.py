@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
-from gatekeep.domain.actions import SqlClass, SqlFacts
+from gatekeep.domain.actions import Naming, SqlClass, SqlFacts
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.ports import CatalogueDesk
@@ -52,6 +52,13 @@ class Reading:
     facts: tuple[SqlFacts, ...]
     redacted: str
 
+    @property
+    def takes(self) -> list[Naming]:
+        """The names of the session on which the meaning turns."""
+        return [fact.takes for fact in self.facts if fact.takes is not None]
+
+
+TextsBehind: TypeAlias = dict[Naming, str | None]
 
 Value = TypeVar("Value")
 
@@ -141,8 +148,12 @@ class StatementReader:
         facts = scope.by_shape.get(shape) if shape is not None else None
         return Reading(facts, text) if facts is not None else None
 
-    async def read(self, scope: Scope, text: str) -> Reading:
-        """Read a text anew, with a catalogue view no older than 60 s."""
+    async def read(self, scope: Scope, text: str, behind: TextsBehind | None = None) -> Reading:
+        """Read a text anew, with a catalogue view no older than 60 s.
+
+        `behind` are the texts behind the names of a session that it takes its meaning from; such
+        a reading is not kept, as it holds for this moment.
+        """
         view: CatalogueView | None = None
         if scope.provable:
             view = self._catalogues.fresh(scope.session)
@@ -156,10 +167,17 @@ class StatementReader:
             catalogue=view,
             vector=scope.vector,
             trusted_code=scope.session.target.trusted_code,
+            sources=behind.get if behind is not None else None,
         )
-        facts = parse() if len(text) <= SMALL else await self._offload.run(parse)
+        known = [one for one in behind.values() if one] if behind is not None else []
+        size = max(len(text), *map(len, known)) if known else len(text)
+        facts = parse() if size <= SMALL else await self._offload.run(parse)
         reading = Reading(facts, "; ".join(fact.redacted for fact in facts))
-        if len(text) <= _KEPT_CHARACTERS and (view is not None or not scope.provable):
+        if (
+            behind is None
+            and len(text) <= _KEPT_CHARACTERS
+            and (view is not None or not scope.provable)
+        ):
             self._keep(scope, text, reading)
         return reading
 

@@ -31,6 +31,7 @@ from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.effects import (
+    PutOff,
     leaves_all_alone,
     may_change_schema,
     released,
@@ -82,6 +83,7 @@ class PostgresSession:
         self._fragment = session_fragment(live.session)
         self._tainted = False  # this transaction ran code whose effects no look-up can see yet
         self._schema_changed = False  # and it may have changed what the next look-up finds
+        self._put_off = PutOff()
         self._unsettled = False  # it changed, or may have, how statements are read
         self._reading_under: Scope | None = None
         self._under_vector: SessionVector | None = None
@@ -199,6 +201,9 @@ class PostgresSession:
                 reading = self._rooms.reader.known(scope, execution.text)
                 if reading is None:
                     reading = await self._rooms.reader.read(scope, execution.text)
+                if reading.takes and not execution.unknown_source:
+                    behind = {taken: self._talk.source(taken) for taken in reading.takes}
+                    reading = await self._rooms.reader.read(scope, execution.text, behind)
                 actions.append(self._action(execution, scope, reading))
             answers: Sequence[Answer] = ()
             if actions:
@@ -229,6 +234,7 @@ class PostgresSession:
             values = bound_values(execution.values, oids, formats)
         if self._unsettled:
             facts = ending_changes(facts)
+        facts = self._put_off.told(facts, failed=self._talk.transaction_status == "E")
         return SqlAction(
             execution.mode,
             execution.text,
@@ -237,7 +243,7 @@ class PostgresSession:
             values,
             execution.statement_name,
             execution.portal_name,
-            NO_TAGS if execution.forced is None else LARGE,
+            frozenset() if execution.forced is None else LARGE,
         )
 
     def _forward(
@@ -258,6 +264,7 @@ class PostgresSession:
             if isinstance(answer, Permit):
                 verdicts.append(released(action, answer))
                 self._open[execution.key] = (answer, now)
+                execution.gives = action.facts[0].gives if len(action.facts) == 1 else None
                 self._watch(action, vector_safe=answer.vector_safe)
             else:
                 verdicts.append(talk.Refused(answer.message))
@@ -323,8 +330,8 @@ class PostgresSession:
 
     async def _boundary(self) -> None:
         """The target has answered a segment: what the client sent meanwhile may go on."""
-        if self._unsettled and self._talk.transaction_status == "I":
-            self._unsettled = self._tainted = False
+        if self._talk.transaction_status == "I":
+            self._put_off.any = self._unsettled = self._tainted = False
             if self._schema_changed:
                 self._schema_changed = False
                 self._rooms.reader.schema_changed(self._live.session)
@@ -390,5 +397,4 @@ class PostgresSession:
         return None
 
 
-NO_TAGS: Final[frozenset[str]] = frozenset()
 LARGE: Final = frozenset({TOO_LARGE})
