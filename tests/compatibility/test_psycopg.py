@@ -110,16 +110,27 @@ async def test_async(place: Place) -> None:
 
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
 def test_server_side_cursors(place: Place, *, binary: bool) -> None:
-    """A named cursor is read in portions and scrolled, by a principal who may FETCH anything."""
-    with psycopg.connect(place.dsn(name="erin")) as connection:
+    """An engineer reads in portions and scrolls: a FETCH has the class of the cursor's statement."""
+    with psycopg.connect(place.dsn(name="alice")) as connection:
         with connection.cursor("portions", binary=binary) as cursor:
             cursor.itersize = 25
             cursor.execute("SELECT id FROM orders ORDER BY id")
             assert [row[0] for row in cursor] == list(range(1, 61))
-        with connection.cursor("scrolled", scrollable=True, withhold=True) as cursor:
+        with connection.cursor("scrolled", scrollable=True) as cursor:
             cursor.execute("SELECT generate_series(1, 5)")
             cursor.scroll(3)
             assert cursor.fetchone() == (4,)
+
+
+def test_a_cursor_that_outlives_its_transaction(place: Place) -> None:
+    """WITH HOLD runs its query at COMMIT, so that COMMIT is for those who may run anything."""
+    with psycopg.connect(place.dsn(name="erin")) as connection:
+        held = connection.cursor("held", scrollable=True, withhold=True)
+        held.execute("SELECT generate_series(1, 5)")
+        connection.commit()
+        held.scroll(3)
+        assert held.fetchone() == (4,)
+        held.close()
 
 
 def _fails_in_a_pipeline(connection: psycopg.Connection[tuple[object, ...]]) -> None:
