@@ -17,7 +17,7 @@ pytestmark = pytest.mark.journey
 @pytest.fixture(scope="module", autouse=True)
 def tables(open_place: Place) -> None:
     """A table to fill."""
-    open_place.run("CREATE TABLE filled (n int, what text)")
+    open_place.make("CREATE TABLE filled (n int, what text)")
 
 
 async def test_an_asyncpg_pool(open_place: Place) -> None:

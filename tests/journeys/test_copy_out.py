@@ -25,7 +25,7 @@ ROWS = 3_000
 @pytest.fixture(scope="module", autouse=True)
 def tables(open_place: Place) -> None:
     """Rows of some width, among them bytes that look like messages."""
-    open_place.run(
+    open_place.make(
         "CREATE TABLE wares (id int PRIMARY KEY, name text, note text);"
         f"INSERT INTO wares SELECT g, 'C' || g, repeat(chr(g % 90 + 33), g % 200)"
         f" FROM generate_series(1, {ROWS}) g"

@@ -48,7 +48,7 @@ FLIPS = {
 @pytest.fixture(scope="module", autouse=True)
 def code(open_place: Place) -> None:
     """Code of every kind that flips, and two tables of one name."""
-    open_place.run(_SETUP)
+    open_place.make(_SETUP)
 
 
 def _pipeline(connection: psycopg.Connection[Any], *texts: str) -> list[str | None]:

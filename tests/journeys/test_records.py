@@ -21,7 +21,7 @@ pytestmark = pytest.mark.journey
 @pytest.fixture(scope="module", autouse=True)
 def tables(open_place: Place) -> None:
     """A table of common types."""
-    open_place.run("CREATE TABLE noted (n int, what text, at date, price numeric, who uuid, j jsonb)")
+    open_place.make("CREATE TABLE noted (n int, what text, at date, price numeric, who uuid, j jsonb)")
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])

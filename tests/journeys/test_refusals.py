@@ -24,7 +24,7 @@ _STATES = {
 @pytest.fixture(scope="module", autouse=True)
 def tables(guarded_place: Place) -> None:
     """Two tables: one that may be dropped by nobody, one for rows."""
-    guarded_place.run("CREATE TABLE kept (n int); CREATE TABLE rows (who text)")
+    guarded_place.make("CREATE TABLE kept (n int); CREATE TABLE rows (who text)")
 
 
 def _agree(place: Place, connection: psycopg.Connection[Any]) -> None:

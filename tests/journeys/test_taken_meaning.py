@@ -28,7 +28,7 @@ CREATE FUNCTION taken.noisy() RETURNS int LANGUAGE plpgsql AS
 @pytest.fixture(scope="module", autouse=True)
 def tables(open_place: Place) -> None:
     """Two tables of one name, and code that makes names unseen."""
-    open_place.run(_SETUP)
+    open_place.make(_SETUP)
 
 
 class Story:
@@ -160,12 +160,12 @@ def test_a_function_that_swaps_a_name(story: Story) -> None:
 
 
 def test_a_parse_and_a_prepare_share_their_names(story: Story) -> None:
-    """EXECUTE of what a Parse made is that; a Bind of what a PREPARE made is that."""
+    """EXECUTE of what a Parse made, judged by nobody then, is opaque; both make one kind of name."""
     story.pgconn.prepare(b"q", b"DELETE FROM taken.rows WHERE n = -1")
     story.send("EXECUTE q", "PREPARE r AS DELETE FROM taken.rows WHERE n = -1")
     result = story.pgconn.exec_prepared(b"r", None)
     assert result.status == psycopg.pq.ExecStatus.COMMAND_OK
-    assert story.told("EXECUTE q")["class"] == "write"
+    assert story.told("EXECUTE q")["class"] == "opaque"
 
 
 def test_a_cursor_of_another_path_is_opaque(story: Story) -> None:
@@ -233,7 +233,7 @@ def test_a_bind_of_what_sql_made_is_opaque(story: Story) -> None:
 
 def test_a_parse_with_a_domain_parameter(open_place: Place, story: Story) -> None:
     """Its CHECK is code that runs with every EXECUTE: no read."""
-    open_place.run("CREATE DOMAIN taken.dom AS text CHECK (taken.noisy() = 1)")
+    open_place.make("CREATE DOMAIN taken.dom AS text CHECK (taken.noisy() = 1)")
     oid = open_place.value("SELECT 'taken.dom'::regtype::oid")
     story.pgconn.prepare(b"s", b"SELECT $1", [oid])
     story.send("EXECUTE s('x')")
@@ -248,7 +248,7 @@ def _refused(connection: Any, text: str) -> Any:
 
 def test_a_rule_on_delete_holds_for_its_execute(guarded_place: Place) -> None:
     """What policy refuses as a DELETE it refuses as EXECUTE of that DELETE, and nothing is gone."""
-    guarded_place.run("CREATE TABLE IF NOT EXISTS kept (n int); INSERT INTO kept VALUES (41)")
+    guarded_place.make("CREATE TABLE IF NOT EXISTS kept (n int); INSERT INTO kept VALUES (41)")
     with guarded_place.connect("app_rw", autocommit=True) as connection:
         connection.pgconn.exec_(b"PREPARE p AS DELETE FROM kept WHERE n = 41")
         told = _refused(connection, "EXECUTE p")

@@ -17,7 +17,7 @@ _SESSION = re.compile(r"policy [0-9a-f]{7}, session S-[0-9A-Z]{8}")
 @pytest.fixture(scope="module", autouse=True)
 def tables(guarded_place: Place) -> None:
     """A table to be refused things on."""
-    guarded_place.run("CREATE TABLE ledger (n int)")
+    guarded_place.make("CREATE TABLE ledger (n int)")
 
 
 def _psql(place: Place, *texts: str, account: str = "app_rw", **dsn: str) -> str:

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - statements are the tests' own words
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -33,7 +34,9 @@ class Place:
     def dsn(self, *, name: str = "alice", account: str = "", **extra: str) -> str:
         """A libpq string through the door."""
         options = {"sslmode": "disable", **extra}
-        return " ".join([self.gateway.dsn(name, account), *(f"{k}='{v}'" for k, v in options.items())])
+        return " ".join(
+            [self.gateway.dsn(name, account), *(f"{k}='{v}'" for k, v in options.items())]
+        )
 
     def connect(self, account: str = "", **arguments: Any) -> psycopg.Connection[Any]:
         """Psycopg through the door."""
@@ -58,6 +61,16 @@ class Place:
         """Set something up on the target itself."""
         with self.direct(account="app_rw") as connection:
             connection.execute(statements)
+
+    def make(self, statements: str) -> None:
+        """The same, and the gateway knows of it at once: it saw a schema change go through."""
+        self.run(statements)
+        account = next(iter(self.gateway.accounts))
+        with (
+            contextlib.suppress(psycopg.Error),  # it went through, whether it succeeded or not
+            self.connect(account=account, autocommit=True) as connection,
+        ):
+            connection.execute("CREATE SCHEMA IF NOT EXISTS made")
 
     def value(self, query: str) -> Any:
         """One value as the target itself sees it."""

@@ -75,6 +75,7 @@ class Reader:
         if data[0] == g.PARSE and len(data) > _SHORTEST_BIND:
             at = _long_at(data, 1)[0] + 1
             parsed = self._parses.get(data[:at])
+            parsed = parsed and parsed.again()
         if len(data) - at < _SHORTEST_BIND or len(data) > JUDGED_LIMIT or data[at] != g.BIND:
             return None
         end = at + _long_at(data, at + 1)[0] + 1
@@ -134,6 +135,7 @@ class Reader:
             raise ValueError
         portal = self._names.new_execution("extended", statement.text if statement else None)
         portal.statement_name = name
+        portal.prepared = statement
         portal.parameter_oids = statement.oids if statement else ()
         portal.parameter_formats = formats
         portal.values = tuple(values)
@@ -256,6 +258,7 @@ class _Walk:
         if statement is not None:
             portal.parameter_oids = statement.oids
         portal.statement_name = message.statement
+        portal.prepared = statement
         portal.portal_name = message.portal
         portal.parameter_formats = message.formats
         portal.values = message.values

@@ -30,7 +30,6 @@ ROOM: Final = 32 << 20
 _TURNS_ON_SYNTAX: Final = re.compile(r"['\"\\$]|[^\x00-\x7f]")
 _ENTRY: Final = 500  # what a name costs beside its text, about
 _NAME_BYTES: Final = 63  # of a name; the target leaves out the rest, so longer ones may be the same
-_FIRST_USER_OID: Final = 16_384
 _SURELY_SHORT: Final = _NAME_BYTES // 4  # characters
 
 
@@ -56,15 +55,25 @@ class Statement:
     """A prepared statement: its text (None when it cannot be read as UTF-8) and its known type oids.
 
     `from_sql`: a PREPARE made it, and its text is that PREPARE; for a Bind it is not known.
+    `read_as` belongs to the proxy: how it was read at its Parse, None before that. Each Parse makes
+    a Statement of its own, so that one that fails changes nothing.
     """
 
-    __slots__ = ("from_sql", "name", "oids", "text")
+    __slots__ = ("from_sql", "name", "oids", "read_as", "text")
 
     def __init__(self, name: str, text: str | None, oids: tuple[int, ...]) -> None:
         self.name = name
         self.text = text
         self.oids = oids
         self.from_sql = False
+        self.read_as: Any = None
+
+    def again(self, oids: tuple[int, ...] | None = None) -> Statement:
+        """Another Parse of the same bytes; with `oids`, the same one with its types told."""
+        other = Statement(self.name, self.text, self.oids if oids is None else oids)
+        if oids is not None:
+            other.read_as = self.read_as
+        return other
 
 
 class Names:
@@ -188,9 +197,8 @@ class Names:
             return None
         if taken.kind is NameKind.STATEMENT:
             statement = self._behind(name)
-            if statement is None or max(statement.oids, default=0) >= _FIRST_USER_OID:
-                return None  # a parameter of a domain: its CHECK runs with every EXECUTE
-            return statement.text
+            # One that a Parse made was not judged when the target read it (see proxies, prepared).
+            return statement.text if statement is not None and statement.from_sql else None
         portal = self.portal(name)
         if portal is None or vector is None or portal.vector != vector:
             return None
@@ -219,7 +227,7 @@ class Names:
             return
         for table in (self._statements, self._new_statements):
             if table.get(statement.name) is statement:
-                table[statement.name] = Statement(statement.name, statement.text, told)
+                table[statement.name] = statement.again(told)
 
     def bind_complete(self, portal: Execution) -> None:
         """BindComplete."""

@@ -29,13 +29,27 @@ class Execution:
     conversation. `forced` is a message that refuses this execution whatever the gate says (too
     large to be judged). `bytes_in` are the bytes of its messages. `copies_out` is how many
     COPY TO STDOUT of it are released and not answered yet. `note` belongs to the proxy, which
-    also says what name the statement `gives`. `vector` is what the target read a portal under.
+    also says what name the statement `gives`. `vector` is what the target read a portal under,
+    `prepared` the Statement that was bound, None for a Query.
     """
 
     __slots__ = (
-        "bind_only", "bytes_in", "copies_out", "forced", "gives", "key", "mode", "note",
+        "bind_only",
+        "bytes_in",
+        "copies_out",
+        "forced",
+        "gives",
+        "key",
+        "mode",
+        "note",
         "parameter_formats",
-        "parameter_oids", "portal_name", "statement_name", "text", "unknown_source", "values",
+        "parameter_oids",
+        "portal_name",
+        "prepared",
+        "statement_name",
+        "text",
+        "unknown_source",
+        "values",
         "vector",
     )  # fmt: skip
 
@@ -54,6 +68,7 @@ class Execution:
         self.bytes_in = 0
         self.copies_out = 0
         self.note: Any = None
+        self.prepared: Any = None
         self.gives: Naming | None = None
         self.vector: SessionVector | None = None
 
@@ -66,6 +81,7 @@ class Execution:
         other.parameter_formats = self.parameter_formats
         other.values = self.values
         other.unknown_source = self.unknown_source
+        other.prepared = self.prepared
         other.vector = self.vector
         return other
 

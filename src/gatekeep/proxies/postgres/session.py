@@ -37,6 +37,7 @@ from gatekeep.proxies.postgres.effects import (
     released,
     taints,
 )
+from gatekeep.proxies.postgres.prepared import read_segment
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import OPAQUE, Reading, Scope, StatementReader
 from gatekeep.runtime.clock import Clock
@@ -195,16 +196,8 @@ class PostgresSession:
         """Facts, clearance, release: nothing of a segment leaves before all of it is durable."""
         self._clearing = True
         try:
-            actions: list[SqlAction] = []
-            for execution in segment.executions:
-                scope = self._scope()
-                reading = self._rooms.reader.known(scope, execution.text)
-                if reading is None:
-                    reading = await self._rooms.reader.read(scope, execution.text)
-                if reading.takes and not execution.unknown_source:
-                    behind = {taken: self._talk.source(taken) for taken in reading.takes}
-                    reading = await self._rooms.reader.read(scope, execution.text, behind)
-                actions.append(self._action(execution, scope, reading))
+            read = await read_segment(self._rooms.reader, self._talk, segment, self._scope)
+            actions = [self._action(*one) for one in read]
             answers: Sequence[Answer] = ()
             if actions:
                 known = self._talk.vector is not None
