@@ -18,7 +18,7 @@ HOT = {
     " tree unsealing",
     "protocols/postgres": "conversation frames grammar messages refusals replies segments"
     " settlement statements turns values",
-    "proxies/postgres": "effects lookup pump reading session",
+    "proxies/postgres": "effects knowledge lookup pump reading session",
     "runtime": "clock",
     "stores/sqlite": "indexing",
 }

@@ -16,30 +16,21 @@ import orjson
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import BoundValue, SqlAction
+from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
-from gatekeep.domain.sessions import SessionVector
 from gatekeep.errors import JournalUnavailable
-from gatekeep.gate.clearance import TOO_LARGE, Answer, Clearance
+from gatekeep.gate.clearance import Answer, Clearance
 from gatekeep.gate.evidence import of_counters, session_fragment
 from gatekeep.gate.permit import Permit, Refusal
 from gatekeep.gate.ports import Journal, PendingReceipt
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
-from gatekeep.protocols.postgres.values import bound_values
-from gatekeep.protocols.sql.reading import ending_changes
-from gatekeep.proxies.postgres.effects import (
-    PutOff,
-    leaves_all_alone,
-    may_change_schema,
-    released,
-    taints,
-)
-from gatekeep.proxies.postgres.prepared import read_segment
+from gatekeep.proxies.postgres.effects import released
+from gatekeep.proxies.postgres.knowledge import Knowledge
 from gatekeep.proxies.postgres.pump import WireEnd
-from gatekeep.proxies.postgres.reading import OPAQUE, Reading, Scope, StatementReader
+from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
@@ -82,12 +73,7 @@ class PostgresSession:
         self._talk = conversation
         self._rooms = rooms
         self._fragment = session_fragment(live.session)
-        self._tainted = False  # this transaction ran code whose effects no look-up can see yet
-        self._schema_changed = False  # and it may have changed what the next look-up finds
-        self._put_off = PutOff()
-        self._unsettled = False  # it changed, or may have, how statements are read
-        self._reading_under: Scope | None = None
-        self._under_vector: SessionVector | None = None
+        self._knowledge = Knowledge(live.session, rooms.reader)
         self._open: dict[int, tuple[Permit, int]] = {}
         self._clearing = False
         self._reason = ""
@@ -136,8 +122,7 @@ class PostgresSession:
             await asyncio.gather(from_client, from_target, return_exceptions=True)
             self._say_farewell()
             self._close_open_actions()
-            if self._schema_changed:  # what was forwarded may have taken effect unseen
-                self._rooms.reader.schema_changed(self._live.session)
+            self._knowledge.session_over()
         return self._reason
 
     async def _pump(self, move: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -196,8 +181,9 @@ class PostgresSession:
         """Facts, clearance, release: nothing of a segment leaves before all of it is durable."""
         self._clearing = True
         try:
-            read = await read_segment(self._rooms.reader, self._talk, segment, self._scope)
-            actions = [self._action(*one) for one in read]
+            read = await self._knowledge.read(self._talk, segment)
+            status = self._talk.transaction_status
+            actions = [self._knowledge.action(one, status) for one in read]
             answers: Sequence[Answer] = ()
             if actions:
                 known = self._talk.vector is not None
@@ -207,37 +193,6 @@ class PostgresSession:
             self._forward(segment, actions, answers)
         finally:
             self._clearing = False
-
-    def _scope(self) -> Scope:
-        """Under what statements are read now; found anew only when that has changed."""
-        vector, provable = self._talk.vector, not self._tainted
-        scope = self._reading_under
-        if scope is None or vector is not self._under_vector or scope.provable is not provable:
-            scope = self._rooms.reader.scope(self._live.session, vector, provable=provable)
-            self._reading_under = scope
-            self._under_vector = vector
-        return scope
-
-    def _action(self, execution: talk.Execution, scope: Scope, reading: Reading) -> SqlAction:
-        facts = OPAQUE if execution.unknown_source else reading.facts
-        values: tuple[BoundValue, ...] = ()
-        if execution.values:
-            oids, formats = execution.parameter_oids, execution.parameter_formats
-            facts = self._rooms.reader.bound(scope, facts, oids)
-            values = bound_values(execution.values, oids, formats)
-        if self._unsettled:
-            facts = ending_changes(facts)
-        facts = self._put_off.told(facts, failed=self._talk.transaction_status == "E")
-        return SqlAction(
-            execution.mode,
-            execution.text,
-            facts,
-            reading.redacted,
-            values,
-            execution.statement_name,
-            execution.portal_name,
-            frozenset() if execution.forced is None else LARGE,
-        )
 
     def _forward(
         self, segment: talk.Segment, actions: Sequence[SqlAction], answers: Sequence[Answer]
@@ -258,20 +213,10 @@ class PostgresSession:
                 verdicts.append(released(action, answer))
                 self._open[execution.key] = (answer, now)
                 execution.gives = action.facts[0].gives if len(action.facts) == 1 else None
-                self._watch(action, vector_safe=answer.vector_safe)
+                self._knowledge.goes_out(action, vector_safe=answer.vector_safe)
             else:
                 verdicts.append(talk.Refused(answer.message))
         self._target.write(self._talk.release(segment, verdicts))
-
-    def _watch(self, action: SqlAction, *, vector_safe: bool) -> None:
-        """Keep in mind what an action that goes out may do to what is known."""
-        if leaves_all_alone(action, vector_safe=vector_safe):
-            return
-        self._unsettled = True
-        self._tainted = self._tainted or taints(action)
-        if not self._schema_changed and may_change_schema(action):
-            self._schema_changed = True
-            self._rooms.reader.schema_may_change(self._live.session)
 
     def _taken_back(self, answer: Answer) -> Refusal:
         """A permit that is not used after all: its action never ran, and the log says so."""
@@ -324,10 +269,7 @@ class PostgresSession:
     async def _boundary(self) -> None:
         """The target has answered a segment: what the client sent meanwhile may go on."""
         if self._talk.transaction_status == "I":
-            self._put_off.any = self._unsettled = self._tainted = False
-            if self._schema_changed:
-                self._schema_changed = False
-                self._rooms.reader.schema_changed(self._live.session)
+            self._knowledge.transaction_over()
         if self._reason:
             if not self._open:
                 self._over.set()
@@ -367,9 +309,7 @@ class PostgresSession:
         """What was forwarded and never answered is said to be unknown."""
         for permit, _left_ns in self._open.values():
             of = permit.receipt.n
-            self._note(
-                EventKind.ACTION_UNKNOWN, {"cause": self._reason, "of": of}, of_counters(of)
-            )
+            self._note(EventKind.ACTION_UNKNOWN, {"cause": self._reason, "of": of}, of_counters(of))
         self._open.clear()
 
     async def _keep_pace(self) -> None:
@@ -388,6 +328,3 @@ class PostgresSession:
                 self._live.events, kind, orjson.dumps(payload), counters=counters
             )
         return None
-
-
-LARGE: Final = frozenset({TOO_LARGE})

@@ -1,0 +1,101 @@
+"""What a session knows of how its statements are read, and of what they may have changed since.
+
+Turns executions into actions for the gate, and keeps in mind what was forwarded. Decides nothing,
+sends nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gatekeep.domain.actions import BoundValue, SqlAction
+from gatekeep.domain.sessions import Session, SessionVector
+from gatekeep.gate.clearance import TOO_LARGE
+from gatekeep.protocols.postgres import conversation as talk
+from gatekeep.protocols.postgres.values import bound_values
+from gatekeep.protocols.sql.reading import ending_changes
+from gatekeep.proxies.postgres.effects import (
+    PutOff,
+    leaves_all_alone,
+    may_change_schema,
+    taints,
+)
+from gatekeep.proxies.postgres.prepared import Read, read_segment
+from gatekeep.proxies.postgres.reading import OPAQUE, Scope, StatementReader
+
+
+class Knowledge:
+    """One session's: it holds for the transaction that is open, unless said otherwise."""
+
+    def __init__(self, session: Session, reader: StatementReader) -> None:
+        self._session = session
+        self._reader = reader
+        self._tainted = False  # code ran whose effects no look-up can see yet
+        self._schema_changed = False  # and it may have changed what the next look-up finds
+        self._put_off = PutOff()
+        self._unsettled = False  # something changed, or may have, how statements are read
+        self._reading_under: Scope | None = None
+        self._under_vector: SessionVector | None = None
+
+    async def read(self, conversation: talk.Conversation, segment: talk.Segment) -> list[Read]:
+        """What the executions of a segment mean now, in order."""
+        return await read_segment(
+            self._reader, conversation, segment, lambda: self._scope(conversation.vector)
+        )
+
+    def _scope(self, vector: SessionVector | None) -> Scope:
+        """Under what statements are read now; found anew only when that has changed."""
+        provable = not self._tainted
+        scope = self._reading_under
+        if scope is None or vector is not self._under_vector or scope.provable is not provable:
+            scope = self._reader.scope(self._session, vector, provable=provable)
+            self._reading_under = scope
+            self._under_vector = vector
+        return scope
+
+    def action(self, read: Read, transaction_status: str) -> SqlAction:
+        """An execution as the gate judges it."""
+        execution, scope, reading = read
+        facts = OPAQUE if execution.unknown_source else reading.facts
+        values: tuple[BoundValue, ...] = ()
+        if execution.values:
+            oids, formats = execution.parameter_oids, execution.parameter_formats
+            facts = self._reader.bound(scope, facts, oids)
+            values = bound_values(execution.values, oids, formats)
+        if self._unsettled:
+            facts = ending_changes(facts)
+        facts = self._put_off.told(facts, failed=transaction_status == "E")
+        return SqlAction(
+            execution.mode,
+            execution.text,
+            facts,
+            reading.redacted,
+            values,
+            execution.statement_name,
+            execution.portal_name,
+            frozenset() if execution.forced is None else LARGE,
+        )
+
+    def goes_out(self, action: SqlAction, *, vector_safe: bool) -> None:
+        """Keep in mind what an action that is forwarded may do to what is known."""
+        if leaves_all_alone(action, vector_safe=vector_safe):
+            return
+        self._unsettled = True
+        self._tainted = self._tainted or taints(action)
+        if not self._schema_changed and may_change_schema(action):
+            self._schema_changed = True
+            self._reader.schema_may_change(self._session)
+
+    def transaction_over(self) -> None:
+        """No transaction is open: what it held can be looked up, or never was."""
+        self._put_off.any = self._unsettled = self._tainted = False
+        self.session_over()
+
+    def session_over(self) -> None:
+        """What was forwarded may have taken effect unseen."""
+        if self._schema_changed:
+            self._schema_changed = False
+            self._reader.schema_changed(self._session)
+
+
+LARGE: Final = frozenset({TOO_LARGE})
