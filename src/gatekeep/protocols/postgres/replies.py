@@ -1,22 +1,21 @@
 """Reads a target's replies: relays them, checks them, and tells `settlement` what they say.
 
-Owns the queue of segments in flight; walks the table in `grammar`. Sends nothing to anybody, and
-knows nothing of the client's bytes.
+Walks the table in `grammar` over what is in `flight`. Sends nothing to anybody, and knows nothing
+of the client's bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Sequence
 from typing import Any, Final
 
 from gatekeep.errors import TargetFault
 from gatekeep.protocols.postgres import grammar as g
 from gatekeep.protocols.postgres import messages
+from gatekeep.protocols.postgres.flight import Flight
 from gatekeep.protocols.postgres.frames import COPY_DATA, ROW, skip_rows
 from gatekeep.protocols.postgres.messages import HEADER, TargetError
-from gatekeep.protocols.postgres.settlement import Settlement, ending, failing
+from gatekeep.protocols.postgres.settlement import ending, failing
 from gatekeep.protocols.postgres.statements import NAMING_TAGS, Names
 from gatekeep.protocols.postgres.turns import (
     READY,
@@ -29,7 +28,6 @@ from gatekeep.protocols.postgres.turns import (
     Violation,
 )
 
-_IDLE_ROW: Final = g.TRANSITIONS[g.IDLE]
 _END_ROW: Final = g.TRANSITIONS[g.END]
 _FAILS: Final = frozenset((g.FAIL, g.FAIL_QUERY))
 _ROWS: Final = frozenset((ROW, COPY_DATA))
@@ -37,67 +35,28 @@ _SHORTEST: Final = 4  # a length counts itself
 _READY_SIZE: Final = 6
 
 
-class Replies:
+class Replies(Flight):
     """The target's side of one conversation.
 
-    `owed` counts segments that owe a ReadyForQuery, `status` is the transaction status last
-    reported, `skipping` is true while the target ignores everything up to a Sync, `reports` are
-    the ParameterStatus values since somebody took them. `boundary` is true between a ReadyForQuery
-    and the next segment. `probe_row` and `probe_failed` hold what came back for a segment of kind
-    `probe`, whose replies are kept from the client.
+    `status` is the transaction status last reported, `reports` are the ParameterStatus values
+    since somebody took them. `probe_row` and `probe_failed` hold what came back for a segment of
+    kind `probe`, whose replies are kept from the client.
     """
 
     def __init__(self, names: Names) -> None:
-        self.owed = 0
+        super().__init__()
         self.status = "I"
-        self.skipping = False
         self.broken = False
-        self.boundary = True
-        self.probing = False
         self.probe_row = b""
         self.probe_failed = ""
         self.reports: list[tuple[str, str]] = []
         self._names = names
-        self._queue: deque[Segment] = deque()
-        self._segment: Segment | None = None
-        self._row = _IDLE_ROW
         self._held: bytes | bytearray = b""
         self._need = 0  # how many bytes must be held before reading on makes sense
         self._row_left = 0  # of a DataRow that is half relayed
-        self._passed = 0  # bytes of earlier chunks
-        self._settlement = Settlement()
         self._notices: list[bytes] = []
         self._reported = 0
         self._gone = False
-
-    # --- what is in flight ------------------------------------------------------------------------
-
-    def expect(self, segment: Segment) -> None:
-        """A segment went out; its replies come after those of the segments before it."""
-        if not segment.codes:
-            return
-        if segment.codes[-1] in g.OWES_READY:
-            self.owed += 1
-            self.skipping = False
-        self._queue.append(segment)
-        self.boundary = False
-        if self._segment is None:
-            self._settlement.mark = self._passed
-            self._segment = segment
-            self._row = g.TRANSITIONS[segment.codes[0]]
-            self.probing = segment.kind == "probe"
-
-    def drop(self, executions: Sequence[Execution]) -> None:
-        """These were released and then not sent, or sent and ignored: settled at the next Ready."""
-        self._settlement.skipped += executions
-
-    def unsettled(self) -> list[Execution]:
-        """Executions sent whose end is not known, in order."""
-        found: list[Execution] = []
-        for segment in self._queue:
-            found += [done.execution for done in segment.done or ()]
-            found += ending(segment, segment.at)
-        return found + self._settlement.skipped
 
     def notice(self, data: bytes) -> list[TargetTurn]:
         """A message of ours for the client: now, or when the row that is half sent has ended."""
@@ -150,7 +109,7 @@ class Replies:
             while size - at >= HEADER.size:
                 kind, length = HEADER.unpack_from(data, at)
                 step = self._row.get(kind)
-                if kind in _ROWS and step is not None and not self.probing:
+                if kind in _ROWS and step is not None and not self.ours:
                     rows, end = skip_rows(data, at, size, kind)
                     if not rows:
                         return start, at, f"row of impossible length {length}"
@@ -168,7 +127,7 @@ class Replies:
                 if end > size:
                     self._need = end - at
                     break
-                if step is not None and not self.probing:
+                if step is not None and not self.ours:
                     state, effect = step
                     if effect:
                         self._take_effect(effect, data, at, end, turns)
@@ -199,28 +158,6 @@ class Replies:
             pieces += (data[:taken], *self._notices)
             self._notices.clear()
         return taken
-
-    def _next(self) -> None:
-        """The reply of one step is complete: on to the next step, or the next segment."""
-        segment = self._segment
-        assert segment is not None  # noqa: S101 - only a step of a segment completes
-        segment.at += 1
-        if segment.at < len(segment.codes):
-            self._row = g.TRANSITIONS[segment.codes[segment.at]]
-        else:
-            self._queue.popleft()
-            self._resume()
-
-    def _resume(self) -> None:
-        """Wait for the first segment of the queue, at the step where it stands."""
-        if self._queue:
-            segment = self._segment = self._queue[0]
-            self._row = g.TRANSITIONS[segment.codes[segment.at]]
-            self.probing = segment.kind == "probe"
-        else:
-            self._segment = None
-            self._row = _IDLE_ROW
-            self.probing = False
 
     # --- effects of replies -----------------------------------------------------------------------
 
@@ -327,7 +264,7 @@ class Replies:
             digest = hashlib.sha256(payload).hexdigest()
             turns.append(Notification(channel, len(payload), digest))
             return None
-        if self.probing:
+        if self.ours:
             self._probed(kind, body)
             return b""
         return self._error(body, end, turns)
