@@ -16,7 +16,7 @@ HOT = {
     "gate": "clearance evidence permit policy_desk supervision",
     "journal": "archive books chain encoding frames live recent sealing streams tiles timekeeping"
     " tree unsealing",
-    "protocols/postgres": "conversation flight frames grammar messages refusals replies segments"
+    "protocols/postgres": "conversation copy_in flight frames grammar messages refusals replies segments"
     " settlement statements turns values",
     "proxies/postgres": "effects knowledge lookup pump reading session",
     "runtime": "clock",

@@ -181,6 +181,11 @@ def session_killed(reason: str) -> WireMessage:
     )
 
 
+def copy_abandoned(reason: str) -> str:
+    """Why a COPY FROM STDIN ends, for the target's error: its client or its session is gone."""
+    return f"{PREFIX}{printable(reason)}"
+
+
 def sign_in_failed() -> WireMessage:
     """Any cause: one sentence, so that nothing is learnt from it."""
     return WireMessage(

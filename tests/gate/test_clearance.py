@@ -184,20 +184,9 @@ async def test_rollback_is_never_refused() -> None:
     assert isinstance(answer, Permit)
 
 
-async def test_copy_from_the_client_is_recognised_and_refused_for_now() -> None:
-    """COPY FROM STDIN gets 0A000 whatever the policy says, and an event."""
-    story = Story()
-    facts = builders.facts(SqlClass.COPY, "COPY FROM", copy_target="stdin")
-    (answer,) = await story.clear(builders.action("COPY t FROM STDIN", facts))
-    assert isinstance(answer, Refusal)
-    assert answer.message is not None
-    assert answer.message.sqlstate == "0A000"
-    assert story.journal.events[0].payload["cause"] == "not_offered"
-
-
-@pytest.mark.parametrize("where", ["stdout", "file /tmp/x", "program gzip"])
-async def test_other_copies_are_the_policys_to_decide(where: str) -> None:
-    """COPY TO STDOUT, and what the target reads or writes itself, is judged as `sql.copy`."""
+@pytest.mark.parametrize("where", ["stdin", "stdout", "file /tmp/x", "program gzip"])
+async def test_copies_are_the_policys_to_decide(where: str) -> None:
+    """COPY either way, and what the target reads or writes itself, is judged as `sql.copy`."""
     facts = builders.facts(SqlClass.COPY, "COPY TO", copy_target=where)
     (answer,) = await Story().clear(builders.action("COPY t TO …", facts))
     assert isinstance(answer, Permit)

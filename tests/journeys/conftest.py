@@ -27,6 +27,10 @@ forbid(principal, action in Action::"sql", resource) when { context.verb == "DRO
 forbid(principal, action in Action::"sql", resource)
 when { context.verb == "DELETE" && context.tables_written.contains("public.kept") };
 
+@id("some-take-no-rows")
+forbid(principal, action == Action::"sql.copy", resource)
+when { context.tables_written.contains("public.ledger") || context.tables_written.contains("public.shelf") };
+
 @id("comments-need-dba")
 @why("a DBA looks")
 @owner("dba")
@@ -69,7 +73,7 @@ def open_place(target: PostgresServer) -> Iterator[Place]:
 
 @pytest.fixture(scope="session")
 def guarded_place(target: PostgresServer) -> Iterator[Place]:
-    """Everything but DROP TABLE, DELETE from `kept`, and COMMENT, which asks; two accounts."""
+    """Everything but DROP TABLE, DELETE from `kept`, COPY into `ledger` and `shelf`, and COMMENT, which asks."""
     yield from start(
         target, policy=GUARDED, accounts={"app_ro": PASSWORD, "app_rw": PASSWORD},
         groups={"alice": "engineers", "bob": "dba"},

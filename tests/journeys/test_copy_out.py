@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import os
 import subprocess
@@ -137,17 +136,6 @@ def test_an_error_in_the_middle_and_a_cancel_end_only_the_copy(open_place: Place
     ]
     assert outcomes.count("failed") == 2
     assert outcomes.count("cancelled") == 1
-
-
-@pytest.mark.parametrize("pipeline", [False, True])
-def test_a_refused_copy_leaves_the_connection_usable(guarded_place: Place, pipeline: bool) -> None:
-    """COPY FROM STDIN is not offered: an error in words, no data asked for, no state lost."""
-    with guarded_place.connect("app_rw", autocommit=True) as connection:
-        way = connection.pipeline() if pipeline else contextlib.nullcontext()
-        with pytest.raises(psycopg.errors.FeatureNotSupported, match="gatekeep"), way:
-            connection.execute("COPY rows FROM STDIN")
-        assert connection.info.transaction_status == TransactionStatus.IDLE
-        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def _dumper(place: Place) -> str:

@@ -22,7 +22,7 @@ EXAMPLES: dict[str, Any] = {
     "words": RuleWords("no-drop", "tables are dropped by migrations only", "bob"),
     "place": Place(2, 3),
     "incident": "5f2c9a01",
-    "what": "COPY FROM STDIN",
+    "what": "SET SESSION AUTHORIZATION",
     "reason": "token revoked",
     "limit_mib": 16,
     "accounts": ["app", "dba"],

@@ -82,6 +82,12 @@ class Link:
         if waiting:
             self._client_turns(self.conversation.next_turns())
 
+    def drain(self) -> None:
+        """Take what the real server has sent by now."""
+        assert self.wire is not None
+        for data in self.wire.at_hand():
+            self.target(data)
+
     def exchange(self, data: bytes, count: int = 1) -> bytes:
         """The client sends, the real server answers up to its `count`th ReadyForQuery."""
         assert self.wire is not None
@@ -100,6 +106,8 @@ class Link:
                     self.violations.append(turn)
                 if isinstance(turn, Submit):
                     self._judge(turn)
+                elif isinstance(turn, ToTarget):
+                    self._send(turn.data)
             turns = self.conversation.next_turns()
 
     def _judge(self, turn: Submit) -> None:

@@ -19,7 +19,8 @@ def judge(execution: Execution) -> Verdict:
     """The verdicts of the played session: what says so itself is refused."""
     if "denied" in execution.text:
         return Refused(NO)
-    return Released(copies_out=execution.text.count("to stdout"))
+    text = execution.text
+    return Released(copies_out=text.count("to stdout"), copies_in=text.count("from stdin"))
 
 
 def done(tag: str) -> bytes:
@@ -33,6 +34,7 @@ def error(sqlstate: str, text: str, severity: str = "ERROR") -> bytes:
 
 
 COPYING = m.frame(b"H", b"\x00\x00\x01\x00\x00")
+TAKING = m.frame(b"G", b"\x00\x00\x01\x00\x00")
 PARSED, BOUND, CLOSED = m.frame(b"1"), m.frame(b"2"), m.frame(b"3")
 
 SCRIPT: list[tuple[bytes, bytes]] = [
@@ -54,6 +56,11 @@ SCRIPT: list[tuple[bytes, bytes]] = [
     (m.parse("", "copy t to stdout") + m.bind("", "") + m.describe("P", "") + m.execute("") + m.SYNC,
      PARSED + BOUND + m.frame(b"n") + COPYING + m.frame(b"d", b"1\n") * 3 + m.frame(b"c")
      + done("COPY 3") + IDLE),
+    (m.query("copy t from stdin"), TAKING),
+    (m.frame(b"d", b"1\n2\n") + m.frame(b"d") + m.frame(b"c"), done("COPY 2") + IDLE),
+    (m.parse("", "copy t from stdin") + m.bind("", "") + m.execute("") + m.SYNC, PARSED + BOUND + TAKING),
+    (m.frame(b"d", b"1\n") * 3 + m.frame(b"c"), done("COPY 3")),
+    (m.SYNC, IDLE),
     (m.query("begin"), done("BEGIN") + m.ready_for_query("T")),
     (m.query("boom"), error("42601", "gatekeep says hello") + m.ready_for_query("E")),
     (m.query("rollback"), done("ROLLBACK") + IDLE),

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -54,7 +55,9 @@ class Wire:
         self.read_ready()
 
     def close(self) -> None:
-        """Say good-bye."""
+        """Say good-bye, once."""
+        if self.socket.fileno() < 0:
+            return
         try:
             self.send(messages.TERMINATE)
         finally:
@@ -70,6 +73,11 @@ class Wire:
         if not data:
             raise ConnectionError("the server closed the connection")
         return data
+
+    def at_hand(self) -> Iterator[bytes]:
+        """What has arrived, without waiting for more."""
+        while select.select([self.socket], [], [], 0)[0]:
+            yield self.receive()
 
     def message(self) -> tuple[str, bytes, bytes]:
         """The next message: type, body, and its bytes."""

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import COPY_IN, SqlAction, SqlClass, SqlFacts, TransactionVerb
+from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts, TransactionVerb
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
@@ -274,8 +274,6 @@ def _unfit(action: SqlAction, place: Place, *, vector_known: bool) -> _Objection
         return _Objection(unread, b"vector")
     if TOO_LARGE in action.tags:
         return _Objection(messages.too_large(), b"too_large")
-    if any(fact.copy_target == COPY_IN for fact in action.facts):
-        return _Objection(messages.not_offered("COPY FROM STDIN"), b"not_offered")
     if any("session_authorization" in fact.settings for fact in action.facts):
         # It is no part of the session vector, and "$user" in search_path would follow it.
         return _Objection(messages.not_offered("SET SESSION AUTHORIZATION"), b"not_offered")

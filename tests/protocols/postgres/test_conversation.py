@@ -71,16 +71,18 @@ def test_the_script_means_what_it_says() -> None:
     assert [one[1] for one in told] == [
         "select 1", "select $1", "select $1", "select 1; delete from t", "select denied", "",
         "copy t to stdout; select 1", "copy t to stdout",
+        "copy t from stdin", "copy t from stdin",
         "begin", "boom", "rollback",
     ]  # fmt: skip
     assert [one[2] for one in told][1:3] == [(b"7",), (b"8",)]
     assert [(o.kind.value, o.tag, o.rows, o.status) for _, o in outcomes] == [
         ("done", "SELECT 1", 1, "I"), ("done", "SELECT 1", 1, "I"), ("done", "SELECT 3", 3, "I"),
         ("done", "SELECT 1; DELETE 4", 1, "I"), ("done", "", 0, "I"), ("done", "COPY 1; SELECT 1", 2, "I"),
-        ("done", "COPY 3", 3, "I"), ("done", "BEGIN", 0, "T"),
+        ("done", "COPY 3", 3, "I"), ("done", "COPY 2", 2, "I"), ("done", "COPY 3", 3, ""),
+        ("done", "BEGIN", 0, "T"),
         ("failed", "", 0, "E"), ("done", "ROLLBACK", 0, "I"),
     ]  # fmt: skip
-    assert ready == ["I"] * 9 + ["T", "E", "I"]
+    assert ready == ["I"] * 11 + ["T", "E", "I"]
     assert b"denied" not in sent
     assert m.error_response(NO) in relayed
     assert b"Mtarget says: gatekeep says hello" in relayed

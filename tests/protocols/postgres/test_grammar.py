@@ -11,10 +11,10 @@ from gatekeep.protocols.postgres import messages as m
 from gatekeep.protocols.postgres.turns import Execution
 
 
-def test_copy_in_and_start_up_messages_are_in_no_state() -> None:
-    """CopyIn, CopyBoth, Authentication, keys and negotiation come nowhere (12-threats H1)."""
+def test_copy_both_and_start_up_messages_are_in_no_state() -> None:
+    """CopyBoth, Authentication, keys and negotiation come nowhere (12-threats H1)."""
     allowed = {kind for row in g.TRANSITIONS.values() for kind in row} | g.ANY_TIME
-    assert not allowed & set(b"GWRKv")
+    assert not allowed & set(b"WRKv")
 
 
 def test_copy_out_begins_where_something_runs_and_is_counted() -> None:
@@ -29,6 +29,14 @@ def test_copy_out_begins_where_something_runs_and_is_counted() -> None:
     g.count_copy_out(execution)
     with pytest.raises(TargetFault):
         g.count_copy_out(execution)
+
+
+def test_copy_in_begins_where_something_runs() -> None:
+    """CopyInResponse comes only in answer to what is executed; no rows come from a target then."""
+    begins = {state for state, row in g.TRANSITIONS.items() if ord("G") in row}
+    assert begins == {g.EXECUTE, g.QUERY, g.QUERY_MORE}
+    assert all(g.TRANSITIONS[state][ord("G")][1] == g.COPIES_IN for state in begins)
+    assert set(g.TRANSITIONS[g.TAKES]) == set(g.TRANSITIONS[g.QUERY_TAKES]) == {ord("C")}
 
 
 def test_every_state_is_reached_and_leads_somewhere() -> None:

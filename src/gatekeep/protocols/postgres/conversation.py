@@ -14,6 +14,7 @@ from gatekeep.domain.sessions import SessionVector
 from gatekeep.errors import ClientFault, TargetFault
 from gatekeep.messages import WireMessage, after_vector_change
 from gatekeep.protocols.postgres import messages, vector
+from gatekeep.protocols.postgres.copy_in import CopyIn
 from gatekeep.protocols.postgres.frames import Cutter
 from gatekeep.protocols.postgres.refusals import first_refused, refuse
 from gatekeep.protocols.postgres.replies import Replies
@@ -24,6 +25,7 @@ from gatekeep.protocols.postgres.turns import (
     ClientTurn,
     Execution,
     Notification,
+    Onward,
     Ready,
     Refused,
     Relay,
@@ -40,7 +42,7 @@ from gatekeep.protocols.postgres.turns import (
 )
 
 __all__ = [
-    "Answer", "ClientTurn", "Conversation", "Execution", "Notification", "Ready", "Refused",
+    "Answer", "ClientTurn", "Conversation", "Execution", "Notification", "Onward", "Ready", "Refused",
     "Relay", "Released", "Segment", "Settled", "Submit", "TargetTurn", "Terminate", "ToTarget",
     "VectorKnown", "Verdict", "Violation",
 ]  # fmt: skip
@@ -67,7 +69,8 @@ class Conversation:
         self._cutter = Cutter()
         self._names = Names()
         self._reader = Reader(self._names)
-        self._replies = Replies(self._names)
+        self._copy_in = CopyIn()
+        self._replies = Replies(self._names, self._copy_in)
         self._out: Segment | None = None
         self._dropping = False  # after a refusal without a Sync: the target skips, so do we
         self._probes = 0  # sent and not yet answered, or tried again
@@ -90,11 +93,21 @@ class Conversation:
 
     @property
     def _blocked(self) -> bool:
-        return self._out is not None or self._replies.owed > 0 or self._ended
+        return (
+            self._out is not None
+            or self._replies.owed > 0
+            or self._ended
+            or (self._copy_in.blocked and not self._copy_in.streaming)
+        )
 
     def source(self, taken: Naming) -> str | None:
         """The text behind a name of this session, under the present vector; None if not known."""
         return self._names.source(taken, self.vector)
+
+    @property
+    def copying(self) -> bool:
+        """Whether a COPY FROM STDIN is open: the client's rows are what it needs to end."""
+        return self._copy_in.blocked
 
     def unsettled(self) -> list[Execution]:
         """Released executions whose end is not known: what to record as unknown at the end."""
@@ -105,6 +118,8 @@ class Conversation:
     def receive_client(self, data: bytes) -> list[ClientTurn]:
         """Take the client's bytes. Never raises: a broken protocol is a Violation."""
         replies = self._replies
+        if self._copy_in.state or self._copy_in.streaming:
+            return self._copy(data)
         if self._cutter.fresh and data and not (
             self._out or replies.owed or self._ended or self._dropping or replies.skipping
         ):
@@ -116,6 +131,8 @@ class Conversation:
 
     def next_turns(self) -> list[ClientTurn]:
         """The next Submit or Terminate, if nothing must be answered first."""
+        if self._copy_in.blocked:
+            return self._copy(b"")
         if self._out is not None or self._replies.owed or self._ended:
             return []
         try:
@@ -130,11 +147,48 @@ class Conversation:
                     segment = bare_sync()
                 else:
                     segment = self._reader.read(cut)
+                    if segment.rest:
+                        self._cutter.give_back(cut, segment.rest)
                 return self._submit(segment)
         except ClientFault as fault:
             self._ended = True
             return [Violation(fault.public, "client")]
         return []
+
+    def _copy(self, data: bytes) -> list[ClientTurn]:
+        """Rows for a COPY FROM STDIN; where it stands otherwise, they wait."""
+        copy_in = self._copy_in
+        if self._ended:
+            return []
+        if not copy_in.streaming:
+            self._cutter.feed(data)
+            return []
+        if self._cutter.held:
+            data = self._cutter.take() + data
+        try:
+            out, rest, leaves = copy_in.forward(data)
+        except ClientFault as fault:
+            self._ended = True
+            return [Violation(fault.public, "client")]
+        self._cutter.feed(rest)
+        turns: list[ClientTurn] = [ToTarget(out)] if out else []
+        if leaves:
+            self._ended = True
+            turns.append(Terminate())
+        elif copy_in.news == "sort out":
+            turns.append(ToTarget(self._sort_out()))
+        elif copy_in.news and not copy_in.blocked:
+            copy_in.news = ""
+            turns += self.next_turns()
+        return turns
+
+    def _sort_out(self) -> bytes:
+        self._copy_in.news = ""
+        return self._copy_in.sorting_out(self._draw_nonce())
+
+    def abandon_copy(self, why: str) -> bytes | None:
+        """A CopyFail for the target if it takes rows; None if a row is half sent."""
+        return self._copy_in.abandon(why)
 
     def _submit(self, segment: Segment) -> list[ClientTurn]:
         current = segment.vector = self.vector
@@ -167,14 +221,7 @@ class Conversation:
         replies = self._replies
         position, message = first_refused(segment, verdicts)
         sent = verdicts if position < 0 else verdicts[:position]
-        for at, verdict in enumerate(sent):
-            assert isinstance(verdict, Released)  # noqa: S101 - what was refused is not among them
-            if verdict.copies_out:
-                segment.executions[at].copies_out = verdict.copies_out
-            if verdict.probe_after:
-                self.vector = None
-                self._names.doubt(segment, segment.executions[at])
-                break
+        self._mark(segment, sent)
         if replies.skipping:
             replies.drop(segment.executions[: len(sent)])
             if segment.kind != "sync":
@@ -188,7 +235,27 @@ class Conversation:
             self._dropping = segment.kind in {"flush", "cut"}
         replies.expect(segment)
         raw, segment.raw = segment.raw, b""
+        if position < 0 and segment.executions and segment.executions[-1].copies_in:
+            return self._send_copy(segment, raw)
         return raw
+
+    def _mark(self, segment: Segment, verdicts: Sequence[Verdict]) -> None:
+        """Keep in mind what the target may do with what is released."""
+        for execution, verdict in zip(segment.executions, verdicts, strict=False):
+            assert isinstance(verdict, Released)  # noqa: S101 - what was refused is not among them
+            execution.copies_out = verdict.copies_out
+            execution.copies_in = verdict.copies_in
+            if verdict.copies_in and segment.kind != "query" and segment.owners[-1] is not execution:
+                raise ValueError("a COPY FROM STDIN that was not read as one: rows may not follow it")
+            if verdict.probe_after:
+                self.vector = None
+                self._names.doubt(segment, execution)
+                break
+
+    def _send_copy(self, segment: Segment, raw: bytes) -> bytes:
+        """A COPY FROM STDIN goes out, and nothing else until the target has answered it."""
+        self._copy_in.await_answer(segment.executions[-1])
+        return raw if segment.kind == "query" else raw + messages.FLUSH
 
     # --- from the target --------------------------------------------------------------------------
 
@@ -196,9 +263,21 @@ class Conversation:
         """Take the target's bytes. Never raises: a broken protocol is a Violation."""
         replies = self._replies
         turns = replies.receive(data)
+        if self._copy_in.news:
+            self._attend_copy(turns)
         if self.vector is None or replies.reports or replies.broken:
             self._attend(turns)
         return turns
+
+    def _attend_copy(self, turns: list[TargetTurn]) -> None:
+        """A COPY FROM STDIN began or ended."""
+        if self._copy_in.news == "sort out":
+            turns.append(ToTarget(self._sort_out()))
+        elif self._replies.boundary:
+            self._copy_in.news = ""  # a Ready says it
+        else:
+            self._copy_in.news = ""
+            turns.append(Onward())
 
     def inject_notice(self, message: WireMessage) -> list[TargetTurn]:
         """A notice of ours for the client: now, or as soon as no message is half sent."""
@@ -236,6 +315,7 @@ class Conversation:
             and not self._ended
             and replies.status != "E"
             and self._out is None
+            and not self._copy_in.blocked
         ):
             turns.append(ToTarget(self._probe()))
 

@@ -14,7 +14,7 @@ from gatekeep.protocols.postgres.settlement import Settlement, ending
 from gatekeep.protocols.postgres.turns import Execution, Segment
 
 _IDLE_ROW: Final = g.TRANSITIONS[g.IDLE]
-_OURS: Final = frozenset(("probe",))
+_OURS: Final = frozenset(("probe", "sorting"))
 
 
 class Flight:

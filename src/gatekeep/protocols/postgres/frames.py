@@ -113,6 +113,26 @@ class Cutter:
         self._base = 0
         self._buffer += data
 
+    def take(self) -> bytes:
+        """All that is held, and the cutter is fresh: the bytes are another's to read."""
+        data = bytes(self._buffer[self._base :])
+        self._buffer, self._base, self._at = b"", 0, 0
+        self._types, self._starts = [], []
+        self._too_large = frozenset()
+        return data
+
+    def give_back(self, cut: Cut, first: int) -> None:
+        """The messages of the last cut from position `first` on are to be cut again."""
+        begin = cut.starts[first]
+        rest = cut.raw[begin:]
+        last = len(cut.types) if cut.kind == "cut" else len(cut.types) - 1
+        self._types = cut.types[first:last]
+        self._starts = [start - begin for start in cut.starts[first:last]]
+        self._too_large = frozenset(at - first for at in cut.too_large if at >= first)
+        self._at = len(rest) if last == len(cut.types) else cut.starts[last] - begin
+        self._buffer = bytearray(rest + self._buffer[self._base :])
+        self._base = 0
+
     def cut(self) -> Cut | None:
         """The next whole segment, or None while it is incomplete. Raises ClientFault."""
         if self._skip:
@@ -123,7 +143,8 @@ class Cutter:
             kind, length = HEADER.unpack_from(buffer, at)
             if not _SHORTEST <= length <= _LIMITS.get(kind, 0):
                 self._at = at
-                if types and kind in _ALONE:
+                if types and (kind in _ALONE or kind in _COPY):
+                    # Rows may belong to a COPY in what stands before them: nobody has read it yet.
                     return self._taken("cut", at)
                 if not self._odd(kind, length) or self._skip:
                     return None
@@ -178,10 +199,10 @@ class Cutter:
     def _odd(self, kind: int, length: int) -> bool:
         """A message that is not kept as it is; false when no more can be read now."""
         if kind not in _LIMITS and kind not in _COPY:
-            raise ClientFault(f"unknown message {_shown(kind)} of length {length}")
+            raise ClientFault(f"unknown message {shown(kind)} of length {length}")
         longest = LONGEST if kind in _STREAMED else _SMALL
         if not _SHORTEST <= length <= longest:
-            raise ClientFault(f"message {_shown(kind)} of impossible length {length}")
+            raise ClientFault(f"message {shown(kind)} of impossible length {length}")
         # Outside COPY the target ignores d, c and f, so they are not even forwarded.
         stand_in = b"" if kind in _COPY else HEADER.pack(kind, 4)
         whole = self._at + length + 1
@@ -197,5 +218,6 @@ class Cutter:
         return bool(stand_in) or not self._skip
 
 
-def _shown(kind: int) -> str:
+def shown(kind: int) -> str:
+    """A message's type as it is named to people."""
     return f"'{chr(kind)}'" if 0x20 < kind < 0x7F else f"0x{kind:02x}"  # noqa: PLR2004 - ASCII

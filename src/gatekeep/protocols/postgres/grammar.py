@@ -12,26 +12,32 @@ Each step of a segment waits in one state; ErrorResponse is allowed in every sta
     DESCRIBE            RowDescription | NoData                      skip to SYNC
     EXECUTE             DataRow*, then CommandComplete |             skip to SYNC
                         EmptyQueryResponse | PortalSuspended |
-                        CopyOutResponse (then COPIES)
+                        CopyOutResponse (then COPIES) |
+                        CopyInResponse (then TAKES)
     COPIES              CopyData*, then CopyDone (then COPIED)       skip to SYNC
     COPIED              CommandComplete                              skip to SYNC
+    TAKES               CommandComplete                              skip to SYNC
     FAIL                (our own failing message: only an error)     skip to SYNC
     QUERY               RowDescription (then QUERY_ROWS) |           END
                         CommandComplete | EmptyQueryResponse,
                         then QUERY_MORE | CopyOutResponse
-                        (then QUERY_COPIES)
+                        (then QUERY_COPIES) | CopyInResponse
+                        (then QUERY_TAKES)
     QUERY_MORE          as QUERY, or ReadyForQuery                   END
     QUERY_ROWS          DataRow | RowDescription | CommandComplete   END
     QUERY_COPIES        CopyData*, then CopyDone (QUERY_COPIED)      END
     QUERY_COPIED        CommandComplete, then QUERY_MORE             END
+    QUERY_TAKES         CommandComplete, then QUERY_MORE             END
     CALL                FunctionCallResponse (then END)              END
     FAIL_QUERY          (our own failing Query: only an error)       END
     SYNC                ReadyForQuery                                SYNC
     END                 ReadyForQuery                                fault
+    SORTING             ReadyForQuery+, then CloseComplete           fault unless FATAL
     IDLE                (nothing)                                    fault unless FATAL
 
 CopyOutResponse comes once for each COPY TO STDOUT that was released (`Execution.copies_out`), and
-for nothing else; CopyInResponse and CopyBothResponse never. CopyData is skipped by length.
+for nothing else; so does CopyInResponse for COPY FROM STDIN (`copies_in`), see `copy_in` for what
+may follow it; CopyBothResponse never. CopyData is skipped by length.
 
 NoticeResponse, ParameterStatus and NotificationResponse may come at any time. "Skip to SYNC": the
 target ignores everything, Query too, until the next Sync.
@@ -50,9 +56,14 @@ from gatekeep.protocols.postgres.turns import Execution
 PARSE, BIND, CLOSE, DESCRIBE, DESCRIBE_STATEMENT, EXECUTE, SYNC, QUERY, CALL = b"PBCDdESQF"
 FAIL, FAIL_QUERY, QUERY_ROWS, QUERY_MORE, END, IDLE = b"Xxqmz-"
 COPIES, COPIED, QUERY_COPIES, QUERY_COPIED = b"oOkK"
+TAKES, QUERY_TAKES, SORTING = b"wW~"
 NEXT: Final = 0
 
-NOTHING, PARSED, BOUND, CLOSED, COMPLETE, EMPTY, SUSPENDED, TAGGED, READY_NOW, DESCRIBED, COPIES_OUT = range(11)
+(
+    NOTHING, PARSED, BOUND, CLOSED, COMPLETE, EMPTY, SUSPENDED, TAGGED, READY_NOW, DESCRIBED,
+    COPIES_OUT, COPIES_IN, TOOK, QUERY_TOOK,
+) = range(14)  # fmt: skip
+COPY_EFFECTS: Final = frozenset((COPIES_OUT, COPIES_IN, TOOK, QUERY_TOOK))
 
 TRANSITIONS: Final[dict[int, dict[int, tuple[int, int]]]] = {
     PARSE: {ord("1"): (NEXT, PARSED)},
@@ -66,25 +77,30 @@ TRANSITIONS: Final[dict[int, dict[int, tuple[int, int]]]] = {
         ord("I"): (NEXT, EMPTY),
         ord("s"): (NEXT, SUSPENDED),
         ord("H"): (COPIES, COPIES_OUT),
+        ord("G"): (TAKES, COPIES_IN),
     },
     COPIES: {ord("d"): (COPIES, NOTHING), ord("c"): (COPIED, NOTHING)},
     COPIED: {ord("C"): (NEXT, COMPLETE)},
+    TAKES: {ord("C"): (NEXT, TOOK)},
     FAIL: {},
     QUERY: {
         ord("T"): (QUERY_ROWS, NOTHING),
         ord("C"): (QUERY_MORE, TAGGED),
         ord("I"): (QUERY_MORE, NOTHING),
         ord("H"): (QUERY_COPIES, COPIES_OUT),
+        ord("G"): (QUERY_TAKES, COPIES_IN),
     },
     QUERY_MORE: {
         ord("T"): (QUERY_ROWS, NOTHING),
         ord("C"): (QUERY_MORE, TAGGED),
         ord("I"): (QUERY_MORE, NOTHING),
         ord("H"): (QUERY_COPIES, COPIES_OUT),
+        ord("G"): (QUERY_TAKES, COPIES_IN),
         ord("Z"): (NEXT, READY_NOW),
     },
     QUERY_COPIES: {ord("d"): (QUERY_COPIES, NOTHING), ord("c"): (QUERY_COPIED, NOTHING)},
     QUERY_COPIED: {ord("C"): (QUERY_MORE, TAGGED)},
+    QUERY_TAKES: {ord("C"): (QUERY_MORE, QUERY_TOOK)},
     QUERY_ROWS: {
         ord("D"): (QUERY_ROWS, NOTHING),
         ord("T"): (QUERY_ROWS, NOTHING),  # a rule's DO ALSO SELECT has rows and no tag of its own
@@ -94,11 +110,12 @@ TRANSITIONS: Final[dict[int, dict[int, tuple[int, int]]]] = {
     FAIL_QUERY: {},
     SYNC: {ord("Z"): (NEXT, READY_NOW)},
     END: {ord("Z"): (NEXT, READY_NOW)},
+    SORTING: {ord("Z"): (SORTING, NOTHING), ord("3"): (NEXT, NOTHING)},
     IDLE: {},
 }
 SKIPS_ON_ERROR: Final = frozenset((PARSE, BIND, CLOSE, DESCRIBE, DESCRIBE_STATEMENT, EXECUTE, FAIL))
 OWES_READY: Final = frozenset((SYNC, QUERY, CALL, FAIL_QUERY))
-ERROR, NOTICE, STATUS, NOTIFICATION = b"ENSA"
+ERROR, NOTICE, STATUS, NOTIFICATION, READY = b"ENSAZ"
 ANY_TIME: Final = frozenset((ERROR, NOTICE, STATUS, NOTIFICATION))
 
 MAX_MESSAGE: Final = 16 << 20
@@ -107,6 +124,7 @@ MAX_REPORTS: Final = 1_000
 """ParameterStatus messages between two ReadyForQuery."""
 
 _BARE: Final = frozenset(b"123nIsc")
+_COPY_RESPONSES: Final = frozenset(b"GH")
 _HEADER: Final = 5
 _COLUMN: Final = 19  # an empty name, and eighteen bytes that describe it
 
@@ -118,7 +136,7 @@ def check_shape(kind: int, data: bytes, at: int, end: int) -> None:
         good = not size
     elif kind == ord("T"):
         good = size >= 2 and size >= 2 + _COLUMN * (data[at + 5] << 8 | data[at + 6])  # noqa: PLR2004 - the count itself
-    elif kind == ord("H"):
+    elif kind in _COPY_RESPONSES:
         good = size >= 3 and size == 3 + 2 * (data[at + 6] << 8 | data[at + 7])  # noqa: PLR2004 - format and count
     elif kind == ord("t"):
         good = size >= 2 and size == 2 + 4 * (data[at + 5] << 8 | data[at + 6])  # noqa: PLR2004 - the count itself

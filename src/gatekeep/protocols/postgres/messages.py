@@ -172,6 +172,11 @@ def close(kind: str, name: str) -> bytes:
     return frame(b"C", kind.encode("ascii") + _cstring(name))
 
 
+def copy_fail(why: str) -> bytes:
+    """CopyFail: the target is to give up the rows it took, with this in its error."""
+    return frame(b"f", _cstring(why))
+
+
 def sync() -> bytes:
     """Sync."""
     return SYNC

@@ -12,6 +12,7 @@ from typing import Any, Final
 from gatekeep.errors import TargetFault
 from gatekeep.protocols.postgres import grammar as g
 from gatekeep.protocols.postgres import messages
+from gatekeep.protocols.postgres.copy_in import CopyIn
 from gatekeep.protocols.postgres.flight import Flight
 from gatekeep.protocols.postgres.frames import COPY_DATA, ROW, skip_rows
 from gatekeep.protocols.postgres.messages import HEADER, TargetError
@@ -31,6 +32,7 @@ from gatekeep.protocols.postgres.turns import (
 _END_ROW: Final = g.TRANSITIONS[g.END]
 _FAILS: Final = frozenset((g.FAIL, g.FAIL_QUERY))
 _ROWS: Final = frozenset((ROW, COPY_DATA))
+_FATAL: Final = frozenset(("FATAL", "PANIC"))
 _SHORTEST: Final = 4  # a length counts itself
 _READY_SIZE: Final = 6
 
@@ -43,7 +45,7 @@ class Replies(Flight):
     kind `probe`, whose replies are kept from the client.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, copy_in: CopyIn) -> None:
         super().__init__()
         self.status = "I"
         self.broken = False
@@ -51,6 +53,7 @@ class Replies(Flight):
         self.probe_failed = ""
         self.reports: list[tuple[str, str]] = []
         self._names = names
+        self._copy_in = copy_in
         self._held: bytes | bytearray = b""
         self._need = 0  # how many bytes must be held before reading on makes sense
         self._row_left = 0  # of a DataRow that is half relayed
@@ -196,6 +199,8 @@ class Replies(Flight):
         failure: TargetError | None = None,
     ) -> None:
         """An execution is over; before a Sync it is settled when its transaction's end is known."""
+        if self._copy_in.state:
+            self._copy_in.ends(execution)
         done = self._settlement.end(execution, tag, self._passed + end, failure)
         segment = self._segment
         assert segment is not None  # noqa: S101 - an execution belongs to a segment
@@ -217,6 +222,8 @@ class Replies(Flight):
         self.owed -= 1
         self.boundary = True
         self._names.ready(ready.status, segment.kind)
+        if self._copy_in.state:
+            self._copy_in.ends(None)
         turns.append(ready)
 
     def _take_effect(
@@ -235,14 +242,28 @@ class Replies(Flight):
             self._names.parse_complete(self._owner(data, at, end))
         elif effect == g.CLOSED:
             self._names.close_complete(self._owner(data, at, end))
-        elif effect == g.COPIES_OUT:
-            g.count_copy_out(self._owner(data, at, end))
+        elif effect in g.COPY_EFFECTS:
+            self._copy_effect(effect, data, at, end, turns)
         elif effect == g.DESCRIBED:
             owner = self._owner(data, at, end)
             self._names.described(owner and owner[0], g.oids_at(data, at, end))
         else:
             tag = "SUSPENDED" if effect == g.SUSPENDED else ""
             self._ended(self._owner(data, at, end), tag, end, turns)
+
+    def _copy_effect(
+        self, effect: int, data: bytes, at: int, end: int, turns: list[TargetTurn]
+    ) -> None:
+        if effect == g.COPIES_OUT:
+            g.count_copy_out(self._owner(data, at, end))
+        elif effect == g.COPIES_IN:
+            self._copy_in.begins(self._owner(data, at, end))
+        else:
+            self._copy_in.completes()
+            if effect == g.TOOK:
+                self._complete(data, at, end, turns)
+            else:
+                self._tagged(data, at, end)
 
     # --- what may come at any time ----------------------------------------------------------------
 
@@ -265,9 +286,32 @@ class Replies(Flight):
             turns.append(Notification(channel, len(payload), digest))
             return None
         if self.ours:
+            return self._own(kind, body, end, turns)
+        return self._error(body, end, turns)
+
+    def _own(self, kind: int, body: bytes, end: int, turns: list[TargetTurn]) -> bytes:
+        """A reply to something of our own; answers what of it is the client's after all."""
+        segment = self._segment
+        assert segment is not None  # noqa: S101 - only what was sent is answered
+        if segment.kind == "probe":
             self._probed(kind, body)
             return b""
-        return self._error(body, end, turns)
+        if kind == g.ERROR:
+            if messages.read_error(body).severity not in _FATAL:
+                raise TargetFault("ErrorResponse where none belongs")
+            self._gone = True
+            return g.unmasked(b"E", body) or messages.frame(b"E", body)
+        relayed = self._copy_in.sorted_in(kind, body)
+        if kind == g.READY:
+            self.status = messages.read_ready(body)
+        else:
+            self.skipping = self._copy_in.skips
+            self.boundary = not self.skipping
+            self._names.ready(self.status, "sync")
+            self._settlement.restart(self._passed + end)
+            self._next()
+            turns.append(READY[self.status])
+        return relayed
 
     def _probed(self, kind: int, body: bytes) -> None:
         """A reply to our own probe: the client never sees it."""
@@ -291,7 +335,7 @@ class Replies(Flight):
 
     def _error(self, body: bytes, end: int, turns: list[TargetTurn]) -> bytes | None:
         error = messages.read_error(body)
-        fatal = error.severity in {"FATAL", "PANIC"}
+        fatal = error.severity in _FATAL
         segment = self._segment
         if segment is None or self._row is _END_ROW:
             if not fatal:
@@ -302,6 +346,7 @@ class Replies(Flight):
         code = segment.codes[segment.at]
         ours = segment.message if code in _FAILS and not fatal and segment.nonce in body else None
         self._settlement.failure = error if ours is None else TargetError("ERROR", ours.sqlstate, ours.primary)
+        uncertain = self._copy_in.fails()
         if code in g.SKIPS_ON_ERROR:
             self._skip(segment, error, end, turns)
         elif code != g.SYNC:
@@ -309,6 +354,8 @@ class Replies(Flight):
             if fatal and code != g.FAIL_QUERY:
                 self._ended(segment.executions[0], None, end, turns, error)
                 self._queue.popleft()
+        if uncertain is not None and not fatal:
+            self.expect(uncertain)
         return g.unmasked(b"E", body) if ours is None else messages.error_response(ours)
 
     def _skip(

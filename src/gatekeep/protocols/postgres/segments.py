@@ -16,7 +16,7 @@ from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.frames import FLUSH, JUDGED_LIMIT, Cut
 from gatekeep.protocols.postgres.messages import HEADER
 from gatekeep.protocols.postgres.statements import Names, Statement
-from gatekeep.protocols.postgres.turns import Execution, Segment
+from gatekeep.protocols.postgres.turns import Execution, Segment, SegmentKind
 
 _QUERY_CODES: Final = (g.QUERY,)
 _CALL_CODES: Final = (g.CALL,)
@@ -52,7 +52,10 @@ class Reader:
         self._tails: dict[bytes, tuple[bytes, tuple[int, ...]]] = {}
 
     def read(self, cut: Cut) -> Segment:
-        """A segment with its executions. Raises ClientFault for a malformed message."""
+        """A segment with its executions. Raises ClientFault for a malformed message.
+
+        It ends behind what may be a COPY FROM STDIN (`rest` says where): rows may follow.
+        """
         if cut.kind == "query":
             return self._query(cut)
         if cut.kind == "function_call":
@@ -62,7 +65,7 @@ class Reader:
         self._names.begin()
         walk = _Walk(self._names, cut)
         segment = walk.segment()
-        if cut.kind == "sync" and not cut.too_large:
+        if cut.kind == "sync" and not cut.too_large and not segment.rest:
             self._learn(segment, walk.described)
         return segment
 
@@ -114,6 +117,8 @@ class Reader:
         formats_at = data.index(0, at, end)
         name = data[at:formats_at].decode("utf-8", "surrogateescape")
         statement = parsed if parsed and parsed.name == name else self._names.statement(name)
+        if statement is not None and statement.may_copy:
+            raise ValueError
         count = _short_at(data, formats_at + 1)[0]
         at = formats_at + 3
         formats: tuple[int, ...] = ()
@@ -212,6 +217,7 @@ class _Walk:
     def segment(self) -> Segment:
         """Read every message; raises ClientFault."""
         _, raw, types, starts, too_large_at = self._cut
+        rest = 0
         ends = [*starts[1:], len(raw)]
         readers = _READERS
         for position, kind in enumerate(types):
@@ -226,15 +232,21 @@ class _Walk:
             code, owner = readers[kind](self, raw[starts[position] + 5 : ends[position]], ends[position])
             self._codes.append(code)
             self._owners.append(owner)
+            if code == g.EXECUTE and position + 1 < len(types) and _may_copy(owner):
+                rest = position + 1
+                raw = raw[: ends[position]]
+                break
         executions = tuple(
             owner
             for code, owner in zip(self._codes, self._owners, strict=True)
             if code == g.EXECUTE or (code == g.BIND and owner.bind_only)
             or (self._forced and isinstance(owner, Execution) and owner.forced)
         )  # fmt: skip
-        segment = Segment(executions, self._cut.kind or "cut", raw, self._codes)
+        how: SegmentKind = "cut" if rest else self._cut.kind or "cut"
+        segment = Segment(executions, how, raw, self._codes)
         segment.owners = self._owners
         segment.starts = self._starts
+        segment.rest = rest
         return segment
 
     def _refuse(self, kind: int, message: WireMessage) -> None:
@@ -306,6 +318,10 @@ _READERS: Final = {
     g.PARSE: _Walk.parse, g.BIND: _Walk.bind, g.EXECUTE: _Walk.execute,
     g.DESCRIBE: _Walk.describe, g.CLOSE: _Walk.close, g.SYNC: _Walk.sync,
 }  # fmt: skip
+
+
+def _may_copy(execution: Execution) -> bool:
+    return execution.prepared is not None and execution.prepared.may_copy
 
 
 def _text(data: bytes) -> str | None:

@@ -85,6 +85,12 @@ class Settlement:
         if self._tags:
             self._tags.clear()
 
+    def restart(self, here: int) -> None:
+        """A ReadyForQuery came that belongs to no segment: nothing before byte `here` counts on."""
+        self.mark = here
+        self.rows = 0
+        self.failure = None
+
     def _settle_skipped(self, status: str, turns: list[TargetTurn]) -> None:
         skipped = Outcome(OutcomeKind.SKIPPED, status=status)
         turns += [Settled(execution, skipped) for execution in self.skipped]

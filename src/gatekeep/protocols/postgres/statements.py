@@ -28,6 +28,10 @@ ROOM: Final = 32 << 20
 """Characters of text and bytes of Bind messages that are kept behind names; more is not known."""
 # Where none of these is, every string syntax and client encoding reads the same statement.
 _TURNS_ON_SYNTAX: Final = re.compile(r"['\"\\$]|[^\x00-\x7f]")
+# COPY … FROM with COPY as the first word, or perhaps so behind a comment; never COPY (query) TO.
+_MAY_COPY: Final = re.compile(
+    r"\s*(?:copy\b(?!\s*\()|[^a-z\s].*copy).*from", re.IGNORECASE | re.DOTALL
+)
 _ENTRY: Final = 500  # what a name costs beside its text, about
 _NAME_BYTES: Final = 63  # of a name; the target leaves out the rest, so longer ones may be the same
 _SURELY_SHORT: Final = _NAME_BYTES // 4  # characters
@@ -55,17 +59,19 @@ class Statement:
     """A prepared statement: its text (None when it cannot be read as UTF-8) and its known type oids.
 
     `from_sql`: a PREPARE made it, and its text is that PREPARE; for a Bind it is not known.
+    `may_copy`: it may be a COPY FROM (one that is, surely has it).
     `read_as` belongs to the proxy: how it was read at its Parse, None before that. Each Parse makes
     a Statement of its own, so that one that fails changes nothing.
     """
 
-    __slots__ = ("from_sql", "name", "oids", "read_as", "text")
+    __slots__ = ("from_sql", "may_copy", "name", "oids", "read_as", "text")
 
     def __init__(self, name: str, text: str | None, oids: tuple[int, ...]) -> None:
         self.name = name
         self.text = text
         self.oids = oids
         self.from_sql = False
+        self.may_copy = text is not None and _MAY_COPY.match(text) is not None
         self.read_as: Any = None
 
     def again(self, oids: tuple[int, ...] | None = None) -> Statement:

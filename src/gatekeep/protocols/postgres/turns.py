@@ -15,7 +15,7 @@ from gatekeep.domain.sessions import SessionVector
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres.messages import TargetError
 
-SegmentKind: TypeAlias = Literal["query", "sync", "flush", "cut", "function_call", "probe"]
+SegmentKind: TypeAlias = Literal["query", "sync", "flush", "cut", "function_call", "probe", "sorting"]
 
 
 class Execution:
@@ -28,7 +28,8 @@ class Execution:
     an Execute of its portal in the same segment (planning can run code). `key` is unique in the
     conversation. `forced` is a message that refuses this execution whatever the gate says (too
     large to be judged). `bytes_in` are the bytes of its messages. `copies_out` is how many
-    COPY TO STDOUT of it are released and not answered yet. `note` belongs to the proxy, which
+    COPY TO STDOUT of it are released and not answered yet, `copies_in` how many COPY FROM STDIN.
+    `note` belongs to the proxy, which
     also says what name the statement `gives`. `vector` is what the target read a portal under,
     `prepared` the Statement that was bound, None for a Query.
     """
@@ -36,6 +37,7 @@ class Execution:
     __slots__ = (
         "bind_only",
         "bytes_in",
+        "copies_in",
         "copies_out",
         "forced",
         "gives",
@@ -66,6 +68,7 @@ class Execution:
         self.unknown_source = False
         self.forced: WireMessage | None = None
         self.bytes_in = 0
+        self.copies_in = 0
         self.copies_out = 0
         self.note: Any = None
         self.prepared: Any = None
@@ -92,12 +95,13 @@ class Segment:
     `executions` and `kind` are for the proxy. The rest belongs to the conversation: `raw` are the
     bytes as sent, `codes` one step a message that owes a reply (see `replies`), with its `owners`
     (Execution, Statement, a closed name, or None) and `starts` in `raw`; `at` is the step whose
-    reply is expected, `done` what is settled with the next ReadyForQuery.
+    reply is expected, `done` what is settled with the next ReadyForQuery, `rest` the position of
+    the first message that was cut with it and belongs to the next one (0: none).
     """
 
     __slots__ = (
         "at", "codes", "done", "executions", "kind", "message", "nonce", "owners", "raw",
-        "starts", "vector",
+        "rest", "starts", "vector",
     )  # fmt: skip
 
     def __init__(
@@ -110,6 +114,7 @@ class Segment:
         self.owners: Sequence[Any] = executions
         self.starts: Sequence[int] = (0,)
         self.at = 0
+        self.rest = 0
         self.done: list[Done] | None = None
         self.nonce = b""
         self.message: WireMessage | None = None
@@ -135,10 +140,12 @@ class Released:
     """The execution may go out. `probe_after`: it may change how later statements are read.
 
     `copies_out`: so many of its statements are a COPY TO STDOUT; no other gives CopyOutResponse.
+    `copies_in`: so many are a COPY FROM STDIN.
     """
 
     probe_after: bool = False
     copies_out: int = 0
+    copies_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +212,14 @@ class Ready:
 
 @dataclass(slots=True)
 class ToTarget:
-    """Bytes of our own for the target."""
+    """Bytes for the target that need no judging: our own, or rows of a COPY that was released."""
 
     data: bytes
+
+
+@dataclass(slots=True)
+class Onward:
+    """What waits of the client may go on, although no ReadyForQuery says so: ask `next_turns`."""
 
 
 @dataclass(slots=True)
@@ -226,7 +238,9 @@ class Notification:
     sha256: str
 
 
-ClientTurn: TypeAlias = Submit | Answer | Terminate | Violation
-TargetTurn: TypeAlias = Relay | Settled | Ready | ToTarget | VectorKnown | Notification | Violation
+ClientTurn: TypeAlias = Submit | Answer | ToTarget | Terminate | Violation
+TargetTurn: TypeAlias = (
+    Relay | Settled | Ready | ToTarget | Onward | VectorKnown | Notification | Violation
+)
 
 READY: Final = {status: Ready(status) for status in ("I", "T", "E")}

@@ -199,21 +199,22 @@ def read_copy(statement: Any, meaning: Meaning, ground: Ground) -> None:
         read_query(inner, meaning, ground)
         meaning.sql_class = SqlClass.COPY
         meaning.verb = "COPY TO"
-    else:
-        meaning.unproven = unproven(found, ground, writing=statement.is_from)
-        meaning.vector_safe = True
-        meaning.tables_complete = meaning.functions_complete = not meaning.unproven
-        meaning.verb = "COPY FROM" if statement.is_from else "COPY TO"
-    if statement.is_from and name:
+    elif statement.is_from:
+        meaning.verb = "COPY FROM"
         ranged = tuple(p for p in (statement.relation.schemaname, name) if p)
         found.reads.discard(ranged)
         found.writes.add(ranged)
         found.assigned.update(one.string.sval for one in statement.attlist)
         found.whole_insert = not statement.attlist
-    elif name:
+    else:
+        meaning.verb = "COPY TO"
         found.columns.update((one.string.sval,) for one in statement.attlist)
         if not statement.attlist:
             found.columns.add(("*",))
+    if name:
+        meaning.unproven = unproven(found, ground, writing=statement.is_from)
+        meaning.vector_safe = True
+        meaning.tables_complete = meaning.functions_complete = not meaning.unproven
     meaning.values_read = True
     if statement.is_program:
         meaning.copy_target = f"program {statement.filename}"
@@ -222,5 +223,5 @@ def read_copy(statement: Any, meaning: Meaning, ground: Ground) -> None:
         meaning.copy_target = f"file {statement.filename}"
     else:
         meaning.copy_target = COPY_IN if statement.is_from else COPY_OUT
-    if meaning.copy_target != COPY_OUT or meaning.unproven:
+    if meaning.copy_target not in {COPY_IN, COPY_OUT} or meaning.unproven:
         meaning.vector_safe = False

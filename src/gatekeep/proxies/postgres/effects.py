@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from gatekeep.domain.actions import COPY_OUT, SqlAction, SqlClass, SqlFacts, TransactionVerb
+from gatekeep.domain.actions import (
+    COPY_IN,
+    COPY_OUT,
+    SqlAction,
+    SqlClass,
+    SqlFacts,
+    TransactionVerb,
+)
 from gatekeep.gate.permit import Permit
 from gatekeep.protocols.postgres.turns import Released
 
@@ -18,26 +25,31 @@ LEAVES_SCHEMA_ALONE: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.
 # These run no code: what they change is read back with the session vector.
 _RUNS_DEFERRED: Final = frozenset({TransactionVerb.COMMIT, TransactionVerb.PREPARE})
 ONLY_SETTINGS: Final = frozenset({SqlClass.SESSION})
+_COPIES: Final = frozenset({COPY_IN, COPY_OUT})
 _RELEASED: Final = Released()
 
 
 def released(action: SqlAction, permit: Permit) -> Released:
-    """The verdict for what may go out. What is opaque may be a COPY TO STDOUT for all we know."""
+    """The verdict for what may go out. What is opaque may be a COPY TO STDOUT for all we know.
+
+    It is never let take rows: a COPY FROM STDIN is known, or the target may not ask for any.
+    """
     if permit.vector_safe and action.within(LEAVES_SCHEMA_ALONE):
         return _RELEASED
     copies = sum(
         fact.copy_target == COPY_OUT or fact.sql_class is SqlClass.OPAQUE for fact in action.facts
     )
-    return Released(probe_after=not permit.vector_safe, copies_out=copies)
+    takes = sum(fact.copy_target == COPY_IN for fact in action.facts)
+    return Released(probe_after=not permit.vector_safe, copies_out=copies, copies_in=takes)
 
 
 def leaves_all_alone(action: SqlAction, *, vector_safe: bool) -> bool:
-    """Whether nothing that is known can change by it: reads, writes, and COPY of what is read."""
+    """Whether nothing that is known can change by it: reads, writes, and COPY of the like."""
     return vector_safe and (
         action.within(LEAVES_SCHEMA_ALONE)
         or all(
             fact.sql_class in LEAVES_SCHEMA_ALONE
-            or (fact.copy_target == COPY_OUT and fact.vector_safe)
+            or (fact.copy_target in _COPIES and fact.vector_safe)
             for fact in action.facts
         )
     )

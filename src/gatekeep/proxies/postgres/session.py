@@ -39,6 +39,8 @@ _log = structlog.get_logger(__name__)
 _LINGER_S: Final = 10.0
 _BACKLOG_BYTES: Final = 1 << 20
 _NOTES_UNWAITED: Final = 256
+_STOPPED: Final = "gateway stopped"
+_GOES_ON: Final = frozenset((talk.Ready, talk.VectorKnown, talk.Onward))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class PostgresSession:
         self._knowledge = Knowledge(live.session, rooms.reader)
         self._open: dict[int, tuple[Permit, int]] = {}
         self._clearing = False
+        self._draining = False
         self._reason = ""
         self._farewell: messages.WireMessage | None = None
         self._target_broken = False
@@ -94,13 +97,14 @@ class PostgresSession:
         self._leave(reason, messages.session_killed(reason))
 
     def drain(self) -> None:
-        """End the session because the gateway stops, once what runs has ended."""
-        self._leave("gateway stopped", messages.gateway_drains())
+        """End the session because the gateway stops, once what runs has ended, rows included."""
+        self._draining = True
+        self._leave(_STOPPED, messages.gateway_drains())
 
     def stop_now(self, words: messages.WireMessage) -> None:
         """End without waiting any longer for what runs; `words` go to one for whom nothing runs."""
         self._target_broken = True
-        self._leave("gateway stopped", words)
+        self._leave(_STOPPED, words)
         if self._open:
             self._farewell = messages.outcome_unknown()
         self._over.set()
@@ -142,8 +146,13 @@ class PostgresSession:
 
     # client to target
 
+    @property
+    def _deaf(self) -> bool:
+        """Whether the client is no longer listened to."""
+        return bool(self._reason) and not (self._draining and self._talk.copying)
+
     async def _from_client(self) -> None:
-        while not self._reason:
+        while not self._deaf:
             data = await self._client.read()
             if not data:
                 self._leave("client left", None)
@@ -159,16 +168,18 @@ class PostgresSession:
 
     async def _take(self, turns: list[talk.ClientTurn]) -> None:
         """Do what the client's bytes amount to, until something must be answered first."""
-        while turns and not self._reason:
+        while turns and not self._deaf:
             for turn in turns:
                 await self._act(turn)
             turns = self._talk.next_turns()
 
     async def _act(self, turn: talk.ClientTurn) -> None:
-        if self._reason:
+        if self._deaf:
             return
         if isinstance(turn, talk.Submit):
             await self._submit(turn.segment)
+        elif isinstance(turn, talk.ToTarget):
+            self._target.write(turn.data)
         elif isinstance(turn, talk.Answer):
             self._client.write(turn.data)
         elif isinstance(turn, talk.Violation):
@@ -232,19 +243,20 @@ class PostgresSession:
             if not data:
                 self._leave("target left", messages.target_silent(self._live.session.target.name))
                 return
-            boundary = False
+            goes_on = boundary = False
             for turn in self._talk.receive_target(data):
                 kind = type(turn)
                 if kind is talk.Relay:
                     self._client.write(turn.data)  # type: ignore[union-attr]  # told by its type
                 elif kind is talk.Settled:
                     self._settle(turn.execution, turn.outcome)  # type: ignore[union-attr]  # likewise
-                elif kind is talk.Ready or kind is talk.VectorKnown:
-                    boundary = True
+                elif kind in _GOES_ON:
+                    goes_on = True
+                    boundary = boundary or kind is not talk.Onward
                 else:
                     self._attend(turn)
-            if boundary:
-                await self._boundary()
+            if goes_on:
+                await self._go_on(boundary=boundary)
             if self._target_broken or (self._reason and not self._open):
                 return
             if self._client.congested or self._notifications > _NOTES_UNWAITED:
@@ -266,11 +278,15 @@ class PostgresSession:
             self._leave("target fault", messages.target_violation(name))
             self._target_broken = True
 
-    async def _boundary(self) -> None:
-        """The target has answered a segment: what the client sent meanwhile may go on."""
-        if self._talk.transaction_status == "I":
+    async def _go_on(self, *, boundary: bool) -> None:
+        """The target has answered: what the client sent meanwhile may go on.
+
+        `boundary`: it has answered a segment whole, so that the transaction may be over.
+        """
+        if boundary and self._talk.transaction_status == "I":
             self._knowledge.transaction_over()
-        if self._reason:
+        if self._deaf:
+            self._give_up_copy()
             if not self._open:
                 self._over.set()
             return
@@ -297,8 +313,19 @@ class PostgresSession:
         if not self._reason:
             self._reason = reason
             self._farewell = farewell
+        if reason != _STOPPED:
+            self._give_up_copy()
         if not self._clearing and not self._open:
             self._over.set()
+
+    def _give_up_copy(self) -> None:
+        """A target that takes rows would wait for ever: its COPY ends here, and nothing of it stays."""
+        failing = self._talk.abandon_copy(messages.copy_abandoned(self._reason))
+        if failing is None:  # a row is half sent: only the end of the connection ends it
+            self._target_broken = True
+            self._over.set()
+        else:
+            self._target.write(failing)
 
     def _say_farewell(self) -> None:
         if self._farewell is not None:
