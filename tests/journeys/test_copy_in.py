@@ -190,3 +190,45 @@ def test_a_client_that_is_killed_leaves_no_rows_and_no_open_end(goods: Place) ->
     assert "client left" in finished["message"]
     assert _kept(goods) == 0
     goods.unharmed()
+
+
+def _tool(place: Place, name: str) -> str:
+    """A program that belongs to the target."""
+    beside = place.server.psql.parent / name
+    if not beside.exists():
+        pytest.skip(f"no {name} beside the target's psql")
+    return str(beside)
+
+
+def test_pg_restore_through_the_gateway_makes_what_was_dumped(
+    open_place: Place, tmp_path: Path
+) -> None:
+    """Tables, rows, keys, functions and triggers of a schema, with two jobs at once."""
+    open_place.make(
+        "CREATE SCHEMA saved; CREATE TABLE saved.lots (id int PRIMARY KEY, what text DEFAULT 'x');"
+        "CREATE INDEX ON saved.lots (what); CREATE SEQUENCE saved.numbers;"
+        f"INSERT INTO saved.lots SELECT g, repeat('w', g % 90) FROM generate_series(1, {ROWS}) g;"
+        "CREATE TABLE saved.parts (lot int REFERENCES saved.lots); INSERT INTO saved.parts VALUES (7);"
+        "CREATE VIEW saved.few AS SELECT * FROM saved.lots WHERE id < 9;"
+        "CREATE FUNCTION saved.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
+        "CREATE TRIGGER t BEFORE INSERT ON saved.parts FOR EACH ROW EXECUTE FUNCTION saved.note()"
+    )
+    file = str(tmp_path / "saved.dump")
+    account = next(iter(open_place.gateway.accounts))
+
+    def run(tool: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [_tool(open_place, tool), *arguments], capture_output=True, text=True, check=False,
+            timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        return "\n".join(line for line in done.stdout.splitlines() if "restrict" not in line)
+
+    door = open_place.dsn(account=account)
+    before = run("pg_dump", "-n", "saved", door)
+    run("pg_dump", "-n", "saved", "-Fc", "-f", file, door)
+    open_place.run("DROP SCHEMA saved CASCADE")
+    run("pg_restore", "-j", "2", "--exit-on-error", "-d", door, file)
+    assert run("pg_dump", "-n", "saved", door) == before
+    assert f"\n{ROWS}\t" in before
