@@ -54,6 +54,9 @@ def test_time_comes_from_the_clock(module: Module) -> None:
     assert wrong == []
 
 
+_PERMITS = {"Permit", "EarlyPermit"}
+
+
 @_EACH_MODULE
 def test_only_clearance_makes_permits(module: Module) -> None:
     """A Permit is the right to forward, so one file makes it and nothing copies it."""
@@ -62,13 +65,13 @@ def test_only_clearance_makes_permits(module: Module) -> None:
     made = [
         f"line {line}: {name}"
         for line, name in calls(module)
-        if name.split(".")[-1] == "Permit" or name.endswith("Permit.__new__")
+        if name.split(".")[-1] in _PERMITS or name.endswith("Permit.__new__")
     ]
     heirs = [
         f"line {node.lineno}: class {node.name}"
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ClassDef)
-        and any(isinstance(base, ast.Name) and base.id == "Permit" for base in node.bases)
+        and any(isinstance(base, ast.Name) and base.id in _PERMITS for base in node.bases)
     ]
     assert made + heirs == []
 

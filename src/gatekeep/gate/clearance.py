@@ -22,14 +22,14 @@ from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.evidence import EvidenceWriter, outcome_counters, outcome_payload
-from gatekeep.gate.permit import Permit, Refusal
+from gatekeep.gate.permit import EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.messages import Place, RuleWords, WireMessage
 
 _log = structlog.get_logger(__name__)
 
-Answer = Permit | Refusal
+Answer = Permit | EarlyPermit | Refusal
 
 TOO_LARGE: Final = "too_large"
 """Tag of an action whose message was too large to be judged; its text was never kept."""
@@ -41,6 +41,7 @@ _UNAMBIGUOUS: Final = re.compile(r"[A-Za-z0-9_\s]+;?\s*")
 
 
 _PLAIN_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.DDL})
+_PROVEN: Final = frozenset({SqlClass.READ})
 _READ_ONLY_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.SESSION})
 _READ_ONLY_SETTINGS: Final = frozenset({"transaction_read_only", "default_transaction_read_only"})
 
@@ -95,12 +96,15 @@ class Clearance:
         actions: Sequence[SqlAction],
         *,
         vector_known: bool = True,
+        overlap: bool = False,
     ) -> list[Answer]:
         """Judge and record one segment; one answer an action, in order.
 
         Nothing of the segment may be forwarded before this returns. After the first refusal
         the rest is refused as well: the target would skip it anyway. `vector_known` is false in
-        a failed transaction whose session vector could not be read again.
+        a failed transaction whose session vector could not be read again. With `overlap` (the
+        target says that its transactions are read-only) what is proven to read only gets its
+        permit before the fsync, in a session that policy lets only read.
         """
         ruled: list[_Ruled] = []
         recorded: list[PendingReceipt] = []
@@ -108,6 +112,8 @@ class Clearance:
             ruled = self._judge(live, actions, vector_known=vector_known)
             for one in ruled:
                 recorded.append(self._record(live, session_fragment, one))  # noqa: PERF401 - what was appended before a failure must be known
+            if overlap and _only_reads(live, ruled):
+                return [EarlyPermit(pending) for pending in recorded]
             receipts = [await pending.durable() for pending in recorded]
         except asyncio.CancelledError:
             self._give_up(live, ruled, recorded)
@@ -154,13 +160,13 @@ class Clearance:
         return ruled
 
     def settle(
-        self, live: LiveSession, permit: Permit, outcome: Outcome, duration_us: int = 0
+        self, live: LiveSession, permit: Permit | EarlyPermit, outcome: Outcome, duration_us: int = 0
     ) -> None:
         """Record what became of a forwarded action; it joins the next group commit.
 
         `duration_us` is the time from forwarding to the end. Raises JournalUnavailable when it cannot: the session must end.
         """
-        of = permit.receipt.n
+        of = permit.n
         self._journal.append(
             live.events,
             EventKind.ACTION_FINISHED,
@@ -250,6 +256,17 @@ def _passes(live: LiveSession, action: SqlAction, judgement: Judgement) -> bool:
         and not live.session.read_only
         and not action.tags
         and action.within(_PLAIN_CLASSES)
+    )
+
+
+def _only_reads(live: LiveSession, ruled: Sequence[_Ruled]) -> bool:
+    """Whether all of it is proven to read, in a session whose target account may do nothing else."""
+    return live.session.read_only and all(
+        one.refusal is None
+        and one.action.within(_PROVEN)
+        and one.action.vector_safe
+        and not one.action.tags
+        for one in ruled
     )
 
 

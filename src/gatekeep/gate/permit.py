@@ -1,10 +1,11 @@
-"""The right to forward one action. Only `gate/clearance.py` makes one (an architecture test proves it)."""
+"""The right to forward one action. Only `gate/clearance.py` makes any (an architecture test proves it)."""
 
 from __future__ import annotations
 
 from typing import Final, final
 
 from gatekeep.domain.events import Receipt
+from gatekeep.gate.ports import PendingReceipt
 from gatekeep.messages import WireMessage
 
 
@@ -21,6 +22,35 @@ class Permit:
     def __init__(self, receipt: Receipt, *, vector_safe: bool) -> None:
         self.receipt: Final = receipt
         self.vector_safe: Final = vector_safe
+
+    @property
+    def n(self) -> int:
+        """The index of its event."""
+        return self.receipt.n
+
+
+@final
+class EarlyPermit:
+    """Leave to forward one proven read while its event is on the way to the disk (12-threats M3).
+
+    Whoever forwards it lets nothing that the target says pass on until `pending` is durable: then
+    nothing was seen, and nothing changed, without an event.
+    """
+
+    __slots__ = ("pending",)
+
+    def __init__(self, pending: PendingReceipt) -> None:
+        self.pending: Final = pending
+
+    @property
+    def n(self) -> int:
+        """The index of its event."""
+        return self.pending.n
+
+    @property
+    def vector_safe(self) -> bool:
+        """What only reads leaves the session vector as it is."""
+        return True
 
 
 @final

@@ -16,7 +16,7 @@ from gatekeep.domain.actions import (
     SqlFacts,
     TransactionVerb,
 )
-from gatekeep.gate.permit import Permit
+from gatekeep.gate.permit import EarlyPermit, Permit
 from gatekeep.protocols.postgres.turns import Released
 
 # No schema can be changed by these. A trigger could; it is the owner's code, and what is known of
@@ -29,7 +29,7 @@ _COPIES: Final = frozenset({COPY_IN, COPY_OUT})
 _RELEASED: Final = Released()
 
 
-def released(action: SqlAction, permit: Permit) -> Released:
+def released(action: SqlAction, permit: Permit | EarlyPermit) -> Released:
     """The verdict for what may go out. What is opaque may be a COPY TO STDOUT for all we know.
 
     It is never let take rows: a COPY FROM STDIN is known, or the target may not ask for any.

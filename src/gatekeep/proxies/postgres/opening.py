@@ -28,7 +28,7 @@ from gatekeep.errors import (
 )
 from gatekeep.gate.admission import Admission, Admitted, Asked
 from gatekeep.gate.evidence import session_fragment
-from gatekeep.gate.permit import Permit
+from gatekeep.gate.permit import Refusal
 from gatekeep.gate.ports import CatalogueDesk, EventStream, PolicyDesk, TargetBook
 from gatekeep.gate.supervision import EndSession, LiveSession, Supervision
 from gatekeep.messages import WireMessage
@@ -235,7 +235,7 @@ class PostgresSessions:
             (answer,) = await self._rooms.gate.clear(
                 live, session_fragment(live.session), [_as_set(name, value)]
             )
-            if not isinstance(answer, Permit):
+            if isinstance(answer, Refusal):
                 raise _Refused(
                     answer.message or messages.bad_startup_setting(name, "is refused"), "setting"
                 )

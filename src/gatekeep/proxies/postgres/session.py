@@ -22,7 +22,7 @@ from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.clearance import Answer, Clearance
 from gatekeep.gate.evidence import of_counters, session_fragment
-from gatekeep.gate.permit import Permit, Refusal
+from gatekeep.gate.permit import EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, PendingReceipt
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres import conversation as talk
@@ -37,6 +37,7 @@ from gatekeep.runtime.tasks import TaskOwner
 _log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 10.0
+_CONFIRM_S: Final = 5.0
 _BACKLOG_BYTES: Final = 1 << 20
 _NOTES_UNWAITED: Final = 256
 _STOPPED: Final = "gateway stopped"
@@ -76,7 +77,8 @@ class PostgresSession:
         self._rooms = rooms
         self._fragment = session_fragment(live.session)
         self._knowledge = Knowledge(live.session, rooms.reader)
-        self._open: dict[int, tuple[Permit, int]] = {}
+        self._open: dict[int, tuple[Permit | EarlyPermit, int]] = {}
+        self._unconfirmed: list[PendingReceipt] = []  # of reads that went out before their fsync
         self._clearing = False
         self._draining = False
         self._reason = ""
@@ -197,10 +199,11 @@ class PostgresSession:
             actions = [self._knowledge.action(one, status) for one in read]
             answers: Sequence[Answer] = ()
             if actions:
-                known = self._talk.vector is not None
+                vector = self._talk.vector
                 answers = await self._rooms.gate.clear(
-                    self._live, self._fragment, actions, vector_known=known
-                )
+                    self._live, self._fragment, actions, vector_known=vector is not None,
+                    overlap=vector is not None and vector.transaction_read_only == "on",
+                )  # fmt: skip
             self._forward(segment, actions, answers)
         finally:
             self._clearing = False
@@ -220,9 +223,11 @@ class PostgresSession:
             self._over.set()
             return
         for execution, action, answer in zip(segment.executions, actions, answers, strict=True):
-            if isinstance(answer, Permit):
+            if not isinstance(answer, Refusal):
                 verdicts.append(released(action, answer))
                 self._open[execution.key] = (answer, now)
+                if isinstance(answer, EarlyPermit):
+                    self._unconfirmed.append(answer.pending)
                 execution.gives = action.facts[0].gives if len(action.facts) == 1 else None
                 self._knowledge.goes_out(action, vector_safe=answer.vector_safe)
             else:
@@ -231,18 +236,14 @@ class PostgresSession:
 
     def _taken_back(self, answer: Answer) -> Refusal:
         """A permit that is not used after all: its action never ran, and the log says so."""
-        if isinstance(answer, Permit):
+        if not isinstance(answer, Refusal):
             self._rooms.gate.settle(self._live, answer, Outcome(OutcomeKind.SKIPPED))
         return Refusal(messages.after_vector_change())
 
     # target to client
 
     async def _from_target(self) -> None:
-        while True:
-            data = await self._target.read()
-            if not data:
-                self._leave("target left", messages.target_silent(self._live.session.target.name))
-                return
+        while data := await self._from_target_confirmed():
             goes_on = boundary = False
             for turn in self._talk.receive_target(data):
                 kind = type(turn)
@@ -261,6 +262,35 @@ class PostgresSession:
                 return
             if self._client.congested or self._notifications > _NOTES_UNWAITED:
                 await self._keep_pace()
+
+    async def _from_target_confirmed(self) -> bytes:
+        """What the target says, once all that went out early is recorded; empty at the end."""
+        data = await self._target.read()
+        if not data:
+            self._leave("target left", messages.target_silent(self._live.session.target.name))
+        elif self._unconfirmed and not await self._confirmed():
+            return b""
+        return data
+
+    async def _confirmed(self) -> bool:
+        """Whether what went out early is recorded: nothing that comes back passes on before.
+
+        If it never is, what the target answered is dropped, its query is cancelled, and both wires close.
+        """
+        waiting, self._unconfirmed = self._unconfirmed, []
+        try:
+            async with asyncio.timeout(_CONFIRM_S):
+                for pending in waiting:
+                    await pending.durable()
+        except (JournalUnavailable, TimeoutError) as error:
+            self._target_broken = True
+            self._leave("journal", messages.cannot_record("the gateway's journal"))
+            self._live.end("journal")
+            if isinstance(error, JournalUnavailable):
+                raise
+            _log.error("an event was not recorded in time", session=self._live.session.code)
+            return False
+        return True
 
     def _attend(self, turn: talk.TargetTurn) -> None:
         """The rare turns of a target."""
@@ -335,7 +365,7 @@ class PostgresSession:
     def _close_open_actions(self) -> None:
         """What was forwarded and never answered is said to be unknown."""
         for permit, _left_ns in self._open.values():
-            of = permit.receipt.n
+            of = permit.n
             self._note(EventKind.ACTION_UNKNOWN, {"cause": self._reason, "of": of}, of_counters(of))
         self._open.clear()
 
