@@ -22,14 +22,15 @@ REPORTED: Final = ("standard_conforming_strings", "client_encoding", "search_pat
 """Settings of the vector that a target may report by itself (search_path since 18)."""
 
 _MAX_NAMES: Final = 500
-# Every name is qualified and no operator is used: search_path may be anybody's by now. The last
+# Every name is qualified and no operator is used: search_path may be anybody's by now. Nor is the
+# limit a number, which a function would have to cast that the role need not be allowed. The last
 # column names statements made by SQL PREPARE, which may hide behind a name that we know.
 _QUERY: Final = (
     "SELECT "  # noqa: S608 - all of it is constants of this file
     + ", ".join(f"pg_catalog.current_setting('{name}')" for name in SETTINGS)
     + ", pg_catalog.pg_my_temp_schema()"
     + ", (SELECT pg_catalog.json_agg(s.name) FROM (SELECT p.name FROM"
-    + f" pg_catalog.pg_prepared_statements AS p WHERE p.from_sql LIMIT {_MAX_NAMES}) AS s)"
+    + f" pg_catalog.pg_prepared_statements AS p WHERE p.from_sql LIMIT '{_MAX_NAMES}') AS s)"
 )
 
 
