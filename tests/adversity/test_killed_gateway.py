@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 from support.event_count import Seen, Tally, events
 from support.gateway import Gateway
-from support.insert_load import CREATE, InsertLoad
+from support.insert_load import CREATE, GROUND, InsertLoad, ReadLoad
 from support.postgres_server import PostgresServer
 from support.running_gateway import ask, await_gone, own_database, running_gateway, until
 
@@ -93,3 +93,44 @@ def _all_rows_recorded(gateway: Gateway, rows: set[str], rounds: int) -> None:
         "%d rows, %d events, %d unknown, %d aborted, %d torn", len(rows), len(whole), unknown,
         tally.kinds["session.aborted"], tally.kinds["recovery.torn"],
     )  # fmt: skip
+
+
+READING = """
+@id("opens")
+permit(principal, action == Action::"session.open", resource);
+@id("reads")
+permit(principal, action == Action::"sql.read", resource);
+@id("tokens")
+permit(principal, action in Action::"gateway", resource);
+"""
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_no_read_was_shown_without_its_event_after_kill_9(
+    postgres_server: PostgresServer, rounds: int
+) -> None:
+    """Reads run while their events go to the disk; what a client was shown is in the log all the same.
+
+    Code that would write behind a read leaves no trace, recorded or not (12-threats M3).
+    """
+    shown: set[str] = set()
+    with own_database(postgres_server) as database:
+        ask(postgres_server, database, GROUND)
+        with running_gateway(postgres_server, database=database, policy=READING) as gateway:
+            for number in range(rounds):
+                pids = gateway.processes()
+                with ReadLoad(gateway.dsn(), CLIENTS, f"r{number}") as load:
+                    load.await_answers(100)
+                    assert gateway.stop(signal.SIGKILL) == -signal.SIGKILL
+                    load.await_end()
+                shown |= load.answered
+                _restarted(gateway)
+                await_gone(pids)
+            assert gateway.stop() == 0
+            assert gateway.verify().returncode == 0
+            tally = Tally.of(events(gateway.state, gateway.keys))
+            released = [one.payload for one in tally.released.values() if one.payload["parameters"]]
+            missing = shown - {payload["parameters"][0] for payload in released}
+            assert not missing, f"{len(missing)} reads without an event: {sorted(missing)[:5]}"
+            assert {payload["class"] for payload in released} == {"read"}
+        assert ask(postgres_server, database, "SELECT count(*) FROM written") == [(0,)]

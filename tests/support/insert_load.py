@@ -5,6 +5,7 @@ Half of them one row a statement (autocommit), half three rows a transaction. Ju
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from types import TracebackType
 from typing import Self
@@ -88,3 +89,28 @@ class InsertLoad:
         with client.transaction():
             for one in ids:
                 client.execute(INSERT, (one, "together"))
+
+
+READ = "SELECT name FROM ground WHERE name <> %s"
+GROUND = """
+CREATE TABLE ground (name text); INSERT INTO ground VALUES ('here');
+CREATE TABLE written (name text);
+CREATE FUNCTION spy() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+CREATE FUNCTION trace() RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  $$ BEGIN INSERT INTO written VALUES ('seen'); RETURN 1; END $$;
+"""
+
+
+class ReadLoad(InsertLoad):
+    """The same with reads: `answered` are the ids of those whose rows the client was shown.
+
+    Between them it tries reads behind which code of the target would write.
+    """
+
+    def _write(self, client: psycopg.Connection, ids: list[str], in_transactions: bool) -> None:
+        for one in ids:
+            assert client.execute(READ, (one,)).fetchone() == ("here",)
+        if in_transactions:
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+                client.execute("SELECT trace() FROM ground WHERE spy() = 1")
+                raise AssertionError("code of the target ran behind a read")

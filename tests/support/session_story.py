@@ -86,11 +86,13 @@ class Story:
         self,
         journal: FakeJournal | None = None,
         denied: Callable[[SqlAction], bool] = lambda _action: False,
+        confirm_s: float = 5.0,
     ) -> None:
         self.journal = journal or FakeJournal()
         self.faults: list[BaseException] = []
         self.owner = TaskOwner("test")
         self._denied = denied
+        self._confirm_s = confirm_s
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -113,7 +115,7 @@ class Story:
         self.desk = Clean()
         rooms = Rooms(
             gate, self.journal, StatementReader(self.desk, self.offload), SystemClock(),
-            self.faults.append,
+            self.faults.append, self._confirm_s,
         )  # fmt: skip
         talk = Conversation(draw_nonce=lambda: "nonce", target="orders", vector=SessionVector())
         self.session = PostgresSession(self.live, ends[0], ends[1], talk, rooms)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-import pytest
 from support.fake_journal import FakeJournal
 from support.session_story import DONE, Story, message, query
 
 from gatekeep.errors import JournalUnavailable
-from gatekeep.proxies.postgres import session as session_module
 
 
 async def _reading(story: Story) -> None:
@@ -56,10 +54,9 @@ async def test_a_read_whose_event_is_never_durable_was_never_seen() -> None:
     assert story.faults
 
 
-async def test_a_disk_that_is_too_slow_ends_the_session_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disk_that_is_too_slow_ends_the_session_too() -> None:
     """After the limit nothing is held any longer; the gateway itself goes on."""
-    monkeypatch.setattr(session_module, "_CONFIRM_S", 0.02)
-    async with Story(FakeJournal(auto=False)) as story:
+    async with Story(FakeJournal(auto=False), confirm_s=0.02) as story:
         await _reading(story)
         story.from_target.write(DONE)
         assert await asyncio.wait_for(story.running, 5) == "journal"

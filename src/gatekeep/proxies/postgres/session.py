@@ -37,7 +37,6 @@ from gatekeep.runtime.tasks import TaskOwner
 _log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 10.0
-_CONFIRM_S: Final = 5.0
 _BACKLOG_BYTES: Final = 1 << 20
 _NOTES_UNWAITED: Final = 256
 _STOPPED: Final = "gateway stopped"
@@ -46,13 +45,17 @@ _GOES_ON: Final = frozenset((talk.Ready, talk.VectorKnown, talk.Onward))
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What a session needs of the gateway."""
+    """What a session needs of the gateway.
+
+    `confirm_s` is how long an answer to what went out early waits for its event, in seconds.
+    """
 
     gate: Clearance
     journal: Journal
     reader: StatementReader
     clock: Clock
     on_gateway_fault: Callable[[BaseException], None]
+    confirm_s: float = 5.0
 
 
 class PostgresSession:
@@ -279,7 +282,7 @@ class PostgresSession:
         """
         waiting, self._unconfirmed = self._unconfirmed, []
         try:
-            async with asyncio.timeout(_CONFIRM_S):
+            async with asyncio.timeout(self._rooms.confirm_s):
                 for pending in waiting:
                     await pending.durable()
         except (JournalUnavailable, TimeoutError) as error:
