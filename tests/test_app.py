@@ -86,6 +86,15 @@ async def test_a_statement_goes_through_and_is_found(gateway: Gateway) -> None:
     assert event["text"] == "SELECT 40 + 2"
 
 
+async def test_tokens_made_at_once_are_each_told_once(gateway: Gateway) -> None:
+    """Two that make tokens at the same time do not tell the journal of each other's."""
+    made = await asyncio.gather(
+        *(gateway.make_token("alice", ttl_s=60, note="") for _ in range(5))
+    )
+    told = [event["token"] for event in await events(gateway, ("kind", "token.made"))]
+    assert sorted(told) == sorted(row.id for row, _secret in made)
+
+
 async def test_only_known_principals_get_tokens(gateway: Gateway) -> None:
     """A token for nobody is refused."""
     with pytest.raises(NotPermitted):

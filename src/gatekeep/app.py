@@ -55,6 +55,7 @@ class Gateway:
         self._settings = settings
         self._parts = parts
         self._draining = False
+        self._telling = asyncio.Lock()
         self.ended = asyncio.Event()
         self.exit_code = 0
 
@@ -118,8 +119,20 @@ class Gateway:
         """A token that works, its event durable. Raises NotPermitted, JournalUnavailable."""
         parts = self._parts
         row, secret = parts.tokens.make(principal, ttl_s=ttl_s, note=note)
-        await outbox.drain(parts.state, parts.journal)
+        await self._tell()
         return parts.tokens.settle(row.id, EventKind.TOKEN_MADE), secret
+
+    async def _tell(self) -> None:
+        """Tell the journal what the state owes it: one telling at a time, and each to its end.
+
+        Else what one is telling would be told by the next one too.
+        """
+
+        async def whole() -> None:
+            async with self._telling:
+                await outbox.drain(self._parts.state, self._parts.journal)
+
+        await asyncio.shield(whole())
 
     async def reload(self, wish: PolicyWish | None = None) -> Mapping[str, Any]:
         """Load targets, principals and policy anew; on any fault the old ones stay active.
@@ -184,7 +197,7 @@ class Gateway:
 
     async def _open(self, configuration: Configuration) -> None:
         parts = self._parts
-        await outbox.drain(parts.state, parts.journal)
+        await self._tell()
         running = parts.versions.last(configuration.policy)
         await self._activate(configuration, running, own_wish("start"))
         parts.journal.start_heartbeats(parts.owner, self._settings.journal.heartbeat_s)
