@@ -112,7 +112,7 @@ def policy_refuses(verb: str, target: str, words: RuleWords, place: Place = ALON
         "42501",
         f"{PREFIX}policy does not allow {printable(verb)} on {target}",
         words.sentence() + place.sentence(),
-        f"The statement was not sent; your transaction is as it was.{owner} "
+        f"The statement was not sent; like any error, this one fails an open transaction.{owner} "
         f"To ask for an exception: gatekeep request new --target {target}",
         words.context,
     )
@@ -124,7 +124,7 @@ def approval_not_set_up(words: RuleWords, place: Place = ALONE) -> WireMessage:
         "42501",
         f"{PREFIX}this needs approval, and approvals are not set up here",
         f"Rule {words.rule}." + place.sentence(),
-        "The statement was not sent; your transaction is as it was.",
+        "The statement was not sent; like any error, this one fails an open transaction.",
         words.context,
     )
 

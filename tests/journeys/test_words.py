@@ -37,7 +37,7 @@ def test_a_policy_refusal(guarded_place: Place) -> None:
     assert _psql(guarded_place, "DROP TABLE ledger", "SELECT 1") == (
         "ERROR:  gatekeep: policy does not allow DROP TABLE on orders\n"
         "DETAIL:  Rule no-drop: tables are dropped by migrations.\n"
-        "HINT:  The statement was not sent; your transaction is as it was. Owner of the rule: "
+        "HINT:  The statement was not sent; like any error, this one fails an open transaction. Owner of the rule: "
         "data-platform. To ask for an exception: gatekeep request new --target orders\n"
         "CONTEXT:  rule no-drop, policy P, session S\n"
     )
@@ -49,7 +49,7 @@ def test_a_refusal_among_several_statements(guarded_place: Place) -> None:
         "ERROR:  gatekeep: policy does not allow DROP TABLE on orders\n"
         "DETAIL:  Rule no-drop: tables are dropped by migrations. Statement 2 of 3; "
         "none of the 3 was run.\n"
-        "HINT:  The statement was not sent; your transaction is as it was. Owner of the rule: "
+        "HINT:  The statement was not sent; like any error, this one fails an open transaction. Owner of the rule: "
         "data-platform. To ask for an exception: gatekeep request new --target orders\n"
         "CONTEXT:  rule no-drop, policy P, session S\n"
     )
@@ -60,7 +60,7 @@ def test_what_needs_approval(guarded_place: Place) -> None:
     assert _psql(guarded_place, "COMMENT ON TABLE ledger IS 'x'") == (
         "ERROR:  gatekeep: this needs approval, and approvals are not set up here\n"
         "DETAIL:  Rule comments-need-dba.\n"
-        "HINT:  The statement was not sent; your transaction is as it was.\n"
+        "HINT:  The statement was not sent; like any error, this one fails an open transaction.\n"
         "CONTEXT:  rule comments-need-dba, policy P, session S\n"
     )
 
