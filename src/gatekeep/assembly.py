@@ -6,7 +6,7 @@ The composition root's workshop: `app` says in which order they begin to serve.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version as installed_version
@@ -47,12 +47,14 @@ from gatekeep.proxies.postgres.keys import CancelKeys
 from gatekeep.proxies.postgres.listener import DoorValues, PostgresDoor
 from gatekeep.proxies.postgres.lookup import LookUps
 from gatekeep.proxies.postgres.opening import Opens, PostgresSessions
+from gatekeep.proxies.postgres.parsing import PROCESSES, Parser
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.session import Rooms
 from gatekeep.proxies.postgres.target import TargetConnector
 from gatekeep.runtime.clock import SystemClock, random_bytes
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
+from gatekeep.runtime.work_process import WorkProcess
 from gatekeep.settings import Settings
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
@@ -94,6 +96,7 @@ class Parts:
     door: PostgresDoor
     look_ups: LookUps
     offload: Offload
+    parsers: Sequence[WorkProcess]
     faults: Faults
     api: ApiDoor = field(init=False)
     health: HealthDoor = field(init=False)
@@ -132,7 +135,7 @@ class Parts:
 
         A part that fails to close (its disk may be gone) is told of, and the next one's turn comes.
         """
-        for name, close in (
+        parts: Iterable[tuple[str, Callable[[], Awaitable[None] | None]]] = (
             ("api", self.api.close),
             ("policy", self.versions.close),
             ("health", self.health.close),
@@ -146,8 +149,10 @@ class Parts:
             ("archive", self.archive.close),
             ("wrapped keys", self.wrapped_keys.close),
             ("off-loading", self.offload.close),
+            *((f"parser {number}", one.close) for number, one in enumerate(self.parsers, 1)),
             ("state", self.state.close),
-        ):
+        )
+        for name, close in parts:
             try:
                 closing = close()
                 if closing is not None:
@@ -195,6 +200,7 @@ async def assemble(
     targets = FileTargetBook(configuration.targets, secrets)
     desk = PolicyDeskOver(configuration.policy, members_of(configuration.principals), clock)
     offload = Offload(threads=2)
+    parsers = tuple(WorkProcess() for _ in range(PROCESSES))
     connector = TargetConnector(random_bytes, offload)
     look_ups = LookUps(connector, targets.secret)
     catalogues = Catalogues(look_ups.connect, clock)
@@ -206,7 +212,7 @@ async def assemble(
             Admission(targets, desk), desk, targets, catalogues, connector, keys, supervision,
             random_bytes,
         ),
-        Rooms(gate, journal, StatementReader(catalogues, offload), clock, faults.tell),
+        Rooms(gate, journal, StatementReader(catalogues, Parser(offload, parsers)), clock, faults.tell),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
     door = PostgresDoor(
@@ -239,6 +245,7 @@ async def assemble(
         door=door,
         look_ups=look_ups,
         offload=offload,
+        parsers=parsers,
         faults=faults,
     )
     parts.health = HealthDoor(

@@ -20,6 +20,7 @@ from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.ports import Judgement
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres.conversation import Conversation
+from gatekeep.proxies.postgres.parsing import Parser
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.session import PostgresSession, Rooms
@@ -114,7 +115,7 @@ class Story:
         self.offload = Offload()
         self.desk = Clean()
         rooms = Rooms(
-            gate, self.journal, StatementReader(self.desk, self.offload), SystemClock(),
+            gate, self.journal, StatementReader(self.desk, Parser(self.offload)), SystemClock(),
             self.faults.append, self._confirm_s,
         )  # fmt: skip
         talk = Conversation(draw_nonce=lambda: "nonce", target="orders", vector=SessionVector())

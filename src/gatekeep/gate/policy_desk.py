@@ -234,7 +234,9 @@ def _decide(
     key = tuple(_key(active, question) for question in questions)
     decision = around.decisions.get(key)
     if decision is None:
-        decision = active.engine.decide(around.standing, questions)
+        # Statements that no rule can tell apart are one question.
+        distinct = list(dict(zip(key, questions, strict=True)).values())
+        decision = active.engine.decide(around.standing, distinct)
         if decision.verdict is not Verdict.ASK and not decision.errors:
             _bound(around.decisions, MAX_DECISIONS)
             around.decisions[key] = decision

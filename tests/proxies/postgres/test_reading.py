@@ -10,6 +10,7 @@ from support import builders
 from gatekeep.domain.actions import SqlClass
 from gatekeep.domain.catalogue import CatalogueView, RelationFacts
 from gatekeep.domain.sessions import Session, SessionVector
+from gatekeep.proxies.postgres.parsing import Parser
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.runtime.offload import Offload
 
@@ -57,7 +58,7 @@ class Story:
     def __init__(self) -> None:
         self.desk = Desk()
         self.offload = Offload()
-        self.reader = StatementReader(self.desk, self.offload)
+        self.reader = StatementReader(self.desk, Parser(self.offload))
         self.session = builders.session()
 
     def scope(self, vector: SessionVector | None = VECTOR, *, provable: bool = True):  # noqa: ANN201 - a test's shorthand

@@ -18,6 +18,9 @@ import re
 MAX_BYTES = 256_000
 SMALL = 4_096
 """Characters up to which a text may be read on the event loop's thread (at worst 30 ms)."""
+MEDIUM = 16_384
+"""Characters up to which it may be read on a thread of this process: its tree holds the
+interpreter's lock for 16 ms at worst, that of 256 kB for 300 ms."""
 _USUAL_STACK = 16_384
 """Characters up to which the limits suit a thread with an 8 MiB stack; above: 64 MiB."""
 MAX_CHAIN_SMALL = 4_000

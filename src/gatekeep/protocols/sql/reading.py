@@ -81,6 +81,11 @@ def read_statements(
     return facts
 
 
+def unread(text: str, why: str) -> tuple[SqlFacts, ...]:
+    """The facts of a text that must not or could not be looked into."""
+    return (_opaque(text, parsed=False, why=why),)
+
+
 @functools.lru_cache(maxsize=64)
 def ending_changes(facts: tuple[SqlFacts, ...]) -> tuple[SqlFacts, ...]:
     """The facts where the open transaction may have changed how the session reads SQL.

@@ -1,24 +1,21 @@
 """Turns statement text into facts for the gate, reusing what was read before.
 
-Facts hold under one reading: the session vector and the catalogue's epoch. What is large is read
-away from the event loop. Nothing here decides.
+Facts hold under one reading: the session vector and the catalogue's epoch. Nothing here decides.
 """
 
 from __future__ import annotations
 
-import functools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeVar
 
 from gatekeep.domain.actions import Naming, SqlClass, SqlFacts
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.ports import CatalogueDesk
-from gatekeep.protocols.sql.guard import SMALL
-from gatekeep.protocols.sql.reading import parameters_unproven, read_statements
+from gatekeep.protocols.sql.reading import parameters_unproven
 from gatekeep.protocols.sql.shape import shape_of
-from gatekeep.runtime.offload import Offload
+from gatekeep.proxies.postgres.parsing import Parser, TextsBehind
 
 _KEPT_CHARACTERS: Final = 4 * 1024
 _KEPT_TEXTS: Final = 2048
@@ -57,8 +54,6 @@ class Reading:
         """The names of the session on which the meaning turns."""
         return [fact.takes for fact in self.facts if fact.takes is not None]
 
-
-TextsBehind: TypeAlias = dict[Naming, str | None]
 
 Value = TypeVar("Value")
 
@@ -112,9 +107,9 @@ class Scope:
 class StatementReader:
     """Reads statements for every session of the gateway."""
 
-    def __init__(self, catalogues: CatalogueDesk, offload: Offload) -> None:
+    def __init__(self, catalogues: CatalogueDesk, parser: Parser) -> None:
         self._catalogues = catalogues
-        self._offload = offload
+        self._parser = parser
         self._scopes: OrderedDict[tuple[object, ...], Scope] = OrderedDict()
 
     def scope(self, session: Session, vector: SessionVector | None, *, provable: bool) -> Scope:
@@ -161,17 +156,7 @@ class StatementReader:
                 view = await self._catalogues.look_up(scope.session)
             if view is not None:
                 scope.turn_to(view.epoch)
-        parse = functools.partial(
-            read_statements,
-            text,
-            catalogue=view,
-            vector=scope.vector,
-            trusted_code=scope.session.target.trusted_code,
-            sources=behind.get if behind is not None else None,
-        )
-        known = [one for one in behind.values() if one] if behind is not None else []
-        size = max(len(text), *map(len, known)) if known else len(text)
-        facts = parse() if size <= SMALL else await self._offload.run(parse)
+        facts = await self._parser.read(scope.session, scope.vector, text, view, behind)
         reading = Reading(facts, "; ".join(fact.redacted for fact in facts))
         if (
             behind is None

@@ -1,0 +1,91 @@
+"""Work in a process of its own: results, failures, deaths, and what it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import operator
+import os
+import signal
+import time
+
+import pytest
+
+from gatekeep.runtime.work_process import Kept, WorkLost, WorkProcess
+
+
+async def test_work_is_done_elsewhere_and_comes_back() -> None:
+    """Another process, the same one for the next piece; nothing runs before the first."""
+    work = WorkProcess()
+    assert work.pid == 0
+    first = await work.run(os.getpid)
+    assert first == work.pid != os.getpid()
+    assert await work.run(operator.add, "a" * 5_000_000, "b") == "a" * 5_000_000 + "b"
+    assert await work.run(os.getpid) == first
+    await work.close()
+    assert work.pid == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
+
+
+async def test_a_failure_passes_through_and_the_process_works_on() -> None:
+    """The caller sees the function's own exception."""
+    work = WorkProcess()
+    with pytest.raises(ValueError, match="math domain"):
+        await work.run(math.sqrt, -1)
+    assert await work.run(math.sqrt, 4) == 2
+    await work.close()
+
+
+async def test_a_death_is_told_and_the_next_work_gets_another_process() -> None:
+    """What it had in its hands is lost; nothing else is."""
+    work = WorkProcess()
+    with pytest.raises(WorkLost):
+        await work.run(signal.raise_signal, signal.SIGKILL)
+    assert await work.run(math.sqrt, 9) == 3
+    await work.close()
+
+
+async def test_what_takes_too_long_is_ended() -> None:
+    """The limit passes, the process is killed, and the next one is fresh."""
+    work = WorkProcess(limit_s=0.3)
+    with pytest.raises(WorkLost):
+        await work.run(time.sleep, 60)
+    assert work.pid == 0
+    await work.close()
+
+
+async def test_a_caller_that_leaves_takes_its_answer_with_it() -> None:
+    """The next caller never gets the answer to somebody else's question."""
+    work = WorkProcess()
+    assert await work.run(abs, -1) == 1
+    asking = asyncio.ensure_future(work.run(time.sleep, 60))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await work.run(abs, -7) == 7
+    await work.close()
+
+
+async def test_what_is_kept_is_sent_once() -> None:
+    """By its key, the most recent eight; a new process is told anew."""
+    work = WorkProcess()
+    large = Kept("one", list(range(1000)))
+    assert await work.run(len, large) == 1000
+    assert await work.run(len, Kept("one", [])) == 1000, "the key says that it is the same"
+    for number in range(8):
+        assert await work.run(len, Kept(f"other {number}", [0])) == 1
+    assert await work.run(len, Kept("one", [1, 2])) == 2, "it was forgotten on both sides"
+    with pytest.raises(WorkLost):
+        await work.run(signal.raise_signal, signal.SIGKILL)
+    assert await work.run(len, large) == 1000
+    await work.close()
+
+
+async def test_many_at_once_each_get_their_own() -> None:
+    """They wait their turn."""
+    work = WorkProcess()
+    answers = await asyncio.gather(*(work.run(math.sqrt, n * n) for n in range(50)))
+    assert answers == list(range(50))
+    await work.close()
