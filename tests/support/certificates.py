@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,14 @@ class Authority:
         self.certificate = directory / f"{name}.pem"
         made = _built(self._name, self._name, self._key, self._key, authority=True)
         self.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+    @staticmethod
+    def client_context(ca: Path, alpn: str = "postgresql") -> ssl.SSLContext:
+        """What a client that trusts this CA brings along; no ALPN if that is empty."""
+        context = ssl.create_default_context(cafile=str(ca))
+        if alpn:
+            context.set_alpn_protocols([alpn])
+        return context
 
     def issue(
         self, name: str, *, hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),

@@ -163,7 +163,7 @@ async def answer_everything(opened: OpenDoor, arrival: Arrival) -> None:
     async def cancel() -> None:
         opened.cancelled.append("session")
 
-    key = opened.keys.issue(cancel)
+    key = opened.keys.issue(cancel, long=arrival.request.long_cancel_key)
     greet(wire, PARAMETERS, key, arrival.request.notices)
     try:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+from collections.abc import Sequence
 
 import psycopg
 from support.certificates import CertificateFiles
@@ -79,20 +80,29 @@ def state(answer: bytes) -> str:
     return next((field[1:].decode() for field in fields if field[:1] == b"C"), "")
 
 
-async def sign_in(
+async def sign_in(  # noqa: PLR0913 - all that a client may want
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, user: str = "alice",
-    token: str = TOKEN, extra: bytes = b"",
-) -> None:  # fmt: skip
-    """A client by hand, up to its proof; `extra` goes out in the same piece."""
+    token: str = TOKEN, extra: bytes = b"", code: int = 3 << 16, pairs: Sequence[str] = (),
+) -> bytes:  # fmt: skip
+    """A client by hand, up to its proof; `extra` goes out in the same piece.
+
+    Returns the body of NegotiateProtocolVersion, empty if none came.
+    """
+    negotiated = b""
 
     async def message() -> bytes:
-        _, length = struct.unpack("!cI", await reader.readexactly(5))
-        return await reader.readexactly(length - 4)
+        nonlocal negotiated
+        kind, length = struct.unpack("!cI", await reader.readexactly(5))
+        body = await reader.readexactly(length - 4)
+        if kind == b"v":
+            negotiated = body
+            return await message()
+        return body
 
     def response(data: bytes) -> bytes:
         return b"p" + struct.pack("!I", len(data) + 4) + data
 
-    writer.write(startup("user", user))
+    writer.write(startup("user", user, *pairs, code=code))
     assert (await message())[4:] == b"SCRAM-SHA-256\0\0"
     client = ClientExchange(["SCRAM-SHA-256"], nonce=b"c" * 18)
     first = client.first()
@@ -101,3 +111,4 @@ async def sign_in(
     salted = salted_password(token, client.salt, client.iterations)
     writer.write(response(client.proof(salted)) + extra)
     client.verify((await message())[4:])
+    return negotiated

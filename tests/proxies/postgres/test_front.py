@@ -129,18 +129,6 @@ async def test_direct_tls_without_alpn_is_refused(leaf: CertificateFiles, tmp_pa
 
 
 @on_both_loops
-async def test_a_client_of_protocol_3_2_is_negotiated_down() -> None:
-    """It gets NegotiateProtocolVersion naming 3.0 and what is not known, then the sign-in."""
-    async with open_door() as opened:
-        reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
-        writer.write(startup("user", "alice", "_pq_.novel", "1", code=(3 << 16) | 2))
-        kind, length = struct.unpack("!cI", await reader.readexactly(5))
-        body = await reader.readexactly(length - 4)
-        assert (kind, body) == (b"v", struct.pack("!II", 3 << 16, 1) + b"_pq_.novel\0")
-        writer.close()
-
-
-@on_both_loops
 async def test_bytes_sent_behind_the_proof_reach_the_session() -> None:
     """A client may pipeline its first statement behind the last step of its sign-in."""
     async with open_door() as opened:
@@ -228,7 +216,7 @@ async def test_ctrl_c_in_plain_psql(mode: str, leaf: CertificateFiles) -> None:
         async def cancel() -> None:
             cancelled.set()
 
-        greet(arrival.wire, PARAMETERS, opened.keys.issue(cancel))
+        greet(arrival.wire, PARAMETERS, opened.keys.issue(cancel, long=arrival.request.long_cancel_key))
         await arrival.wire.read()
         running.set()
         await cancelled.wait()

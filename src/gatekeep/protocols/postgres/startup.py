@@ -22,6 +22,7 @@ MIN_PACKET_BYTES = 8
 SSL_CODE = 80877103
 GSSENC_CODE = 80877104
 PROTOCOL_3_0 = 3 << 16
+NEWEST_MINOR = 2
 NAME_LIMIT = 63
 
 PINNED = {
@@ -50,9 +51,9 @@ class GssRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """The client asks to cancel what runs under a key."""
+    """The client asks to cancel what runs under a key; None if no key can look like that."""
 
-    key: CancelKey
+    key: CancelKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,8 @@ class StartupRequest:
 
     `account` and `database` may be empty. `settings` are harmless ones, by the names the target
     knows; `settings_to_judge` each need a decision, in order, names in lower case.
-    `client_encoding` is what was asked, empty if nothing. `unknown_options` are `_pq_.` names;
-    with them, or with `minor` above 0, the client is owed NegotiateProtocolVersion.
-    `notices` are for the client once it is in.
+    `client_encoding` is what was asked, empty if nothing. `minor` is the version asked for, 3.x,
+    and `unknown_options` are its `_pq_.` names. `notices` are for the client once it is in.
     """
 
     principal_name: str
@@ -77,6 +77,21 @@ class StartupRequest:
     minor: int = 0
     unknown_options: tuple[str, ...] = ()
     notices: tuple[WireMessage, ...] = ()
+
+    @property
+    def spoken_minor(self) -> int:
+        """The version that both speak. 3.1 was never used; as at a server it is 3.0 by its name."""
+        return min(self.minor, NEWEST_MINOR)
+
+    @property
+    def negotiates(self) -> bool:
+        """Whether the client is owed NegotiateProtocolVersion: it asked for what is not known."""
+        return self.minor > NEWEST_MINOR or bool(self.unknown_options)
+
+    @property
+    def long_cancel_key(self) -> bool:
+        """Whether BackendKeyData may hold more than 4 bytes of secret (since 3.2)."""
+        return self.spoken_minor >= 2  # noqa: PLR2004 - the version
 
 
 FirstPacket = SslRequest | GssRequest | CancelRequest | StartupRequest
@@ -106,10 +121,7 @@ def parse_first_packet(packet: bytes) -> FirstPacket:
             raise _violation("a request for encryption has bytes behind it")
         return SslRequest() if code == SSL_CODE else GssRequest()
     if code == CANCEL_CODE:
-        key = parse_cancel(packet)
-        if key is None:
-            raise _violation("a malformed CancelRequest")
-        return CancelRequest(key)
+        return CancelRequest(parse_cancel(packet))
     if code >> 16 != 3:  # noqa: PLR2004 - the one major version there is
         raise _refusal(messages.not_offered("any protocol but version 3"))
     return _request(_pairs(packet), minor=code & 0xFFFF)

@@ -174,7 +174,10 @@ class Front:
     async def _cancel(self, wire: WireEnd, source: str, request: CancelRequest) -> None:
         """Every answer is the same: the connection is closed."""
         try:
-            await self._ports.keys.request(request.key, source)
+            if request.key is None:
+                self.note(source, "a malformed CancelRequest")
+            else:
+                await self._ports.keys.request(request.key, source)
         finally:
             wire.close()
 
@@ -191,8 +194,9 @@ class Front:
             nonce=self._ports.draw(NONCE_BYTES),
             binding=binding,
         )
-        if request.minor or request.unknown_options:
-            wire.write(messages.negotiate_protocol_version(0, request.unknown_options))
+        if request.negotiates:
+            newest, unknown = request.spoken_minor, request.unknown_options
+            wire.write(messages.negotiate_protocol_version(newest, unknown))
         wire.write(messages.authentication_sasl(exchange.mechanisms))
         mechanism, first = read_sasl_initial(await self._response(wire))
         challenge = self._judged(name, source, lambda: exchange.first(mechanism, first))
