@@ -59,9 +59,7 @@ class Authority:
         signer: Key = key if edwards else self._key
         issuer = subject if edwards else self._name
         made = _built(subject, issuer, key, signer, hosts=hosts, digest=digest)
-        files = CertificateFiles(
-            self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        )
+        files = CertificateFiles(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         files.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
         files.key.write_bytes(
             key.private_bytes(

@@ -113,6 +113,12 @@ class OpenDoor:
         """Where it listens."""
         return self.door.port
 
+    async def empty(self) -> None:
+        """Wait until every stranger's connection is gone."""
+        async with asyncio.timeout(20):
+            while self.door.unauthenticated:
+                await asyncio.sleep(0)
+
     def events(self) -> list[tuple[str, str, int]]:
         """Kind, cause and count of what was folded so far, handed over now."""
         self.folds.flush(everything=True)

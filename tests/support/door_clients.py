@@ -65,8 +65,6 @@ async def say(opened: OpenDoor, *pieces: bytes, end: bool = False) -> bytes:
         if end:
             writer.write_eof()
         return await reader.read()
-    except ConnectionError:
-        return b""
     finally:
         writer.close()
 

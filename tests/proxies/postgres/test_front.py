@@ -216,7 +216,11 @@ async def test_ctrl_c_in_plain_psql(mode: str, leaf: CertificateFiles) -> None:
         async def cancel() -> None:
             cancelled.set()
 
-        greet(arrival.wire, PARAMETERS, opened.keys.issue(cancel, long=arrival.request.long_cancel_key))
+        greet(
+            arrival.wire,
+            PARAMETERS,
+            opened.keys.issue(cancel, long=arrival.request.long_cancel_key),
+        )
         await arrival.wire.read()
         running.set()
         await cancelled.wait()

@@ -58,7 +58,7 @@ async def test_violations(sent: bytes, cause: str) -> None:
     async with open_door() as opened:
         assert state(await say(opened, sent)) == "08P01"
         assert opened.events() == [("protocol.fault", cause, 1)]
-        assert opened.door.unauthenticated == 0
+        await opened.empty()
         await (await libpq(opened)).close()
 
 
@@ -102,6 +102,16 @@ async def test_garbage_in_place_of_a_hand_shake(leaf: CertificateFiles) -> None:
 
 
 @on_both_loops
+async def test_direct_tls_where_there_is_none(tmp_path: Path) -> None:
+    """Is answered by TLS's own alert, so that the client can say what is wrong, and closed."""
+    async with open_door() as opened:
+        with pytest.raises(psycopg.OperationalError, match="handshake failure"):
+            await libpq(opened, sslmode="require", sslnegotiation="direct")
+        assert opened.events() == [("protocol.fault", "direct TLS where there is none", 1)]
+        await (await libpq(opened, sslmode="disable")).close()
+
+
+@on_both_loops
 async def test_an_encryption_request_within_tls(leaf: CertificateFiles, tmp_path: Path) -> None:
     """Is a violation."""
     context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
@@ -142,7 +152,7 @@ async def test_slow_bytes_meet_the_deadline() -> None:
         assert await say(opened, startup("user", "alice")[:5]) == b""
         assert await say(opened) == b""
         assert opened.events() == [("protocol.fault", "hand-shake too slow", 2)]
-        assert opened.door.unauthenticated == 0
+        await opened.empty()
 
 
 @on_both_loops

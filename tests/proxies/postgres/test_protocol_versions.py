@@ -28,7 +28,9 @@ def leaf(tmp_path: Path) -> CertificateFiles:
 
 
 @contextlib.asynccontextmanager
-async def signed_in(opened: OpenDoor, code: int, *pairs: str) -> AsyncIterator[tuple[bytes, CancelKey]]:
+async def signed_in(
+    opened: OpenDoor, code: int, *pairs: str
+) -> AsyncIterator[tuple[bytes, CancelKey]]:
     """A client by hand that asks for a version: what was negotiated, and its cancel key."""
     reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
     try:

@@ -145,8 +145,13 @@ def target_startup(  # noqa: PLR0913 - one argument for each part of the packet
     """
     keys: dict[str, str] = {} if search_path is None else {"search_path": search_path}
     keys.update(permitted)
-    keys.update({name: value for name, value in settings.items()
-                 if name not in ("application_name", "client_encoding")})
+    keys.update(
+        {
+            name: value
+            for name, value in settings.items()
+            if name not in ("application_name", "client_encoding")
+        }
+    )
     keys.update(PINNED)
     if read_only:
         keys["default_transaction_read_only"] = "on"

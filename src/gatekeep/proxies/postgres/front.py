@@ -25,7 +25,7 @@ from gatekeep.protocols.postgres.startup import CancelRequest, GssRequest, Start
 from gatekeep.proxies.postgres.folding import FoldedEvents
 from gatekeep.proxies.postgres.keys import CancelKeys
 from gatekeep.proxies.postgres.pump import TlsInfo, WireEnd
-from gatekeep.proxies.postgres.tls import DoorTls
+from gatekeep.proxies.postgres.tls import NO_TLS_HERE, DoorTls, tls_fault
 
 ALPN: Final = "postgresql"
 MAX_PASSWORD_MESSAGE: Final = 4096
@@ -75,10 +75,10 @@ def greet(
 
 
 def refuse(wire: WireEnd, message: WireMessage) -> None:
-    """Say why, as FATAL, and close."""
+    """Say why, as FATAL, and take leave."""
     fatal = message if message.severity == "FATAL" else replace(message, severity="FATAL")
     wire.write(messages.error_response(fatal))
-    wire.close()
+    wire.take_leave()
 
 
 class Front:
@@ -110,9 +110,9 @@ class Front:
             if cut.partial:
                 self.note(source, "cut off within a message")
             wire.close()
-        except ssl.SSLError:
-            self.note(source, "TLS hand-shake failed")
-            wire.abort()
+        except ssl.SSLError as error:
+            self.note(source, tls_fault(error))
+            wire.take_leave()
         except OSError:
             wire.abort()
         return None
@@ -125,6 +125,11 @@ class Front:
         self, wire: WireEnd, source: str, offered: DoorTls | None, *, direct: bool
     ) -> Arrival | None:
         tls = wire.tls
+        if direct and offered is None:
+            self.note(source, "direct TLS where there is none")
+            wire.write(NO_TLS_HERE)
+            wire.take_leave()
+            return None
         if direct and (tls is None or tls.alpn != ALPN):
             raise _violation("direct TLS without ALPN postgresql")
         request = await self._opening(wire, offered, encrypted=direct)
@@ -179,7 +184,7 @@ class Front:
             else:
                 await self._ports.keys.request(request.key, source)
         finally:
-            wire.close()
+            wire.take_leave()
 
     async def _sign_in(
         self, wire: WireEnd, source: str, request: StartupRequest, binding: bytes

@@ -22,7 +22,7 @@ from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.proxies.postgres.front import Arrival, DoorPorts, Front, refuse
 from gatekeep.proxies.postgres.lobby import Lobby, Visitor
 from gatekeep.proxies.postgres.pump import WireEnd
-from gatekeep.proxies.postgres.tls import DoorTls, is_loopback, load_door_tls
+from gatekeep.proxies.postgres.tls import DoorTls, is_loopback, load_door_tls, tls_fault
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
@@ -58,9 +58,7 @@ class PostgresDoor:
     Raises SettingsError at making when the TLS mode, certificate and address do not fit.
     """
 
-    def __init__(
-        self, values: DoorValues, ports: DoorPorts, serve_session: ServeSession
-    ) -> None:
+    def __init__(self, values: DoorValues, ports: DoorPorts, serve_session: ServeSession) -> None:
         self._values = values
         self._ports = ports
         self._serve = serve_session
@@ -189,21 +187,17 @@ class PostgresDoor:
             arrival = await self._received(visit)
             if arrival is not None:
                 await self._serve(arrival)
+                await arrival.wire.finish()
         except Exception:  # noqa: BLE001 - one connection never ends another
             _log.exception("connection failed", source=visit.source)
 
     async def _received(self, visit: _Visit) -> Arrival | None:
+        """Who has signed in; a stranger counts as one until its connection is gone."""
         try:
-            async with asyncio.timeout(self._values.handshake_s):
-                offered = self._tls
-                wire, direct = await self._opened(visit, offered)
-                if wire is None:
-                    return None
-                visit.wire = wire
-                return await self._front.receive(wire, visit.source, offered, direct=direct)
-        except TimeoutError:
-            self._front.note(visit.source, "hand-shake too slow")
-            visit.abort()
+            arrival = await self._greeted(visit)
+            if arrival is None and visit.wire is not None:
+                await visit.wire.finish()
+            return arrival  # noqa: TRY300 - shed strangers go on below
         except asyncio.CancelledError:
             if not visit.was_shed:
                 visit.abort()
@@ -217,32 +211,39 @@ class PostgresDoor:
                 self._lobby.leave(visit.visitor)
         return None
 
-    async def _opened(self, visit: _Visit, offered: DoorTls | None) -> tuple[WireEnd | None, bool]:
-        """The wire over an accepted socket, and whether it begins with TLS at once."""
-        loop = asyncio.get_running_loop()
-        first = await _first_byte(visit.connection)
-        if not first:
-            return None, False
-        if first != _TLS_RECORD:
-            visit.handed_over = True
-            wire = WireEnd()
-            await loop.connect_accepted_socket(lambda: wire, visit.connection)
-            return wire, False
-        if offered is None:
-            self._front.note(visit.source, "direct TLS where there is none")
-            return None, True
+    async def _greeted(self, visit: _Visit) -> Arrival | None:
+        """From the first byte to the proof, within the time for it."""
+        try:
+            async with asyncio.timeout(self._values.handshake_s):
+                offered = self._tls
+                first = await _first_byte(visit.connection)
+                if not first:
+                    return None
+                wire = visit.wire = (
+                    WireEnd()
+                )  # what the loop would answer may be a wrapper of its own
+                direct = first == _TLS_RECORD
+                if not direct or offered is None:
+                    await visit.hand_over(wire)
+                elif not await self._direct(visit, wire, offered):
+                    return None
+                return await self._front.receive(wire, visit.source, offered, direct=direct)
+        except TimeoutError:
+            self._front.note(visit.source, "hand-shake too slow")
+            visit.abort()
+            return None
+
+    async def _direct(self, visit: _Visit, wire: WireEnd, offered: DoorTls) -> bool:
+        """The hand-shake of a connection that begins with it; whether it came about."""
         async with self._slots:
-            visit.handed_over = True
-            wire = WireEnd()  # what the loop would answer may be a wrapper of its own
+            wire.expect_tls(offered.context, server_side=True, name=None)
+            await visit.hand_over(wire)
             try:
-                await loop.connect_accepted_socket(
-                    lambda: wire, visit.connection, ssl=offered.context,
-                    ssl_handshake_timeout=self._values.handshake_s,
-                )  # fmt: skip
-            except OSError:
-                self._front.note(visit.source, "TLS hand-shake failed")
-                return None, True
-            return wire, True
+                await wire.tls_agreed(limit_s=self._values.handshake_s)
+            except OSError as error:
+                self._front.note(visit.source, tls_fault(error))
+                return False
+        return True
 
     async def _flush(self) -> None:
         """Hand folded events over as they become due."""
@@ -274,10 +275,16 @@ class _Visit:
         if self.task is not None:
             self.task.cancel()
 
+    async def hand_over(self, wire: WireEnd) -> None:
+        """From here on the socket is the wire's."""
+        self.handed_over = True
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: wire, self.connection)
+
     def say_shed(self) -> None:
-        """The words for one that was shed, where it can still read them."""
+        """The words for one that was shed, where it can still read them; nobody waits for it."""
         if self.wire is not None:
             refuse(self.wire, words.too_many_connections())
+            self.wire.close()
             return
         with contextlib.suppress(OSError):
             if not self.handed_over:

@@ -9,12 +9,16 @@ import ipaddress
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from gatekeep.errors import SettingsError
+
+NO_TLS_HERE: Final = b"\x15\x03\x01\x00\x02\x02\x28"
+"""The alert `handshake_failure` (RFC 8446 section 6), for who speaks TLS where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,13 @@ def load_door_tls(certificate: Path, key: Path) -> DoorTls:
             fix="name a PEM certificate chain and its key, readable and without a pass phrase",
         ) from error
     return DoorTls(context, end_point_hash(shown))
+
+
+def tls_fault(error: OSError) -> str:
+    """A failed hand-shake in words of ours, for an event: nothing in them is the peer's text."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "client certificate refused"
+    return "TLS hand-shake failed"
 
 
 def is_loopback(host: str) -> bool:
