@@ -319,6 +319,7 @@ def _door_values(settings: Settings) -> DoorValues:
         tls=door.tls_mode,
         certificate=door.certificate,
         key=door.key,
+        proxy_from=door.proxy_from,
         handshake_s=door.handshake_s,
         per_address=door.unauthenticated_per_address,
         total=door.unauthenticated_total,

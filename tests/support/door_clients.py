@@ -78,7 +78,7 @@ def state(answer: bytes) -> str:
     return next((field[1:].decode() for field in fields if field[:1] == b"C"), "")
 
 
-async def sign_in(  # noqa: PLR0913 - all that a client may want
+async def sign_in(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, user: str = "alice",
     token: str = TOKEN, extra: bytes = b"", code: int = 3 << 16, pairs: Sequence[str] = (),
 ) -> bytes:  # fmt: skip

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import ssl
-import struct
 from pathlib import Path
 
 import asyncpg

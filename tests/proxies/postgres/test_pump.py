@@ -54,6 +54,13 @@ async def agree(wire: WireEnd, writer: asyncio.StreamWriter, authority: Authorit
     await shaking
 
 
+async def talk_for_ever(writer: asyncio.StreamWriter) -> None:
+    """Send until that fails."""
+    while True:
+        writer.write(bytes(1 << 16))
+        await writer.drain()
+
+
 @on_both_loops
 async def test_bytes_in_order_then_the_end() -> None:
     """Whatever arrived is read, in order; then nothing, again and again."""
@@ -182,9 +189,7 @@ async def test_a_peer_that_never_stops_talking_is_cut_off(monkeypatch: pytest.Mo
         leaving = asyncio.ensure_future(wire.finish())
         assert await reader.read() == b""
         with pytest.raises(ConnectionError):
-            while True:
-                writer.write(bytes(1 << 16))
-                await writer.drain()
+            await talk_for_ever(writer)
         await leaving
 
 

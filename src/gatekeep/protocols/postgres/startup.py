@@ -35,6 +35,7 @@ PINNED = {
 _WORD = struct.Struct("!I")
 _HEAD = struct.Struct("!II")
 _RESERVED = frozenset({"user", "database", "options", "replication"})
+_PROXY_HEADS = frozenset({b"PROX", b"\r\n\r\n"})
 _FALSE = frozenset({"", "0", "f", "fa", "fal", "fals", "false", "n", "no", "of", "off"})
 _PRINCIPAL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 
@@ -102,6 +103,8 @@ def packet_length(head: bytes) -> int:
 
     Raises ClientFault when no start-up packet can be that long.
     """
+    if head[:4] in _PROXY_HEADS:
+        raise _violation("a PROXY header from an address that is not trusted with it")
     length: int = _WORD.unpack_from(head)[0]
     if not MIN_PACKET_BYTES <= length <= MAX_STARTUP_BYTES:
         raise _violation("the first packet has an impossible length")

@@ -105,7 +105,7 @@ class Front:
         try:
             return await self._arrive(wire, source, offered, direct=direct)
         except ClientFault as fault:
-            self._refuse(wire, source, fault)
+            self.turn_away(wire, source, fault)
         except asyncio.IncompleteReadError as cut:
             if cut.partial:
                 self.note(source, "cut off within a message")
@@ -238,7 +238,8 @@ class Front:
             raise _violation("something else in place of a SASL message")
         return await wire.read_exactly(length - 4)
 
-    def _refuse(self, wire: WireEnd, source: str, fault: ClientFault) -> None:
+    def turn_away(self, wire: WireEnd, source: str, fault: ClientFault) -> None:
+        """Tell a stranger what is wrong, and note it."""
         answer = fault.answer or words.client_violation(fault.public)
         if answer.sqlstate == _SIGN_IN:
             if fault.cause != _COUNTED:

@@ -17,9 +17,10 @@ from typing import Final
 import structlog
 
 from gatekeep import messages as words
-from gatekeep.errors import SettingsError
+from gatekeep.errors import ClientFault, SettingsError
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.proxies.postgres.front import Arrival, DoorPorts, Front, refuse
+from gatekeep.proxies.postgres.introduction import TrustedProxies, introduced_source, peeked
 from gatekeep.proxies.postgres.lobby import Lobby, Visitor
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.tls import DoorTls, is_loopback, load_door_tls, tls_fault
@@ -39,13 +40,17 @@ ServeSession = Callable[[Arrival], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class DoorValues:
-    """How the door stands. `tls` is `require`, `prefer` or `off`; port 0 takes a free one."""
+    """How the door stands. `tls` is `require`, `prefer` or `off`; port 0 takes a free one.
+
+    `proxy_from` are networks whose connections must begin with a PROXY header, and are believed.
+    """
 
     host: str = "127.0.0.1"
     port: int = 6432
     tls: str = "require"
     certificate: Path | None = None
     key: Path | None = None
+    proxy_from: tuple[str, ...] = ()
     handshake_s: float = 10.0
     per_address: int = 32
     total: int = 512
@@ -63,6 +68,7 @@ class PostgresDoor:
         self._ports = ports
         self._serve = serve_session
         self._tls = _checked_tls(values)
+        self._proxies = TrustedProxies(values.proxy_from)
         self._lobby = Lobby(per_address=values.per_address, total=values.total)
         self._slots = asyncio.Semaphore(values.tls_at_once)
         self._front = Front(
@@ -174,7 +180,8 @@ class PostgresDoor:
         except OSError:
             connection.close()
             return
-        visit.visitor = self._lobby.enter(source, visit.shed)
+        visit.proxied = source in self._proxies
+        visit.visitor = self._lobby.enter(None if visit.proxied else source, visit.shed)
         visit.task = self._owner.spawn(self._visit(visit), name=source)
         # a task that is cancelled before its first step runs no line of its own
         visit.task.add_done_callback(visit.leave)
@@ -216,12 +223,13 @@ class PostgresDoor:
         try:
             async with asyncio.timeout(self._values.handshake_s):
                 offered = self._tls
-                first = await _first_byte(visit.connection)
+                if visit.proxied:
+                    await self._introduced(visit)
+                first = await peeked(visit.connection, 1)
                 if not first:
                     return None
-                wire = visit.wire = (
-                    WireEnd()
-                )  # what the loop would answer may be a wrapper of its own
+                # what the loop would answer may be a wrapper of its own
+                wire = visit.wire = WireEnd()
                 direct = first == _TLS_RECORD
                 if not direct or offered is None:
                     await visit.hand_over(wire)
@@ -231,7 +239,18 @@ class PostgresDoor:
         except TimeoutError:
             self._front.note(visit.source, "hand-shake too slow")
             visit.abort()
-            return None
+        except ClientFault as fault:
+            wire = visit.wire = WireEnd()
+            await visit.hand_over(wire)
+            self._front.turn_away(wire, visit.source, fault)
+        return None
+
+    async def _introduced(self, visit: _Visit) -> None:
+        """A trusted proxy says whose connection this is. Raises ClientFault if it does not."""
+        source = await introduced_source(visit.connection)
+        visit.source = source or visit.source
+        if visit.visitor is not None:
+            self._lobby.belongs(visit.visitor, visit.source)
 
     async def _direct(self, visit: _Visit, wire: WireEnd, offered: DoorTls) -> bool:
         """The hand-shake of a connection that begins with it; whether it came about."""
@@ -258,7 +277,16 @@ class PostgresDoor:
 class _Visit:
     """A connection's life before its session: the socket, then the wire over it."""
 
-    __slots__ = ("connection", "handed_over", "source", "task", "visitor", "was_shed", "wire")
+    __slots__ = (
+        "connection",
+        "handed_over",
+        "proxied",
+        "source",
+        "task",
+        "visitor",
+        "was_shed",
+        "wire",
+    )
 
     def __init__(self, connection: socket.socket, source: str) -> None:
         self.connection = connection
@@ -267,6 +295,7 @@ class _Visit:
         self.task: asyncio.Task[None] | None = None
         self.visitor: Visitor | None = None
         self.handed_over = False
+        self.proxied = False
         self.was_shed = False
 
     def shed(self) -> None:
@@ -332,29 +361,6 @@ def _listen(family: int, address: tuple[object, ...]) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-async def _first_byte(connection: socket.socket) -> bytes:
-    """The first byte of a connection, left where it is; empty if the peer went."""
-    loop = asyncio.get_running_loop()
-    while True:
-        readable: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(connection, _settle, readable)
-        try:
-            await readable
-        finally:
-            loop.remove_reader(connection)
-        try:
-            return connection.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            continue
-        except OSError:
-            return b""
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _source(address: tuple[object, ...]) -> str:
