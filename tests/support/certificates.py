@@ -48,7 +48,7 @@ class Authority:
 
     def issue(
         self, name: str, *, hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
-        digest: hashes.HashAlgorithm | None = None, edwards: bool = False,
+        digest: hashes.HashAlgorithm | None = None, edwards: bool = False, ends: dt.datetime = _ENDS,
     ) -> CertificateFiles:  # fmt: skip
         """A leaf for these hosts; `digest` signs it (SHA-256), `edwards` makes it self-signed."""
         key: Key = (
@@ -58,7 +58,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         signer: Key = key if edwards else self._key
         issuer = subject if edwards else self._name
-        made = _built(subject, issuer, key, signer, hosts=hosts, digest=digest)
+        made = _built(subject, issuer, key, signer, hosts=hosts, digest=digest, ends=ends)
         files = CertificateFiles(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         files.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
         files.key.write_bytes(
@@ -72,6 +72,24 @@ class Authority:
         return files
 
 
+    def revoke(self, *files: CertificateFiles) -> Path:
+        """The CA's list of revoked certificates, these ones, in `ca.crl`."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(_BEGINS)
+            .next_update(_ENDS)
+        )
+        for one in files:
+            leaf = x509.load_pem_x509_certificate(one.certificate.read_bytes())
+            entry = x509.RevokedCertificateBuilder().serial_number(leaf.serial_number)
+            builder = builder.add_revoked_certificate(entry.revocation_date(_BEGINS).build())
+        path = self.certificate.with_suffix(".crl")
+        made = builder.sign(self._key, hashes.SHA256())
+        path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        return path
+
+
 def _built(
     subject: x509.Name,
     issuer: x509.Name,
@@ -81,6 +99,7 @@ def _built(
     hosts: tuple[str, ...] = (),
     digest: hashes.HashAlgorithm | None = None,
     authority: bool = False,
+    ends: dt.datetime = _ENDS,
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
@@ -89,7 +108,7 @@ def _built(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(_BEGINS)
-        .not_valid_after(_ENDS)
+        .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if hosts:

@@ -152,7 +152,7 @@ async def open_door(
         await (serve or answer_everything)(opened, arrival)
         opened.over.set()
 
-    ports = DoorPorts(people or People(alice=TOKEN), lock_outs, keys, folds, os.urandom)
+    ports = DoorPorts(people or People(alice=TOKEN), lock_outs, keys, folds, os.urandom, clock.wall_us)
     door = PostgresDoor(wanted or values(), ports, session)
     opened = OpenDoor(door, keys, folds, folded, arrivals, clock, lock_outs, hits, asyncio.Event())
     await door.start()

@@ -86,6 +86,17 @@ class PostgresDoor(_Group):
     key: FilePath | None = Field(
         default=None, description="PEM file with the certificate's private key."
     )
+    client_ca: FilePath | None = Field(
+        default=None,
+        description="PEM file of CAs that are this door's alone: a certificate that one of them issue"
+        "d signs its subject's common name in as principal, without a token. Unset: token"
+        "s only.",
+    )
+    client_crl: FilePath | None = Field(
+        default=None,
+        description="PEM file with revocation lists of these CAs, read again at SIGHUP; an "
+        "outdated list refuses every certificate.",
+    )
     proxy_from: tuple[Network, ...] = Field(
         default=(),
         description="Networks of proxies, such as `192.0.2.0/24`: each of their connections must begin "

@@ -22,6 +22,7 @@ from gatekeep.protocols.postgres.cancel import CancelKey
 from gatekeep.protocols.postgres.greeting import read_sasl_initial, welcome
 from gatekeep.protocols.postgres.scram import NONCE_BYTES, ServerExchange
 from gatekeep.protocols.postgres.startup import CancelRequest, GssRequest, StartupRequest
+from gatekeep.proxies.postgres.certificates import ClientCertificates
 from gatekeep.proxies.postgres.folding import FoldedEvents
 from gatekeep.proxies.postgres.keys import CancelKeys
 from gatekeep.proxies.postgres.pump import TlsInfo, WireEnd
@@ -42,7 +43,7 @@ class Arrival:
     """Somebody who has proven who they are, and waits for AuthenticationOk.
 
     The SASL exchange is complete on the wire; next goes `greet` or `refuse`. `token_id` is the
-    token that was proven; `tls` is None on a plain wire.
+    token that was proven, or the id of the certificate; `tls` is None on a plain wire.
     """
 
     principal: Principal
@@ -55,13 +56,17 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class DoorPorts:
-    """What the door needs of the gateway. `draw(count)` gives random bytes."""
+    """What the door needs of the gateway.
+
+    `draw(count)` gives random bytes, `now_us()` the time for expiry.
+    """
 
     directory: Directory
     lock_outs: LockOuts
     keys: CancelKeys
     folds: FoldedEvents
     draw: Callable[[int], bytes]
+    now_us: Callable[[], int]
 
 
 def greet(
@@ -140,8 +145,15 @@ class Front:
         if tls is None and self._tls_required:
             answer = words.encryption_required()
             raise ClientFault(answer.primary, cause="no TLS", answer=answer)
+        if request.negotiates:
+            newest, unknown = request.spoken_minor, request.unknown_options
+            wire.write(messages.negotiate_protocol_version(newest, unknown))
         binding = offered.binding if offered is not None and tls is not None else b""
-        principal, token_id = await self._sign_in(wire, source, request, binding)
+        clients = offered.clients if offered is not None else None
+        if clients is not None and tls is not None and tls.peer_certificate:
+            principal, token_id = self._certified(source, request, clients, tls.peer_certificate)
+        else:
+            principal, token_id = await self._sign_in(wire, source, request, binding)
         return Arrival(principal, request, wire, source, tls, token_id)
 
     async def _opening(
@@ -199,9 +211,6 @@ class Front:
             nonce=self._ports.draw(NONCE_BYTES),
             binding=binding,
         )
-        if request.negotiates:
-            newest, unknown = request.spoken_minor, request.unknown_options
-            wire.write(messages.negotiate_protocol_version(newest, unknown))
         wire.write(messages.authentication_sasl(exchange.mechanisms))
         mechanism, first = read_sasl_initial(await self._response(wire))
         challenge = self._judged(name, source, lambda: exchange.first(mechanism, first))
@@ -215,6 +224,23 @@ class Front:
         self._ports.lock_outs.succeeded(name, source)
         wire.write(messages.authentication(messages.AUTH_SASL_FINAL, last))
         return principal, secrets.verifiers[found].token_id
+
+    def _certified(
+        self, source: str, request: StartupRequest, clients: ClientCertificates, shown: bytes
+    ) -> tuple[Principal, str]:
+        """Whom a verified certificate names, if that is who the client says it is.
+
+        It is proof enough, and nobody can be locked out of it by the failures of others.
+        """
+        name = request.principal_name
+        named, label = clients.named(shown, self._ports.now_us())
+        principal = self._ports.directory.principal(name) if named == name else None
+        if principal is None:
+            cause = "the certificate is not this principal's"
+            self._ports.folds.note(EventKind.AUTH_FAILED, source, cause, name)
+            answer = words.certificate_refused()
+            raise ClientFault(answer.primary, cause=_COUNTED, answer=answer)
+        return principal, label
 
     def _judged(self, name: str, source: str, step: Callable[[], _Step]) -> _Step:
         """One step of the exchange; a failed sign-in is counted and noted under its name."""
@@ -241,9 +267,10 @@ class Front:
     def turn_away(self, wire: WireEnd, source: str, fault: ClientFault) -> None:
         """Tell a stranger what is wrong, and note it."""
         answer = fault.answer or words.client_violation(fault.public)
-        if answer.sqlstate == _SIGN_IN:
-            if fault.cause != _COUNTED:
-                self._ports.folds.note(EventKind.AUTH_FAILED, source, "no such name")
+        if fault.cause == _COUNTED:
+            pass
+        elif answer.sqlstate == _SIGN_IN:
+            self._ports.folds.note(EventKind.AUTH_FAILED, source, "no such name")
         elif answer.sqlstate == _VIOLATION:
             self.note(source, fault.cause)
         else:

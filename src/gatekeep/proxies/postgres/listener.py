@@ -50,6 +50,8 @@ class DoorValues:
     tls: str = "require"
     certificate: Path | None = None
     key: Path | None = None
+    client_ca: Path | None = None
+    client_crl: Path | None = None
     proxy_from: tuple[str, ...] = ()
     handshake_s: float = 10.0
     per_address: int = 32
@@ -123,6 +125,11 @@ class PostgresDoor:
         Raises SettingsError, and the old ones stay.
         """
         self._tls = _checked_tls(self._values)
+
+    def certificate_works(self, token_id: str) -> bool:
+        """Whether a session that began with this client certificate may go on."""
+        clients = self._tls.clients if self._tls is not None else None
+        return clients is not None and clients.works(token_id, self._ports.now_us())
 
     def stop_accepting(self) -> None:
         """Take no further connection; those that are there go on."""
@@ -338,7 +345,10 @@ def _checked_tls(values: DoorValues) -> DoorTls | None:
         raise SettingsError(f"unknown mode {values.tls!r}", key="postgres.tls",
                             fix="write require, prefer or off")  # fmt: skip
     if values.tls != "off" and values.certificate is not None and values.key is not None:
-        return load_door_tls(values.certificate, values.key)
+        return load_door_tls(values.certificate, values.key, values.client_ca, values.client_crl)
+    if values.client_ca is not None or values.client_crl is not None:
+        raise SettingsError("client certificates need TLS", key="postgres.client_ca",
+                            fix="name certificate and key, or no client_ca")  # fmt: skip
     if values.tls == "require":
         raise SettingsError("TLS is required and there is no certificate", key="postgres.certificate",
                             fix="name certificate and key, or write tls: off on loopback")  # fmt: skip
