@@ -22,6 +22,8 @@ from support.door_clients import (
 )
 from support.loops import on_both_loops
 
+from gatekeep.proxies.postgres.listener import STRANGER_BYTES
+
 
 @pytest.fixture
 def leaf(tmp_path: Path) -> CertificateFiles:
@@ -179,3 +181,16 @@ async def test_a_flood_in_the_middle_of_the_start_up() -> None:
         assert state(await first[0].read()) == "53300"
         for _, writer in [first, *others]:
             writer.close()
+
+
+@on_both_loops
+async def test_too_much_before_sign_in() -> None:
+    """What a stranger may make the gateway hold is bounded; who sends more is told, and shown out."""
+    async with open_door() as opened:
+        flood = bytes(STRANGER_BYTES + 1)
+        assert state(await say(opened, startup("user", "alice")[:-1], flood)) == "08P01"
+        sign_in_and_more = startup("user", "alice") + b"p\0\0\0\x0d" + flood
+        assert state(await say(opened, sign_in_and_more)) == "08P01"
+        await opened.empty()
+        (arrived,) = {kind for kind, _, _ in opened.events()}
+        assert arrived == "protocol.fault"

@@ -272,6 +272,24 @@ async def test_a_hand_shake_has_its_time(tmp_path: Path) -> None:
 
 
 @on_both_loops
+async def test_a_peer_that_sends_more_than_may_be_held() -> None:
+    """Has overrun: nothing of it is kept, the reader sees the end, and words still go out."""
+    async with wire_and_peer() as (wire, reader, _):
+        wire.may_hold = 10
+        wire.data_received(b"ten bytes.")
+        assert not wire.overrun
+        assert await wire.read_exactly(4) == b"ten "
+        wire.data_received(b"five.")
+        assert wire.overrun
+        assert (wire.held, await wire.read()) == (0, b"")
+        wire.data_received(b"more")
+        assert (wire.held, await wire.read()) == (0, b"")
+        wire.write(b"too much")
+        wire.take_leave()
+        assert await reader.read() == b"too much"
+
+
+@on_both_loops
 async def test_a_cancelled_reader_loses_nothing() -> None:
     """The next one finds what arrived meanwhile."""
     async with wire_and_peer() as (wire, _, writer):

@@ -108,13 +108,17 @@ class Front:
         `offered` is the TLS of this moment; `direct` says that the wire began with it.
         """
         try:
-            return await self._arrive(wire, source, offered, direct=direct)
+            arrival = await self._arrive(wire, source, offered, direct=direct)
+            wire.may_hold = 0
+            return arrival  # noqa: TRY300 - what fails goes on below
         except ClientFault as fault:
             self.turn_away(wire, source, fault)
         except asyncio.IncompleteReadError as cut:
-            if cut.partial:
+            if wire.overrun:
+                self.turn_away(wire, source, _violation("too much before sign-in"))
+            elif cut.partial:
                 self.note(source, "cut off within a message")
-            wire.close()
+            wire.take_leave()
         except ssl.SSLError as error:
             self.note(source, tls_fault(error))
             wire.take_leave()

@@ -33,6 +33,10 @@ _ACCEPTED_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.2
 _FLUSH_S: Final = 1.0
 _TLS_RECORD: Final = b"\x16"
+
+STRANGER_BYTES: Final = 24 * 1024
+"""What is held of one that has not signed in: a start-up packet, a SASL message, a first query."""
+
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 ServeSession = Callable[[Arrival], Awaitable[None]]
@@ -313,6 +317,7 @@ class _Visit:
 
     async def hand_over(self, wire: WireEnd) -> None:
         """From here on the socket is the wire's."""
+        wire.may_hold = STRANGER_BYTES
         self.handed_over = True
         await asyncio.get_running_loop().connect_accepted_socket(lambda: wire, self.connection)
 

@@ -23,13 +23,15 @@ LINGER_BYTES: Final = 16 * 1024 * 1024
 class WireEnd(asyncio.Protocol):
     """The gateway's end of one connection; at most one reader and one drainer at a time.
 
-    `congested` is true while the peer does not take what was written: `drain()` then waits.
+    `congested` is true while the peer does not take what was written: `drain()` then waits. With
+    `may_hold` above 0 a peer that sends more than so many bytes unread has `overrun`: all of it is
+    dropped, and nothing more is read.
     """
 
     __slots__ = (
         "__weakref__", "_chunks", "_closing", "_discarded", "_drained", "_ended", "_gone", "_held",
         "_loop", "_lost", "_paused", "_peer_done", "_reader", "_shaken", "_timer", "_tls",
-        "_transport", "congested",
+        "_transport", "congested", "may_hold", "overrun",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -50,6 +52,8 @@ class WireEnd(asyncio.Protocol):
         self._gone: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.congested = False
+        self.may_hold = 0
+        self.overrun = False
 
     # called by the event loop
 
@@ -61,7 +65,7 @@ class WireEnd(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes arrived: hold them for the reader, and stop reading the peer if they are many."""
-        if self._closing:
+        if self._closing or self.overrun:
             self._discarded += len(data)
             if self._discarded > LINGER_BYTES:
                 self.abort()
@@ -72,6 +76,12 @@ class WireEnd(asyncio.Protocol):
                 return
         self._chunks.append(data)
         self._held += len(data)
+        if 0 < self.may_hold < self._held:
+            self.overrun = True
+            self._chunks.clear()
+            self._release()
+            self._end_of_input(ConnectionAbortedError("too much before the hand-shake"))
+            return
         if self._held > HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
