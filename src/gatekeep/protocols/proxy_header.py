@@ -69,7 +69,7 @@ class ProxyHeader:
         _, command, family, length = _HEAD.unpack_from(held)
         if length > MAX_BLOCK_BYTES:
             raise _fault("a PROXY header that is too long")
-        size = _HEAD.size + length
+        size: int = _HEAD.size + length
         if len(held) < size:
             return len(held)
         self.source = _source_of_block(command, family, held[_HEAD.size : size])

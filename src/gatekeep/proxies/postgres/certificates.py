@@ -27,7 +27,9 @@ class ClientCertificates:
     """The CAs whose certificates sign clients in, and what they have revoked."""
 
     def __init__(
-        self, authorities: Sequence[x509.Certificate], lists: Sequence[x509.CertificateRevocationList]
+        self,
+        authorities: Sequence[x509.Certificate],
+        lists: Sequence[x509.CertificateRevocationList],
     ) -> None:
         self._authorities = {_short(one): one for one in authorities}
         self._revoked = {
