@@ -49,8 +49,12 @@ class Authority:
     def issue(
         self, name: str, *, hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
         digest: hashes.HashAlgorithm | None = None, edwards: bool = False, ends: dt.datetime = _ENDS,
+        file: str = "",
     ) -> CertificateFiles:  # fmt: skip
-        """A leaf for these hosts; `digest` signs it (SHA-256), `edwards` makes it self-signed."""
+        """A leaf for these hosts; `digest` signs it (SHA-256), `edwards` makes it self-signed.
+
+        `file` is what it is stored under, in place of its name.
+        """
         key: Key = (
             ed25519.Ed25519PrivateKey.generate() if edwards
             else ec.generate_private_key(ec.SECP256R1())
@@ -59,7 +63,8 @@ class Authority:
         signer: Key = key if edwards else self._key
         issuer = subject if edwards else self._name
         made = _built(subject, issuer, key, signer, hosts=hosts, digest=digest, ends=ends)
-        files = CertificateFiles(self._directory / f"{name}.pem", self._directory / f"{name}.key")
+        place = str(self._directory / (file or name))
+        files = CertificateFiles(Path(f"{place}.pem"), Path(f"{place}.key"))
         files.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
         files.key.write_bytes(
             key.private_bytes(
