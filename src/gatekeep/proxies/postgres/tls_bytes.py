@@ -71,10 +71,15 @@ class TlsBytes:
         if data:
             self._incoming.write(data)
         parts: list[bytes] = []
+        incoming, plain = self._incoming, self._object
         try:
-            while part := self._object.read(_RECORD_BYTES):
+            # an exception for each "no more" would cost more than looking
+            while incoming.pending or plain.pending():
+                part = plain.read(_RECORD_BYTES)
+                if not part:
+                    self.ended = True
+                    break
                 parts.append(part)
-            self.ended = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
