@@ -249,8 +249,11 @@ class WireEnd(asyncio.Protocol):
         self._say_no_more(transport)
         if self._peer_done or not transport.can_write_eof():
             transport.close()
-        else:
+            return
+        try:
             transport.write_eof()
+        except OSError:  # the peer is gone, and the loop has not noticed yet
+            transport.abort()
 
     async def finish(self) -> None:
         """Take leave, and wait until the connection is gone."""
