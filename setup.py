@@ -18,7 +18,7 @@ HOT = {
     " tree unsealing",
     "protocols/postgres": "conversation copy_in flight frames grammar messages refusals replies segments"
     " settlement statements turns values",
-    "proxies/postgres": "effects knowledge lookup pump reading session",
+    "proxies/postgres": "effects knowledge lookup pump reading session tls_bytes",
     "runtime": "clock",
     "stores/sqlite": "indexing",
 }

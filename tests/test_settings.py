@@ -37,6 +37,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
             "GATEKEEP_DRAIN_S": "2.5",
             "GATEKEEP_POLICY__SINGLE_PERSON": "true",
             "GATEKEEP_HTTP__ALLOWED_HOSTS": "gw.example, gw2.example",
+            "GATEKEEP_POSTGRES__PROXY_FROM": "192.0.2.7, 2001:db8::/32",
             "GATEKEEP_HTTP__ALLOWED_ORIGINS": '["https://gw.example"]',
             "GATEKEEP_STATE_DIR": str(tmp_path / "elsewhere"),
             "GATEKEEP_LOG__FORMAT": "console",
@@ -44,6 +45,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         },
     )
     assert (settings.postgres.port, settings.postgres.message_mib) == (7000, 4)
+    assert settings.postgres.proxy_from == ("192.0.2.7/32", "2001:db8::/32")
     assert settings.drain_s == 2.5
     assert settings.policy.single_person is True
     assert settings.policy.dir == tmp_path / "rules"
@@ -87,6 +89,11 @@ BAD = [
     ("postgres: {port: 70000}", "postgres.port", "less than or equal to 65535", "docs/settings"),
     ("postgres: 5", "postgres", "block of keys", "indented"),
     ("postgres: {tls: requir}", "postgres.tls", "one of require, prefer, off", "require?"),
+    (
+        "postgres: {proxy_from: [192.0.2.7/24]}", "postgres.proxy_from[0]", "is no network",
+        "such as 192.0.2.0/24",
+    ),
+    ("postgres: {proxy_from: 192.0.2.7}", "postgres.proxy_from", "must be", ""),
     ("postgres: {host: 3}", "postgres.host", "must be text", "quotes"),
     ("journal: {deadline_s: soon}", "journal.deadline_s", "must be a number", "number"),
     ("journal: {deadline_s: 0}", "journal.deadline_s", "greater than 0", "docs/settings"),

@@ -34,6 +34,7 @@ from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.policy_versions import Settled, own_wish
+from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings, load_settings
 
@@ -162,8 +163,19 @@ class Gateway:
         while True:
             await asyncio.sleep(_SWEEP_S)
             supervision.end_where(
-                lambda live: bool(live.token) and not tokens.works(live.token),
+                lambda live: (
+                    bool(live.token)
+                    and not live.token.startswith(CERTIFICATE)
+                    and not tokens.works(live.token)
+                ),
                 "its token no longer works",
+            )
+            supervision.end_where(
+                lambda live: (
+                    live.token.startswith(CERTIFICATE)
+                    and not self._parts.door.certificate_works(live.token)
+                ),
+                "its certificate no longer works",
             )
             supervision.end_where(self._otherwise_now, "its principal or target was changed")
 

@@ -31,6 +31,7 @@ from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
 from gatekeep.identity.principals import PrincipalEntry
 from gatekeep.identity.secrets import SecretReader
+from gatekeep.identity.steadiness import SteadyTime
 from gatekeep.identity.targets import FileTargetBook
 from gatekeep.identity.tokens import TokenDesk
 from gatekeep.journal.archive import signed_checkpoint
@@ -217,7 +218,7 @@ async def assemble(
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
     door = PostgresDoor(
         _door_values(settings),
-        DoorPorts(directory, LockOutBook(clock), keys, folds, random_bytes),
+        DoorPorts(directory, LockOutBook(clock), keys, folds, random_bytes, SteadyTime(clock).now_us),
         sessions.serve,
     )
     # Events are read back on a thread of their own, so with a connection of its own.
@@ -326,6 +327,9 @@ def _door_values(settings: Settings) -> DoorValues:
         tls=door.tls_mode,
         certificate=door.certificate,
         key=door.key,
+        client_ca=door.client_ca,
+        client_crl=door.client_crl,
+        proxy_from=door.proxy_from,
         handshake_s=door.handshake_s,
         per_address=door.unauthenticated_per_address,
         total=door.unauthenticated_total,

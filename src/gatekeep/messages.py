@@ -202,6 +202,15 @@ def encryption_required() -> WireMessage:
     )
 
 
+def certificate_refused() -> WireMessage:
+    """A verified client certificate that signs this name in nowhere."""
+    return WireMessage(
+        "28000", f"{PREFIX}sign-in refused", "The client certificate is not this principal's.",
+        "Its common name must be the principal that the user name begins with.",
+        severity="FATAL",
+    )
+
+
 def too_many_connections() -> WireMessage:
     """The cap of unauthenticated connections of one address."""
     return WireMessage(

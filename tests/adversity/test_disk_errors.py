@@ -92,8 +92,7 @@ def _ended_with_74(gateway: Gateway, load: InsertLoad, pids: list[int]) -> None:
     assert gateway.process.wait(30) == 74
     gateway.process = None
     await_gone(pids)
-    # "None:": what it sent crossed the end, and a reset of the connection swallowed the words.
-    assert {one[:5] for one in load.refused} <= {"58030", "08007", "None:"}, load.refused
+    assert {one[:5] for one in load.refused} <= {"58030", "08007"}, load.refused
     assert any("cannot be recorded right now, so it was not run" in one for one in load.refused)
     assert "Traceback" not in gateway.log
 

@@ -53,9 +53,8 @@ def test_a_full_disk_refuses_and_recovers(
             disk.fill()
             until(lambda: _still_full(disk, gateway), "503")
             load.await_end()
-        # "None:": what it sent crossed the end, and a reset of the connection swallowed the words.
-        assert {one[:5] for one in load.refused} <= {"58030", "57P01", "None:"}, load.refused
-        assert any(one[:5] in {"58030", "57P01"} for one in load.refused), load.refused
+        assert {one[:5] for one in load.refused} <= {"58030", "57P01"}, load.refused
+        assert load.refused
         with pytest.raises(psycopg.OperationalError, match="cannot be recorded right now"):
             psycopg.connect(gateway.dsn(), connect_timeout=20)
         status, said = get(gateway, "/readyz")

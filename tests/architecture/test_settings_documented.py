@@ -61,6 +61,7 @@ FREE = {
     "targets",
     "principals",
     "policy.dir",
+    "postgres.proxy_from",
     "http.allowed_hosts",
     "http.allowed_origins",
 }

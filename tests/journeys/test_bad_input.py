@@ -87,9 +87,8 @@ def _to_its_end(one: socket.socket) -> bytes:
     """All that comes until the other side closes; fails if it does not in 20 s."""
     one.settimeout(20)
     collected = b""
-    with contextlib.suppress(ConnectionResetError):
-        while data := one.recv(65536):
-            collected += data
+    while data := one.recv(65536):
+        collected += data
     return collected
 
 

@@ -14,15 +14,25 @@ from support.journey import Place
 pytestmark = pytest.mark.journey
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize(
+    ("encrypted", "version"),
+    [(False, ""), (True, ""), (False, "3.0"), (False, "3.2")],
+    ids=["plain", "tls", "psql-18", "psql-18-3.2"],
+)
 def test_ctrl_c_in_psql_cancels_what_runs(
-    encrypted: bool, request: pytest.FixtureRequest
+    encrypted: bool, version: str, request: pytest.FixtureRequest
 ) -> None:
-    """The statement ends as cancelled on the target, in psql's words and in the log."""
+    """The statement ends as cancelled on the target, in psql's words and in the log.
+
+    psql 18 (built without TLS) speaks the version that it is told to insist on; 3.2 has long keys.
+    """
     place: Place = request.getfixturevalue("tls_place" if encrypted else "open_place")
     mark = place.evidence.mark()
+    told = {"sslmode": "require" if encrypted else "disable"}
+    if version:
+        told |= {"min_protocol_version": version, "max_protocol_version": version}
     psql = subprocess.Popen(
-        ["/usr/bin/psql", "-X", place.dsn(sslmode="require" if encrypted else "disable"),
+        [place.server.psql if version else "/usr/bin/psql", "-X", place.dsn(**told),
          "-c", "SELECT pg_sleep(60)", "-c", "SELECT 'still ' || 'here'"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
@@ -52,13 +62,20 @@ def test_a_cancel_with_a_made_up_key_does_nothing(open_place: Place) -> None:
         assert one.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_psycopg_cancels_and_goes_on(open_place: Place) -> None:
-    """A cancel of psycopg ends the statement, and the session goes on in its transaction state."""
-    with open_place.connect(autocommit=True) as connection:
+@pytest.mark.parametrize("version", ["3.0", "3.2"])
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_psycopg_cancels_and_goes_on(
+    encrypted: bool, version: str, request: pytest.FixtureRequest
+) -> None:
+    """PQcancel ends the statement, and the session goes on in its transaction state."""
+    place: Place = request.getfixturevalue("tls_place" if encrypted else "open_place")
+    told = {"min_protocol_version": version, "max_protocol_version": version}
+    dsn = place.dsn(sslmode="require" if encrypted else "disable", **told)
+    with psycopg.connect(dsn, autocommit=True) as connection:
         canceller = connection.pgconn.get_cancel()
         connection.pgconn.send_query(b"SELECT pg_sleep(60)")
         sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-        open_place.until(lambda: open_place.value(sleeping) == 1)
+        place.until(lambda: place.value(sleeping) == 1)
         canceller.cancel()
         result = connection.pgconn.get_result()
         assert result is not None

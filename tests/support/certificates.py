@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +38,23 @@ class Authority:
         made = _built(self._name, self._name, self._key, self._key, authority=True)
         self.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
+    @staticmethod
+    def client_context(ca: Path, alpn: str = "postgresql") -> ssl.SSLContext:
+        """What a client that trusts this CA brings along; no ALPN if that is empty."""
+        context = ssl.create_default_context(cafile=str(ca))
+        if alpn:
+            context.set_alpn_protocols([alpn])
+        return context
+
     def issue(
         self, name: str, *, hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
-        digest: hashes.HashAlgorithm | None = None, edwards: bool = False,
+        digest: hashes.HashAlgorithm | None = None, edwards: bool = False, ends: dt.datetime = _ENDS,
+        file: str = "",
     ) -> CertificateFiles:  # fmt: skip
-        """A leaf for these hosts; `digest` signs it (SHA-256), `edwards` makes it self-signed."""
+        """A leaf for these hosts; `digest` signs it (SHA-256), `edwards` makes it self-signed.
+
+        `file` is what it is stored under, in place of its name.
+        """
         key: Key = (
             ed25519.Ed25519PrivateKey.generate() if edwards
             else ec.generate_private_key(ec.SECP256R1())
@@ -49,10 +62,9 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         signer: Key = key if edwards else self._key
         issuer = subject if edwards else self._name
-        made = _built(subject, issuer, key, signer, hosts=hosts, digest=digest)
-        files = CertificateFiles(
-            self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        )
+        made = _built(subject, issuer, key, signer, hosts=hosts, digest=digest, ends=ends)
+        place = str(self._directory / (file or name))
+        files = CertificateFiles(Path(f"{place}.pem"), Path(f"{place}.key"))
         files.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
         files.key.write_bytes(
             key.private_bytes(
@@ -65,6 +77,24 @@ class Authority:
         return files
 
 
+    def revoke(self, *files: CertificateFiles) -> Path:
+        """The CA's list of revoked certificates, these ones, in `ca.crl`."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(_BEGINS)
+            .next_update(_ENDS)
+        )
+        for one in files:
+            leaf = x509.load_pem_x509_certificate(one.certificate.read_bytes())
+            entry = x509.RevokedCertificateBuilder().serial_number(leaf.serial_number)
+            builder = builder.add_revoked_certificate(entry.revocation_date(_BEGINS).build())
+        path = self.certificate.with_suffix(".crl")
+        made = builder.sign(self._key, hashes.SHA256())
+        path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        return path
+
+
 def _built(
     subject: x509.Name,
     issuer: x509.Name,
@@ -74,6 +104,7 @@ def _built(
     hosts: tuple[str, ...] = (),
     digest: hashes.HashAlgorithm | None = None,
     authority: bool = False,
+    ends: dt.datetime = _ENDS,
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
@@ -82,7 +113,7 @@ def _built(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(_BEGINS)
-        .not_valid_after(_ENDS)
+        .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if hosts:

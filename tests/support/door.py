@@ -113,6 +113,12 @@ class OpenDoor:
         """Where it listens."""
         return self.door.port
 
+    async def empty(self) -> None:
+        """Wait until every stranger's connection is gone."""
+        async with asyncio.timeout(20):
+            while self.door.unauthenticated:
+                await asyncio.sleep(0)
+
     def events(self) -> list[tuple[str, str, int]]:
         """Kind, cause and count of what was folded so far, handed over now."""
         self.folds.flush(everything=True)
@@ -146,7 +152,7 @@ async def open_door(
         await (serve or answer_everything)(opened, arrival)
         opened.over.set()
 
-    ports = DoorPorts(people or People(alice=TOKEN), lock_outs, keys, folds, os.urandom)
+    ports = DoorPorts(people or People(alice=TOKEN), lock_outs, keys, folds, os.urandom, clock.wall_us)
     door = PostgresDoor(wanted or values(), ports, session)
     opened = OpenDoor(door, keys, folds, folded, arrivals, clock, lock_outs, hits, asyncio.Event())
     await door.start()
@@ -163,7 +169,7 @@ async def answer_everything(opened: OpenDoor, arrival: Arrival) -> None:
     async def cancel() -> None:
         opened.cancelled.append("session")
 
-    key = opened.keys.issue(cancel)
+    key = opened.keys.issue(cancel, long=arrival.request.long_cancel_key)
     greet(wire, PARAMETERS, key, arrival.request.notices)
     try:
         while True:

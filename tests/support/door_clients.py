@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+from collections.abc import Sequence
 
 import psycopg
 from support.certificates import CertificateFiles
@@ -64,8 +65,6 @@ async def say(opened: OpenDoor, *pieces: bytes, end: bool = False) -> bytes:
         if end:
             writer.write_eof()
         return await reader.read()
-    except ConnectionError:
-        return b""
     finally:
         writer.close()
 
@@ -81,23 +80,37 @@ def state(answer: bytes) -> str:
 
 async def sign_in(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, user: str = "alice",
-    token: str = TOKEN, extra: bytes = b"",
-) -> None:  # fmt: skip
-    """A client by hand, up to its proof; `extra` goes out in the same piece."""
+    token: str = TOKEN, extra: bytes = b"", code: int = 3 << 16, pairs: Sequence[str] = (),
+    offered: Sequence[str] = ("SCRAM-SHA-256",), taken: Sequence[str] = (), binding: bytes = b"",
+) -> bytes:  # fmt: skip
+    """A client by hand, up to its proof; `extra` goes out in the same piece.
+
+    `offered` must be what the door offers, `taken` is what the client believes to be offered (the
+    same, if empty), `binding` what it takes for the hash of the door's certificate.
+
+    Returns the body of NegotiateProtocolVersion, empty if none came.
+    """
+    negotiated = b""
 
     async def message() -> bytes:
-        _, length = struct.unpack("!cI", await reader.readexactly(5))
-        return await reader.readexactly(length - 4)
+        nonlocal negotiated
+        kind, length = struct.unpack("!cI", await reader.readexactly(5))
+        body = await reader.readexactly(length - 4)
+        if kind == b"v":
+            negotiated = body
+            return await message()
+        return body
 
     def response(data: bytes) -> bytes:
         return b"p" + struct.pack("!I", len(data) + 4) + data
 
-    writer.write(startup("user", user))
-    assert (await message())[4:] == b"SCRAM-SHA-256\0\0"
-    client = ClientExchange(["SCRAM-SHA-256"], nonce=b"c" * 18)
+    writer.write(startup("user", user, *pairs, code=code))
+    assert (await message())[4:] == "".join(f"{one}\0" for one in (*offered, "")).encode()
+    client = ClientExchange(taken or offered, nonce=b"c" * 18, binding=binding)
     first = client.first()
-    writer.write(response(b"SCRAM-SHA-256\0" + struct.pack("!I", len(first)) + first))
+    writer.write(response(client.mechanism.encode() + b"\0" + struct.pack("!I", len(first)) + first))
     client.challenge((await message())[4:])
     salted = salted_password(token, client.salt, client.iterations)
     writer.write(response(client.proof(salted)) + extra)
     client.verify((await message())[4:])
+    return negotiated

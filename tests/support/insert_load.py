@@ -66,8 +66,12 @@ class InsertLoad:
             assert not thread.is_alive(), "a client still writes"
 
     def _run(self, label: str, in_transactions: bool) -> None:
+        last_words: list[str] = []  # libpq makes a notice of what comes while it waits for nothing
         try:
             with psycopg.connect(self._dsn, autocommit=True, connect_timeout=30) as client:
+                client.add_notice_handler(
+                    lambda said: last_words.append(f"{said.sqlstate}: {said.message_primary}")
+                )
                 number = 0
                 while not self._stop.is_set():
                     size = IN_ONE_TRANSACTION if in_transactions else 1
@@ -78,7 +82,8 @@ class InsertLoad:
                         self.answered.update(ids)
                         self._changed.notify_all()
         except psycopg.Error as error:
-            self.refused.append(f"{error.sqlstate}: {error}")
+            told = f"{error.sqlstate}: {error}"
+            self.refused.append(told if error.sqlstate or not last_words else last_words[-1])
 
     def _write(
         self, client: psycopg.Connection[tuple[object, ...]], ids: list[str], in_transaction: bool

@@ -43,10 +43,13 @@ def shape(data: bytes) -> list[str]:
 
 
 class Wire:
-    """One connection to a server, after sign-in."""
+    """One connection to a server, after sign-in; it comes from the address `source`, if named."""
 
-    def __init__(self, host: str, port: int, user: str, password: str, database: str) -> None:
-        self.socket = socket.create_connection((host, port), timeout=DEADLINE_S)
+    def __init__(
+        self, host: str, port: int, user: str, password: str, database: str, *, source: str = ""
+    ) -> None:
+        own = (source, 0) if source else None
+        self.socket = socket.create_connection((host, port), DEADLINE_S, own)
         self._buffer = b""
         names = b"".join(part.encode() + b"\0" for part in ("user", user, "database", database))
         packet = struct.pack(">I", 3 << 16) + names + b"\0"

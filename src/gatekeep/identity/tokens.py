@@ -36,6 +36,11 @@ _UNBIASED: Final = 256 - 256 % len(_ALPHABET)
 _SALT_BYTES: Final = 16
 _ID_BYTES: Final = 5
 
+_STAND_INS: Final = (
+    StoredToken(TokenRow("", "", 0, 1 << 62, 0, ""), bytes(32), bytes(32), active=True),
+) * LIVE_TOKENS
+"""Tokens that are nobody's, in the place of those that a name does not have."""
+
 TOKEN_PATTERN: Final = re.compile(rf"{_PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECK}}}(?![0-9A-Za-z])")
 
 Random = Callable[[int], bytes]
@@ -104,16 +109,22 @@ class TokenDesk:
         return hmac.digest(self._salt_key, b"scram-salt\0" + name, "sha256")[:_SALT_BYTES]
 
     def verifiers(self, principal: str) -> tuple[ScramVerifier, ...]:
-        """The verifiers of all tokens that work now; none for unknown names."""
+        """The verifiers of all tokens that work now; none for unknown names.
+
+        As much work is done for a name with few tokens, or none, as for one with many: outside,
+        time must not tell who there is.
+        """
         referenced = self._referenced.get(principal)
+        kept = self._by_principal.get(principal, ())
+        padded = (*kept, *_STAND_INS[len(kept) :])
+        made = [
+            ScramVerifier(token.row.id, token.stored_key, token.server_key)
+            for token in padded
+            if self._is_live(token.row) and token.active
+        ]
         if referenced is None:
             return ()
-        made = (
-            ScramVerifier(token.row.id, token.stored_key, token.server_key)
-            for token in self._live(principal)
-            if token.active
-        )
-        return (*referenced, *made)[:LIVE_TOKENS]
+        return (*referenced, *(one for one in made if one.token_id))[:LIVE_TOKENS]
 
     def works(self, token_id: str) -> bool:
         """Whether a session that began with this token may go on."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -20,10 +21,21 @@ from gatekeep.documents import FilePath
 PREFIX: Final = "GATEKEEP_"
 NESTED: Final = "__"
 
+
+def _network(text: str) -> str:
+    """A network's own spelling. Raises ValueError."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"is no network: {error} | write one such as 192.0.2.0/24") from None
+
+
 Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255)]
+#: An IP address or network, as written.
+Network = Annotated[str, StringConstraints(strict=True, max_length=64), AfterValidator(_network)]
 #: A C2SP key name: no blanks, no plus.
 Origin = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[!-*,-~]+$")
@@ -73,6 +85,23 @@ class PostgresDoor(_Group):
     )
     key: FilePath | None = Field(
         default=None, description="PEM file with the certificate's private key."
+    )
+    client_ca: FilePath | None = Field(
+        default=None,
+        description="PEM file of CAs that are this door's alone: a certificate that one of them issue"
+        "d signs its subject's common name in as principal, without a token. Unset: token"
+        "s only.",
+    )
+    client_crl: FilePath | None = Field(
+        default=None,
+        description="PEM file with revocation lists of these CAs, read again at SIGHUP; an "
+        "outdated list refuses every certificate.",
+    )
+    proxy_from: tuple[Network, ...] = Field(
+        default=(),
+        description="Networks of proxies, such as `192.0.2.0/24`: each of their connections must begin "
+        "with a PROXY header (version 1 or 2), and the address in it is believed. "
+        "Whoever connects from there can name any address.",
     )
     handshake_s: Seconds = Field(
         default=10.0, description="Seconds until a connection must have signed in."

@@ -73,8 +73,9 @@ def test_cancel_requests_with_short_and_long_keys(size: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 3, 257])
 def test_cancel_requests_of_other_sizes(size: int) -> None:
-    """Are a violation."""
-    assert refused(cancel_request(CancelKey(1, b"k" * size))) == "08P01"
+    """Have no key that could fit; they are answered like keys that do not."""
+    packet = parse_first_packet(cancel_request(CancelKey(1, b"k" * size)))
+    assert packet == CancelRequest(None)
 
 
 def test_principal_account_target_database() -> None:
@@ -204,10 +205,26 @@ def test_replication() -> None:
         assert parsed(("user", "alice"), ("replication", value)).settings_to_judge == ()
 
 
-def test_newer_minor_versions_are_negotiated_down() -> None:
-    """3.2 and unknown options are noted, another major version is refused."""
-    request = parsed(("user", "alice"), ("_pq_.command_filter", "x"), code=(3 << 16) | 2)
-    assert (request.minor, request.unknown_options) == (2, ("_pq_.command_filter",))
+@pytest.mark.parametrize(
+    ("asked", "spoken", "negotiates", "long_key"),
+    [(0, 0, False, False), (1, 1, False, False), (2, 2, False, True), (3, 2, True, True),
+     (9999, 2, True, True), (0xFFFF, 2, True, True)],
+)  # fmt: skip
+def test_minor_versions(asked: int, spoken: int, negotiates: bool, long_key: bool) -> None:
+    """As PostgreSQL 18: up to 3.2 what was asked is spoken, above it 3.2 is offered instead."""
+    request = parsed(("user", "alice"), code=(3 << 16) | asked)
+    assert request.spoken_minor == spoken
+    assert request.negotiates is negotiates
+    assert request.long_cancel_key is long_key
+
+
+def test_unknown_options_are_negotiated_away() -> None:
+    """In any version; another major version is refused."""
+    for minor in (0, 2):
+        request = parsed(("user", "alice"), ("_pq_.novel", "x"), code=(3 << 16) | minor)
+        assert request.unknown_options == ("_pq_.novel",)
+        assert request.spoken_minor == minor
+        assert request.negotiates
     assert refused(startup(("user", "alice"), code=2 << 16)) == "0A000"
 
 

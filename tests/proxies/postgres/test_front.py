@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import ssl
-import struct
 from pathlib import Path
 
 import asyncpg
@@ -26,6 +26,7 @@ from support.door_clients import (
 )
 from support.loops import on_both_loops
 
+from gatekeep.errors import TargetFault
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.cancel import CancelKey, cancel_request
@@ -129,18 +130,6 @@ async def test_direct_tls_without_alpn_is_refused(leaf: CertificateFiles, tmp_pa
 
 
 @on_both_loops
-async def test_a_client_of_protocol_3_2_is_negotiated_down() -> None:
-    """It gets NegotiateProtocolVersion naming 3.0 and what is not known, then the sign-in."""
-    async with open_door() as opened:
-        reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
-        writer.write(startup("user", "alice", "_pq_.novel", "1", code=(3 << 16) | 2))
-        kind, length = struct.unpack("!cI", await reader.readexactly(5))
-        body = await reader.readexactly(length - 4)
-        assert (kind, body) == (b"v", struct.pack("!II", 3 << 16, 1) + b"_pq_.novel\0")
-        writer.close()
-
-
-@on_both_loops
 async def test_bytes_sent_behind_the_proof_reach_the_session() -> None:
     """A client may pipeline its first statement behind the last step of its sign-in."""
     async with open_door() as opened:
@@ -213,6 +202,48 @@ async def test_an_edwards_certificate_has_no_end_point_hash(tmp_path: Path) -> N
         assert (await psql(opened, sslmode="require"))[0] == 0
 
 
+PLUS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256")
+
+
+@pytest.mark.parametrize(
+    ("taken", "cause"),
+    [
+        (PLUS[1:], "the offer of channel binding was hidden from the client"),
+        (PLUS, "channel binding differs"),
+    ],
+    ids=["offer-hidden", "another-certificate"],
+)
+@on_both_loops
+async def test_somebody_between_client_and_door(
+    taken: tuple[str, ...], cause: str, leaf: CertificateFiles, tmp_path: Path
+) -> None:
+    """Who strips the offer of binding, or ends TLS with a certificate of his own, is noticed."""
+    trusting = Authority.client_context(tmp_path / "ca.pem")
+    async with open_door(with_tls(leaf)) as opened:
+        reader, writer = await asyncio.open_connection("127.0.0.1", opened.port, ssl=trusting)
+        with pytest.raises(TargetFault):
+            await sign_in(reader, writer, offered=PLUS, taken=taken, binding=b"of somebody else")
+        writer.close()
+        assert opened.events() == [("auth.failed", cause, 1)]
+        assert opened.arrivals == []
+
+
+@on_both_loops
+async def test_a_client_that_cannot_bind_says_so_and_is_let_in(
+    leaf: CertificateFiles, tmp_path: Path
+) -> None:
+    """Flag `n`, as drivers without channel binding send it; one that binds rightly, too."""
+    trusting = Authority.client_context(tmp_path / "ca.pem")
+    der = ssl.PEM_cert_to_DER_cert(leaf.certificate.read_text())
+    async with open_door(with_tls(leaf)) as opened:
+        for binding in (b"", hashlib.sha256(der).digest()):
+            reader, writer = await asyncio.open_connection("127.0.0.1", opened.port, ssl=trusting)
+            await sign_in(reader, writer, offered=PLUS, binding=binding, extra=b"X\0\0\0\x04")
+            assert (await reader.read()).startswith(b"R\0\0\0\x08\0\0\0\0")
+            writer.close()
+        assert len(opened.arrivals) == 2
+
+
 # --- cancel ----------------------------------------------------------------------------------
 
 
@@ -228,7 +259,11 @@ async def test_ctrl_c_in_plain_psql(mode: str, leaf: CertificateFiles) -> None:
         async def cancel() -> None:
             cancelled.set()
 
-        greet(arrival.wire, PARAMETERS, opened.keys.issue(cancel))
+        greet(
+            arrival.wire,
+            PARAMETERS,
+            opened.keys.issue(cancel, long=arrival.request.long_cancel_key),
+        )
         await arrival.wire.read()
         running.set()
         await cancelled.wait()

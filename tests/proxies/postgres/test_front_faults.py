@@ -22,6 +22,8 @@ from support.door_clients import (
 )
 from support.loops import on_both_loops
 
+from gatekeep.proxies.postgres.listener import STRANGER_BYTES
+
 
 @pytest.fixture
 def leaf(tmp_path: Path) -> CertificateFiles:
@@ -58,7 +60,7 @@ async def test_violations(sent: bytes, cause: str) -> None:
     async with open_door() as opened:
         assert state(await say(opened, sent)) == "08P01"
         assert opened.events() == [("protocol.fault", cause, 1)]
-        assert opened.door.unauthenticated == 0
+        await opened.empty()
         await (await libpq(opened)).close()
 
 
@@ -102,6 +104,16 @@ async def test_garbage_in_place_of_a_hand_shake(leaf: CertificateFiles) -> None:
 
 
 @on_both_loops
+async def test_direct_tls_where_there_is_none(tmp_path: Path) -> None:
+    """Is answered by TLS's own alert, so that the client can say what is wrong, and closed."""
+    async with open_door() as opened:
+        with pytest.raises(psycopg.OperationalError, match="handshake failure"):
+            await libpq(opened, sslmode="require", sslnegotiation="direct")
+        assert opened.events() == [("protocol.fault", "direct TLS where there is none", 1)]
+        await (await libpq(opened, sslmode="disable")).close()
+
+
+@on_both_loops
 async def test_an_encryption_request_within_tls(leaf: CertificateFiles, tmp_path: Path) -> None:
     """Is a violation."""
     context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
@@ -142,7 +154,7 @@ async def test_slow_bytes_meet_the_deadline() -> None:
         assert await say(opened, startup("user", "alice")[:5]) == b""
         assert await say(opened) == b""
         assert opened.events() == [("protocol.fault", "hand-shake too slow", 2)]
-        assert opened.door.unauthenticated == 0
+        await opened.empty()
 
 
 @on_both_loops
@@ -169,3 +181,16 @@ async def test_a_flood_in_the_middle_of_the_start_up() -> None:
         assert state(await first[0].read()) == "53300"
         for _, writer in [first, *others]:
             writer.close()
+
+
+@on_both_loops
+async def test_too_much_before_sign_in() -> None:
+    """What a stranger may make the gateway hold is bounded; who sends more is told, and shown out."""
+    async with open_door() as opened:
+        flood = bytes(STRANGER_BYTES + 1)
+        assert state(await say(opened, startup("user", "alice")[:-1], flood)) == "08P01"
+        sign_in_and_more = startup("user", "alice") + b"p\0\0\0\x0d" + flood
+        assert state(await say(opened, sign_in_and_more)) == "08P01"
+        await opened.empty()
+        (arrived,) = {kind for kind, _, _ in opened.events()}
+        assert arrived == "protocol.fault"

@@ -49,6 +49,23 @@ async def test_all_64_bits_count() -> None:
     assert session.cancelled == 0
 
 
+async def test_a_long_key_has_256_bits_of_secret() -> None:
+    """For clients of protocol 3.2; every bit of it counts, and its first 4 bytes open nothing."""
+    session = Sessions()
+    keys = CancelKeys(HandClock(), os.urandom)
+    key = keys.issue(session.cancel, long=True)
+    assert len(key.secret) == 32
+    for wrong in (
+        CancelKey(key.pid, key.secret[:4]),
+        CancelKey(key.pid, key.secret[:-1] + bytes([key.secret[-1] ^ 1])),
+        CancelKey(key.pid ^ 1, key.secret),
+    ):
+        assert not await keys.request(wrong, "192.0.2.1")
+    assert await keys.request(key, "192.0.2.1")
+    keys.withdraw(key)
+    assert (session.cancelled, len(keys)) == (1, 0)
+
+
 def test_no_key_is_given_twice_and_none_has_the_number_zero() -> None:
     """Whatever the generator draws: libpq takes number 0 for none."""
 

@@ -44,3 +44,19 @@ def test_leaving_is_counted_once() -> None:
     assert len(lobby) == 0
     lobby.enter("192.0.2.1", lambda: None)
     assert len(lobby) == 1
+
+
+def test_behind_a_proxy_only_the_total_counts_until_it_is_known_for_whom() -> None:
+    """Then the connection is one of that address; one that was shed meanwhile is nobody's."""
+    shed: list[int] = []
+    lobby = Lobby(per_address=1, total=3)
+    visitors = [lobby.enter(None, lambda number=number: shed.append(number)) for number in range(3)]
+    assert shed == []
+    for visitor in visitors[1:]:
+        lobby.belongs(visitor, "192.0.2.1")
+    assert shed == [1]
+    lobby.enter(None, lambda: None)
+    lobby.enter(None, lambda: None)
+    assert shed == [1, 0]
+    lobby.belongs(visitors[0], "192.0.2.1")
+    assert (shed, len(lobby)) == ([1, 0], 3)

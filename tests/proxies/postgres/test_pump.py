@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from support.certificates import Authority
 from support.loops import on_both_loops
 
+from gatekeep.proxies.postgres import pump
 from gatekeep.proxies.postgres.pump import HIGH_WATER, WireEnd
+from gatekeep.proxies.postgres.tls import load_door_tls
 
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def wire_and_peer() -> AsyncIterator[tuple[WireEnd, asyncio.StreamReader, asyncio.StreamWriter]]:
+async def wire_and_peer() -> AsyncIterator[
+    tuple[WireEnd, asyncio.StreamReader, asyncio.StreamWriter]
+]:
     """A wire end that dialled, and the peer at the other end of a real socket."""
     met: asyncio.Queue[Peer] = asyncio.Queue()
 
@@ -33,6 +41,24 @@ async def wire_and_peer() -> AsyncIterator[tuple[WireEnd, asyncio.StreamReader, 
         writer.transport.abort()
         listening.close()
         await listening.wait_closed()
+
+
+async def agree(wire: WireEnd, writer: asyncio.StreamWriter, authority: Authority) -> None:
+    """Both ends turn to TLS, in which the peer (it accepted) is the server."""
+    leaf = authority.issue("door")
+    trusting = Authority.client_context(authority.certificate)
+    shaking = asyncio.ensure_future(
+        wire.start_tls(trusting, server_side=False, name="127.0.0.1", limit_s=10)
+    )
+    await writer.start_tls(load_door_tls(leaf.certificate, leaf.key).context)
+    await shaking
+
+
+async def talk_for_ever(writer: asyncio.StreamWriter) -> None:
+    """Send until that fails."""
+    while True:
+        writer.write(bytes(1 << 16))
+        await writer.drain()
 
 
 @on_both_loops
@@ -128,6 +154,139 @@ async def test_a_peer_that_vanishes_ends_every_wait() -> None:
         assert (await waiting)[0] == b""
         wire.write(b"into the void")
         assert wire.closed
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+@on_both_loops
+async def test_the_last_words_reach_a_peer_that_is_still_talking(
+    encrypted: bool, tmp_path: Path
+) -> None:
+    """It reads all of them and the end, though much that it sent was never read by anybody."""
+    async with wire_and_peer() as (wire, reader, writer):
+        if encrypted:
+            await agree(wire, writer, Authority(tmp_path))
+        for _ in range(20):
+            writer.write(bytes(1 << 16))
+        await writer.drain()
+        while wire.held <= HIGH_WATER:
+            await asyncio.sleep(0)
+        wire.write(b"goodbye")
+        leaving = asyncio.ensure_future(wire.finish())
+        for _ in range(20):
+            writer.write(bytes(1 << 16))
+        assert await reader.read() == b"goodbye"
+        assert wire.closed
+        wire.write(b"never said")
+        writer.close()
+        await leaving
+
+
+@on_both_loops
+async def test_a_peer_that_never_stops_talking_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has sent more than it may."""
+    monkeypatch.setattr(pump, "LINGER_BYTES", 1 << 20)
+    async with wire_and_peer() as (wire, reader, writer):
+        leaving = asyncio.ensure_future(wire.finish())
+        assert await reader.read() == b""
+        with pytest.raises(ConnectionError):
+            await talk_for_ever(writer)
+        await leaving
+
+
+@on_both_loops
+async def test_a_peer_that_never_leaves_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once its time is over."""
+    monkeypatch.setattr(pump, "LINGER_S", 0.01)
+    async with wire_and_peer() as (wire, reader, writer):
+        wire.write(b"goodbye")
+        await wire.finish()
+        assert await reader.readexactly(7) == b"goodbye"
+        assert not writer.is_closing()
+
+
+@on_both_loops
+async def test_a_reader_learns_that_we_took_leave() -> None:
+    """What is held is for nobody any more."""
+    async with wire_and_peer() as (wire, _, writer):
+        reading = asyncio.ensure_future(wire.read())
+        await asyncio.sleep(0)
+        wire.take_leave()
+        assert await reading == b""
+        writer.write(b"more")
+        assert await wire.read() == b""
+        with pytest.raises(asyncio.IncompleteReadError):
+            await wire.read_exactly(1)
+
+
+@on_both_loops
+async def test_bytes_over_tls_both_ways(tmp_path: Path) -> None:
+    """Many records in each direction, and the peer's half-close is an end of input."""
+    sent = random.Random(7).randbytes(3 << 20)
+    async with wire_and_peer() as (wire, reader, writer):
+        await agree(wire, writer, Authority(tmp_path))
+        assert wire.tls is not None
+        assert wire.tls.alpn == "postgresql"
+
+        async def echo() -> None:
+            while data := await wire.read():
+                wire.write(data)
+                await wire.drain()
+
+        echoing = asyncio.ensure_future(echo())
+        sending = asyncio.ensure_future(writer.drain())
+        writer.write(sent)
+        assert await reader.readexactly(len(sent)) == sent
+        await sending
+        writer.close()
+        await echoing
+
+
+@on_both_loops
+async def test_a_hand_shake_that_fails_says_why(tmp_path: Path) -> None:
+    """By an alert to the peer; whoever waits for it gets the error, and the wire is closed."""
+    async with wire_and_peer() as (wire, reader, writer):
+        leaf = Authority(tmp_path).issue("door")
+        context = load_door_tls(leaf.certificate, leaf.key).context
+        writer.write(b"\x16\x03\x01\x00\x04\x00\x00\x00\x00")
+        with pytest.raises(ssl.SSLError):
+            await wire.start_tls(context, server_side=True, name=None, limit_s=10)
+        assert (await reader.read())[:1] == b"\x15"
+        assert wire.closed
+
+
+@on_both_loops
+async def test_a_hand_shake_has_its_time(tmp_path: Path) -> None:
+    """A peer that says nothing, and one that leaves, end it."""
+    leaf = Authority(tmp_path).issue("door")
+    context = load_door_tls(leaf.certificate, leaf.key).context
+    async with wire_and_peer() as (wire, _, _writer):
+        with pytest.raises(ConnectionAbortedError):
+            await wire.start_tls(context, server_side=True, name=None, limit_s=0.01)
+    async with wire_and_peer() as (wire, _, writer):
+        shaking = asyncio.ensure_future(
+            wire.start_tls(context, server_side=True, name=None, limit_s=10)
+        )
+        writer.close()
+        with pytest.raises(ConnectionResetError):
+            await shaking
+
+
+@on_both_loops
+async def test_a_peer_that_sends_more_than_may_be_held() -> None:
+    """Has overrun: nothing of it is kept, the reader sees the end, and words still go out."""
+    async with wire_and_peer() as (wire, reader, _):
+        wire.may_hold = 10
+        wire.data_received(b"ten bytes.")
+        assert not wire.overrun
+        assert await wire.read_exactly(4) == b"ten "
+        wire.data_received(b"five.")
+        assert wire.overrun
+        assert (wire.held, await wire.read()) == (0, b"")
+        wire.data_received(b"more")
+        assert (wire.held, await wire.read()) == (0, b"")
+        wire.write(b"too much")
+        wire.take_leave()
+        assert await reader.read() == b"too much"
 
 
 @on_both_loops

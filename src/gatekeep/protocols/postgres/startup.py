@@ -22,6 +22,7 @@ MIN_PACKET_BYTES = 8
 SSL_CODE = 80877103
 GSSENC_CODE = 80877104
 PROTOCOL_3_0 = 3 << 16
+NEWEST_MINOR = 2
 NAME_LIMIT = 63
 
 PINNED = {
@@ -34,6 +35,7 @@ PINNED = {
 _WORD = struct.Struct("!I")
 _HEAD = struct.Struct("!II")
 _RESERVED = frozenset({"user", "database", "options", "replication"})
+_PROXY_HEADS = frozenset({b"PROX", b"\r\n\r\n"})
 _FALSE = frozenset({"", "0", "f", "fa", "fal", "fals", "false", "n", "no", "of", "off"})
 _PRINCIPAL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 
@@ -50,9 +52,9 @@ class GssRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """The client asks to cancel what runs under a key."""
+    """The client asks to cancel what runs under a key; None if no key can look like that."""
 
-    key: CancelKey
+    key: CancelKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,8 @@ class StartupRequest:
 
     `account` and `database` may be empty. `settings` are harmless ones, by the names the target
     knows; `settings_to_judge` each need a decision, in order, names in lower case.
-    `client_encoding` is what was asked, empty if nothing. `unknown_options` are `_pq_.` names;
-    with them, or with `minor` above 0, the client is owed NegotiateProtocolVersion.
-    `notices` are for the client once it is in.
+    `client_encoding` is what was asked, empty if nothing. `minor` is the version asked for, 3.x,
+    and `unknown_options` are its `_pq_.` names. `notices` are for the client once it is in.
     """
 
     principal_name: str
@@ -78,6 +79,21 @@ class StartupRequest:
     unknown_options: tuple[str, ...] = ()
     notices: tuple[WireMessage, ...] = ()
 
+    @property
+    def spoken_minor(self) -> int:
+        """The version that both speak. 3.1 was never used; as at a server it is 3.0 by its name."""
+        return min(self.minor, NEWEST_MINOR)
+
+    @property
+    def negotiates(self) -> bool:
+        """Whether the client is owed NegotiateProtocolVersion: it asked for what is not known."""
+        return self.minor > NEWEST_MINOR or bool(self.unknown_options)
+
+    @property
+    def long_cancel_key(self) -> bool:
+        """Whether BackendKeyData may hold more than 4 bytes of secret (since 3.2)."""
+        return self.spoken_minor >= 2  # noqa: PLR2004 - the version
+
 
 FirstPacket = SslRequest | GssRequest | CancelRequest | StartupRequest
 
@@ -87,6 +103,8 @@ def packet_length(head: bytes) -> int:
 
     Raises ClientFault when no start-up packet can be that long.
     """
+    if head[:4] in _PROXY_HEADS:
+        raise _violation("a PROXY header from an address that is not trusted with it")
     length: int = _WORD.unpack_from(head)[0]
     if not MIN_PACKET_BYTES <= length <= MAX_STARTUP_BYTES:
         raise _violation("the first packet has an impossible length")
@@ -106,10 +124,7 @@ def parse_first_packet(packet: bytes) -> FirstPacket:
             raise _violation("a request for encryption has bytes behind it")
         return SslRequest() if code == SSL_CODE else GssRequest()
     if code == CANCEL_CODE:
-        key = parse_cancel(packet)
-        if key is None:
-            raise _violation("a malformed CancelRequest")
-        return CancelRequest(key)
+        return CancelRequest(parse_cancel(packet))
     if code >> 16 != 3:  # noqa: PLR2004 - the one major version there is
         raise _refusal(messages.not_offered("any protocol but version 3"))
     return _request(_pairs(packet), minor=code & 0xFFFF)
@@ -133,8 +148,13 @@ def target_startup(  # noqa: PLR0913 - one argument for each part of the packet
     """
     keys: dict[str, str] = {} if search_path is None else {"search_path": search_path}
     keys.update(permitted)
-    keys.update({name: value for name, value in settings.items()
-                 if name not in ("application_name", "client_encoding")})
+    keys.update(
+        {
+            name: value
+            for name, value in settings.items()
+            if name not in ("application_name", "client_encoding")
+        }
+    )
     keys.update(PINNED)
     if read_only:
         keys["default_transaction_read_only"] = "on"

@@ -22,10 +22,11 @@ from gatekeep.protocols.postgres.cancel import CancelKey
 from gatekeep.protocols.postgres.greeting import read_sasl_initial, welcome
 from gatekeep.protocols.postgres.scram import NONCE_BYTES, ServerExchange
 from gatekeep.protocols.postgres.startup import CancelRequest, GssRequest, StartupRequest
+from gatekeep.proxies.postgres.certificates import ClientCertificates
 from gatekeep.proxies.postgres.folding import FoldedEvents
 from gatekeep.proxies.postgres.keys import CancelKeys
 from gatekeep.proxies.postgres.pump import TlsInfo, WireEnd
-from gatekeep.proxies.postgres.tls import DoorTls
+from gatekeep.proxies.postgres.tls import NO_TLS_HERE, DoorTls, tls_fault
 
 ALPN: Final = "postgresql"
 MAX_PASSWORD_MESSAGE: Final = 4096
@@ -42,7 +43,7 @@ class Arrival:
     """Somebody who has proven who they are, and waits for AuthenticationOk.
 
     The SASL exchange is complete on the wire; next goes `greet` or `refuse`. `token_id` is the
-    token that was proven; `tls` is None on a plain wire.
+    token that was proven, or the id of the certificate; `tls` is None on a plain wire.
     """
 
     principal: Principal
@@ -55,13 +56,17 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class DoorPorts:
-    """What the door needs of the gateway. `draw(count)` gives random bytes."""
+    """What the door needs of the gateway.
+
+    `draw(count)` gives random bytes, `now_us()` the time for expiry.
+    """
 
     directory: Directory
     lock_outs: LockOuts
     keys: CancelKeys
     folds: FoldedEvents
     draw: Callable[[int], bytes]
+    now_us: Callable[[], int]
 
 
 def greet(
@@ -75,10 +80,10 @@ def greet(
 
 
 def refuse(wire: WireEnd, message: WireMessage) -> None:
-    """Say why, as FATAL, and close."""
+    """Say why, as FATAL, and take leave."""
     fatal = message if message.severity == "FATAL" else replace(message, severity="FATAL")
     wire.write(messages.error_response(fatal))
-    wire.close()
+    wire.take_leave()
 
 
 class Front:
@@ -103,16 +108,20 @@ class Front:
         `offered` is the TLS of this moment; `direct` says that the wire began with it.
         """
         try:
-            return await self._arrive(wire, source, offered, direct=direct)
+            arrival = await self._arrive(wire, source, offered, direct=direct)
+            wire.may_hold = 0
+            return arrival  # noqa: TRY300 - what fails goes on below
         except ClientFault as fault:
-            self._refuse(wire, source, fault)
+            self.turn_away(wire, source, fault)
         except asyncio.IncompleteReadError as cut:
-            if cut.partial:
+            if wire.overrun:
+                self.turn_away(wire, source, _violation("too much before sign-in"))
+            elif cut.partial:
                 self.note(source, "cut off within a message")
-            wire.close()
-        except ssl.SSLError:
-            self.note(source, "TLS hand-shake failed")
-            wire.abort()
+            wire.take_leave()
+        except ssl.SSLError as error:
+            self.note(source, tls_fault(error))
+            wire.take_leave()
         except OSError:
             wire.abort()
         return None
@@ -125,6 +134,11 @@ class Front:
         self, wire: WireEnd, source: str, offered: DoorTls | None, *, direct: bool
     ) -> Arrival | None:
         tls = wire.tls
+        if direct and offered is None:
+            self.note(source, "direct TLS where there is none")
+            wire.write(NO_TLS_HERE)
+            wire.take_leave()
+            return None
         if direct and (tls is None or tls.alpn != ALPN):
             raise _violation("direct TLS without ALPN postgresql")
         request = await self._opening(wire, offered, encrypted=direct)
@@ -135,8 +149,15 @@ class Front:
         if tls is None and self._tls_required:
             answer = words.encryption_required()
             raise ClientFault(answer.primary, cause="no TLS", answer=answer)
+        if request.negotiates:
+            newest, unknown = request.spoken_minor, request.unknown_options
+            wire.write(messages.negotiate_protocol_version(newest, unknown))
         binding = offered.binding if offered is not None and tls is not None else b""
-        principal, token_id = await self._sign_in(wire, source, request, binding)
+        clients = offered.clients if offered is not None else None
+        if clients is not None and tls is not None and tls.peer_certificate:
+            principal, token_id = self._certified(source, request, clients, tls.peer_certificate)
+        else:
+            principal, token_id = await self._sign_in(wire, source, request, binding)
         return Arrival(principal, request, wire, source, tls, token_id)
 
     async def _opening(
@@ -174,9 +195,12 @@ class Front:
     async def _cancel(self, wire: WireEnd, source: str, request: CancelRequest) -> None:
         """Every answer is the same: the connection is closed."""
         try:
-            await self._ports.keys.request(request.key, source)
+            if request.key is None:
+                self.note(source, "a malformed CancelRequest")
+            else:
+                await self._ports.keys.request(request.key, source)
         finally:
-            wire.close()
+            wire.take_leave()
 
     async def _sign_in(
         self, wire: WireEnd, source: str, request: StartupRequest, binding: bytes
@@ -191,8 +215,6 @@ class Front:
             nonce=self._ports.draw(NONCE_BYTES),
             binding=binding,
         )
-        if request.minor or request.unknown_options:
-            wire.write(messages.negotiate_protocol_version(0, request.unknown_options))
         wire.write(messages.authentication_sasl(exchange.mechanisms))
         mechanism, first = read_sasl_initial(await self._response(wire))
         challenge = self._judged(name, source, lambda: exchange.first(mechanism, first))
@@ -206,6 +228,23 @@ class Front:
         self._ports.lock_outs.succeeded(name, source)
         wire.write(messages.authentication(messages.AUTH_SASL_FINAL, last))
         return principal, secrets.verifiers[found].token_id
+
+    def _certified(
+        self, source: str, request: StartupRequest, clients: ClientCertificates, shown: bytes
+    ) -> tuple[Principal, str]:
+        """Whom a verified certificate names, if that is who the client says it is.
+
+        It is proof enough, and nobody can be locked out of it by the failures of others.
+        """
+        name = request.principal_name
+        named, label = clients.named(shown, self._ports.now_us())
+        principal = self._ports.directory.principal(name) if named == name else None
+        if principal is None:
+            cause = "the certificate is not this principal's"
+            self._ports.folds.note(EventKind.AUTH_FAILED, source, cause, name)
+            answer = words.certificate_refused()
+            raise ClientFault(answer.primary, cause=_COUNTED, answer=answer)
+        return principal, label
 
     def _judged(self, name: str, source: str, step: Callable[[], _Step]) -> _Step:
         """One step of the exchange; a failed sign-in is counted and noted under its name."""
@@ -229,11 +268,13 @@ class Front:
             raise _violation("something else in place of a SASL message")
         return await wire.read_exactly(length - 4)
 
-    def _refuse(self, wire: WireEnd, source: str, fault: ClientFault) -> None:
+    def turn_away(self, wire: WireEnd, source: str, fault: ClientFault) -> None:
+        """Tell a stranger what is wrong, and note it."""
         answer = fault.answer or words.client_violation(fault.public)
-        if answer.sqlstate == _SIGN_IN:
-            if fault.cause != _COUNTED:
-                self._ports.folds.note(EventKind.AUTH_FAILED, source, "no such name")
+        if fault.cause == _COUNTED:
+            pass
+        elif answer.sqlstate == _SIGN_IN:
+            self._ports.folds.note(EventKind.AUTH_FAILED, source, "no such name")
         elif answer.sqlstate == _VIOLATION:
             self.note(source, fault.cause)
         else:

@@ -15,13 +15,15 @@ from gatekeep.runtime.clock import Clock
 CancelSession = Callable[[], Awaitable[None]]
 
 _KEY_BYTES: Final = 8
+_LONG_KEY_BYTES: Final = 36
 _WINDOW_NS: Final = 10 * 10**9
 _MAX_SOURCES: Final = 4096
 
 
 class CancelKeys:
-    """Keys of live sessions: 64 random bits each, number and secret both ours.
+    """Keys of live sessions, number and secret both ours and random.
 
+    Together they have 64 bits; a long key's secret alone has 256 (protocol 3.2).
     `draw(count)` gives random bytes. `on_hit(source)` is told of each request that fits.
     At most `per_source` requests in 10 s are looked up for one source; further ones meet nothing.
     """
@@ -44,10 +46,10 @@ class CancelKeys:
     def __len__(self) -> int:
         return len(self._live)
 
-    def issue(self, cancel: CancelSession) -> CancelKey:
+    def issue(self, cancel: CancelSession, *, long: bool = False) -> CancelKey:
         """A new key; `cancel` is awaited whenever a request shows it, until it is withdrawn."""
         while True:
-            drawn = self._draw(_KEY_BYTES)
+            drawn = self._draw(_LONG_KEY_BYTES if long else _KEY_BYTES)
             key = CancelKey(int.from_bytes(drawn[:4], "big"), drawn[4:])
             if key.pid and drawn not in self._live:
                 self._live[drawn] = cancel

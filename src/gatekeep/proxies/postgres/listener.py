@@ -17,12 +17,13 @@ from typing import Final
 import structlog
 
 from gatekeep import messages as words
-from gatekeep.errors import SettingsError
+from gatekeep.errors import ClientFault, SettingsError
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.proxies.postgres.front import Arrival, DoorPorts, Front, refuse
+from gatekeep.proxies.postgres.introduction import TrustedProxies, introduced_source, peeked
 from gatekeep.proxies.postgres.lobby import Lobby, Visitor
 from gatekeep.proxies.postgres.pump import WireEnd
-from gatekeep.proxies.postgres.tls import DoorTls, is_loopback, load_door_tls
+from gatekeep.proxies.postgres.tls import DoorTls, is_loopback, load_door_tls, tls_fault
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
@@ -32,6 +33,10 @@ _ACCEPTED_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.2
 _FLUSH_S: Final = 1.0
 _TLS_RECORD: Final = b"\x16"
+
+STRANGER_BYTES: Final = 24 * 1024
+"""What is held of one that has not signed in: a start-up packet, a SASL message, a first query."""
+
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 ServeSession = Callable[[Arrival], Awaitable[None]]
@@ -39,13 +44,19 @@ ServeSession = Callable[[Arrival], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class DoorValues:
-    """How the door stands. `tls` is `require`, `prefer` or `off`; port 0 takes a free one."""
+    """How the door stands. `tls` is `require`, `prefer` or `off`; port 0 takes a free one.
+
+    `proxy_from` are networks whose connections must begin with a PROXY header, and are believed.
+    """
 
     host: str = "127.0.0.1"
     port: int = 6432
     tls: str = "require"
     certificate: Path | None = None
     key: Path | None = None
+    client_ca: Path | None = None
+    client_crl: Path | None = None
+    proxy_from: tuple[str, ...] = ()
     handshake_s: float = 10.0
     per_address: int = 32
     total: int = 512
@@ -58,13 +69,12 @@ class PostgresDoor:
     Raises SettingsError at making when the TLS mode, certificate and address do not fit.
     """
 
-    def __init__(
-        self, values: DoorValues, ports: DoorPorts, serve_session: ServeSession
-    ) -> None:
+    def __init__(self, values: DoorValues, ports: DoorPorts, serve_session: ServeSession) -> None:
         self._values = values
         self._ports = ports
         self._serve = serve_session
         self._tls = _checked_tls(values)
+        self._proxies = TrustedProxies(values.proxy_from)
         self._lobby = Lobby(per_address=values.per_address, total=values.total)
         self._slots = asyncio.Semaphore(values.tls_at_once)
         self._front = Front(
@@ -119,6 +129,11 @@ class PostgresDoor:
         Raises SettingsError, and the old ones stay.
         """
         self._tls = _checked_tls(self._values)
+
+    def certificate_works(self, token_id: str) -> bool:
+        """Whether a session that began with this client certificate may go on."""
+        clients = self._tls.clients if self._tls is not None else None
+        return clients is not None and clients.works(token_id, self._ports.now_us())
 
     def stop_accepting(self) -> None:
         """Take no further connection; those that are there go on."""
@@ -176,7 +191,8 @@ class PostgresDoor:
         except OSError:
             connection.close()
             return
-        visit.visitor = self._lobby.enter(source, visit.shed)
+        visit.proxied = source in self._proxies
+        visit.visitor = self._lobby.enter(None if visit.proxied else source, visit.shed)
         visit.task = self._owner.spawn(self._visit(visit), name=source)
         # a task that is cancelled before its first step runs no line of its own
         visit.task.add_done_callback(visit.leave)
@@ -189,21 +205,17 @@ class PostgresDoor:
             arrival = await self._received(visit)
             if arrival is not None:
                 await self._serve(arrival)
+                await arrival.wire.finish()
         except Exception:  # noqa: BLE001 - one connection never ends another
             _log.exception("connection failed", source=visit.source)
 
     async def _received(self, visit: _Visit) -> Arrival | None:
+        """Who has signed in; a stranger counts as one until its connection is gone."""
         try:
-            async with asyncio.timeout(self._values.handshake_s):
-                offered = self._tls
-                wire, direct = await self._opened(visit, offered)
-                if wire is None:
-                    return None
-                visit.wire = wire
-                return await self._front.receive(wire, visit.source, offered, direct=direct)
-        except TimeoutError:
-            self._front.note(visit.source, "hand-shake too slow")
-            visit.abort()
+            arrival = await self._greeted(visit)
+            if arrival is None and visit.wire is not None:
+                await visit.wire.finish()
+            return arrival  # noqa: TRY300 - shed strangers go on below
         except asyncio.CancelledError:
             if not visit.was_shed:
                 visit.abort()
@@ -217,32 +229,51 @@ class PostgresDoor:
                 self._lobby.leave(visit.visitor)
         return None
 
-    async def _opened(self, visit: _Visit, offered: DoorTls | None) -> tuple[WireEnd | None, bool]:
-        """The wire over an accepted socket, and whether it begins with TLS at once."""
-        loop = asyncio.get_running_loop()
-        first = await _first_byte(visit.connection)
-        if not first:
-            return None, False
-        if first != _TLS_RECORD:
-            visit.handed_over = True
-            wire = WireEnd()
-            await loop.connect_accepted_socket(lambda: wire, visit.connection)
-            return wire, False
-        if offered is None:
-            self._front.note(visit.source, "direct TLS where there is none")
-            return None, True
+    async def _greeted(self, visit: _Visit) -> Arrival | None:
+        """From the first byte to the proof, within the time for it."""
+        try:
+            async with asyncio.timeout(self._values.handshake_s):
+                offered = self._tls
+                if visit.proxied:
+                    await self._introduced(visit)
+                first = await peeked(visit.connection, 1)
+                if not first:
+                    return None
+                # what the loop would answer may be a wrapper of its own
+                wire = visit.wire = WireEnd()
+                direct = first == _TLS_RECORD
+                if not direct or offered is None:
+                    await visit.hand_over(wire)
+                elif not await self._direct(visit, wire, offered):
+                    return None
+                return await self._front.receive(wire, visit.source, offered, direct=direct)
+        except TimeoutError:
+            self._front.note(visit.source, "hand-shake too slow")
+            visit.abort()
+        except ClientFault as fault:
+            wire = visit.wire = WireEnd()
+            await visit.hand_over(wire)
+            self._front.turn_away(wire, visit.source, fault)
+        return None
+
+    async def _introduced(self, visit: _Visit) -> None:
+        """A trusted proxy says whose connection this is. Raises ClientFault if it does not."""
+        source = await introduced_source(visit.connection)
+        visit.source = source or visit.source
+        if visit.visitor is not None:
+            self._lobby.belongs(visit.visitor, visit.source)
+
+    async def _direct(self, visit: _Visit, wire: WireEnd, offered: DoorTls) -> bool:
+        """The hand-shake of a connection that begins with it; whether it came about."""
         async with self._slots:
-            visit.handed_over = True
-            wire = WireEnd()  # what the loop would answer may be a wrapper of its own
+            wire.expect_tls(offered.context, server_side=True, name=None)
+            await visit.hand_over(wire)
             try:
-                await loop.connect_accepted_socket(
-                    lambda: wire, visit.connection, ssl=offered.context,
-                    ssl_handshake_timeout=self._values.handshake_s,
-                )  # fmt: skip
-            except OSError:
-                self._front.note(visit.source, "TLS hand-shake failed")
-                return None, True
-            return wire, True
+                await wire.tls_agreed(limit_s=self._values.handshake_s)
+            except OSError as error:
+                self._front.note(visit.source, tls_fault(error))
+                return False
+        return True
 
     async def _flush(self) -> None:
         """Hand folded events over as they become due."""
@@ -257,7 +288,16 @@ class PostgresDoor:
 class _Visit:
     """A connection's life before its session: the socket, then the wire over it."""
 
-    __slots__ = ("connection", "handed_over", "source", "task", "visitor", "was_shed", "wire")
+    __slots__ = (
+        "connection",
+        "handed_over",
+        "proxied",
+        "source",
+        "task",
+        "visitor",
+        "was_shed",
+        "wire",
+    )
 
     def __init__(self, connection: socket.socket, source: str) -> None:
         self.connection = connection
@@ -266,6 +306,7 @@ class _Visit:
         self.task: asyncio.Task[None] | None = None
         self.visitor: Visitor | None = None
         self.handed_over = False
+        self.proxied = False
         self.was_shed = False
 
     def shed(self) -> None:
@@ -274,10 +315,17 @@ class _Visit:
         if self.task is not None:
             self.task.cancel()
 
+    async def hand_over(self, wire: WireEnd) -> None:
+        """From here on the socket is the wire's."""
+        wire.may_hold = STRANGER_BYTES
+        self.handed_over = True
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: wire, self.connection)
+
     def say_shed(self) -> None:
-        """The words for one that was shed, where it can still read them."""
+        """The words for one that was shed, where it can still read them; nobody waits for it."""
         if self.wire is not None:
             refuse(self.wire, words.too_many_connections())
+            self.wire.close()
             return
         with contextlib.suppress(OSError):
             if not self.handed_over:
@@ -302,7 +350,10 @@ def _checked_tls(values: DoorValues) -> DoorTls | None:
         raise SettingsError(f"unknown mode {values.tls!r}", key="postgres.tls",
                             fix="write require, prefer or off")  # fmt: skip
     if values.tls != "off" and values.certificate is not None and values.key is not None:
-        return load_door_tls(values.certificate, values.key)
+        return load_door_tls(values.certificate, values.key, values.client_ca, values.client_crl)
+    if values.client_ca is not None or values.client_crl is not None:
+        raise SettingsError("client certificates need TLS", key="postgres.client_ca",
+                            fix="name certificate and key, or no client_ca")  # fmt: skip
     if values.tls == "require":
         raise SettingsError("TLS is required and there is no certificate", key="postgres.certificate",
                             fix="name certificate and key, or write tls: off on loopback")  # fmt: skip
@@ -325,29 +376,6 @@ def _listen(family: int, address: tuple[object, ...]) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-async def _first_byte(connection: socket.socket) -> bytes:
-    """The first byte of a connection, left where it is; empty if the peer went."""
-    loop = asyncio.get_running_loop()
-    while True:
-        readable: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(connection, _settle, readable)
-        try:
-            await readable
-        finally:
-            loop.remove_reader(connection)
-        try:
-            return connection.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            continue
-        except OSError:
-            return b""
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _source(address: tuple[object, ...]) -> str:

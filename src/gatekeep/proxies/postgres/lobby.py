@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from gatekeep.proxies.postgres.folding import source_prefix
 
+_UNKNOWN = ""
+
 
 class Visitor:
     """One connection in the lobby. `shed()` is called once if it must make room."""
@@ -34,26 +36,46 @@ class Lobby:
     def __len__(self) -> int:
         return len(self._all)
 
-    def enter(self, source: str, shed: Callable[[], None]) -> Visitor:
-        """Take in a new connection; the oldest of its address, else of all, is shed if need be."""
-        visitor = Visitor(_crowd(source), shed)
-        own = self._crowds.get(visitor.crowd, ())
-        leaving = None
-        if len(own) >= self._per_address:
-            leaving = next(iter(own))
-        elif len(self._all) >= self._total:
-            leaving = next(iter(self._all))
-        if leaving is not None:
-            self.leave(leaving)
-            leaving.shed()
+    def enter(self, source: str | None, shed: Callable[[], None]) -> Visitor:
+        """Take in a new connection; the oldest of its address, else of all, is shed if need be.
+
+        None for one that came through a proxy, as long as the proxy has not said for whom.
+        """
+        visitor = Visitor(_UNKNOWN if source is None else _crowd(source), shed)
+        if not self._made_room(visitor.crowd) and len(self._all) >= self._total:
+            self._shed(next(iter(self._all)))
         self._all[visitor] = None
         self._crowds.setdefault(visitor.crowd, OrderedDict())[visitor] = None
         return visitor
+
+    def belongs(self, visitor: Visitor, source: str) -> None:
+        """It is known now whose connection this is, and counts as one of that address."""
+        if visitor not in self._all:
+            return
+        self._leave_crowd(visitor)
+        visitor.crowd = _crowd(source)
+        self._made_room(visitor.crowd)
+        self._crowds.setdefault(visitor.crowd, OrderedDict())[visitor] = None
 
     def leave(self, visitor: Visitor) -> None:
         """It signed in, or went; a second call does nothing."""
         if self._all.pop(visitor, False) is False:
             return
+        self._leave_crowd(visitor)
+
+    def _made_room(self, crowd: str) -> bool:
+        """Shed the oldest of a crowd that is full; whether that was needed."""
+        own = self._crowds.get(crowd, ())
+        if crowd == _UNKNOWN or len(own) < self._per_address:
+            return False
+        self._shed(next(iter(own)))
+        return True
+
+    def _shed(self, visitor: Visitor) -> None:
+        self.leave(visitor)
+        visitor.shed()
+
+    def _leave_crowd(self, visitor: Visitor) -> None:
         own = self._crowds[visitor.crowd]
         del own[visitor]
         if not own:

@@ -197,7 +197,7 @@ class PostgresSessions:
             link = await self._dial(session, arrival.request, permitted)
             conversation, relayed = await self._vector_read(session, link)
             cancel = self._canceller(link)
-            key = self._opens.keys.issue(cancel)
+            key = self._opens.keys.issue(cancel, long=arrival.request.long_cancel_key)
             running = PostgresSession(live, arrival.wire, link.wire, conversation, self._rooms)
             live.end = self._ender(running, cancel)
             self._running.add(running)

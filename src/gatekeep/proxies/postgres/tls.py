@@ -9,20 +9,29 @@ import ipaddress
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from gatekeep.errors import SettingsError
+from gatekeep.proxies.postgres.certificates import ClientCertificates
+
+NO_TLS_HERE: Final = b"\x15\x03\x01\x00\x02\x02\x28"
+"""The alert `handshake_failure` (RFC 8446 section 6), for who speaks TLS where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoorTls:
-    """A loaded certificate: the context that shows it, and its end-point hash (may be empty)."""
+    """A loaded certificate: the context that shows it, and its end-point hash (may be empty).
+
+    `clients` are the certificates that sign clients in; None where only tokens do.
+    """
 
     context: ssl.SSLContext
     binding: bytes
+    clients: ClientCertificates | None = None
 
 
 def end_point_hash(certificate: bytes) -> bytes:
@@ -43,10 +52,13 @@ def end_point_hash(certificate: bytes) -> bytes:
     return parsed.fingerprint(algorithm)
 
 
-def load_door_tls(certificate: Path, key: Path) -> DoorTls:
+def load_door_tls(
+    certificate: Path, key: Path, client_ca: Path | None = None, client_crl: Path | None = None
+) -> DoorTls:
     """The door's TLS from PEM files: 1.2 or newer, no tickets (a resumed session skips checks).
 
-    Raises SettingsError naming the file.
+    With `client_ca` clients may show certificates; those in `client_crl` are revoked. Raises
+    SettingsError naming the file.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -63,7 +75,21 @@ def load_door_tls(certificate: Path, key: Path) -> DoorTls:
             key="certificate",
             fix="name a PEM certificate chain and its key, readable and without a pass phrase",
         ) from error
-    return DoorTls(context, end_point_hash(shown))
+    clients: ClientCertificates | None = None
+    if client_ca is None and client_crl is not None:
+        raise SettingsError("revocations of no CA", key="postgres.client_crl",
+                            fix="name client_ca as well")  # fmt: skip
+    if client_ca is not None:
+        clients = ClientCertificates.load(client_ca, client_crl)
+        clients.demand(context, client_ca, client_crl)
+    return DoorTls(context, end_point_hash(shown), clients)
+
+
+def tls_fault(error: OSError) -> str:
+    """A failed hand-shake in words of ours, for an event: nothing in them is the peer's text."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "client certificate refused"
+    return "TLS hand-shake failed"
 
 
 def is_loopback(host: str) -> bool:
