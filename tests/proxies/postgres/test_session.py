@@ -192,7 +192,7 @@ async def test_code_that_is_not_known_may_have_changed_the_schema() -> None:
 
 async def test_whoever_reads_the_target_never_waits_for_it_to_read() -> None:
     """A target that answers before it reads on is heard: else both would wait for ever."""
-    async with Story() as story, asyncio.timeout(10):
+    async with Story() as story, asyncio.timeout(60):
         story.from_client.write(query("SELECT 1"))
         await story.at_target(query("SELECT 1"))
         large = query("SELECT '" + "x" * 900_000 + "'")
@@ -211,7 +211,7 @@ async def test_whoever_reads_the_target_never_waits_for_it_to_read() -> None:
 async def test_a_storm_of_notifications_waits_for_the_disk() -> None:
     """One statement elsewhere makes any number of them: what is not durable yet stays bounded."""
     journal = FakeJournal(auto=False)
-    async with Story(journal) as story, asyncio.timeout(10):
+    async with Story(journal) as story, asyncio.timeout(60):
         note = message(b"A", b"\0\0\0\1x\0y\0")
         sent = 100_000
         story.from_target.write(note * sent)
