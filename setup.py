@@ -16,8 +16,8 @@ HOT = {
     "gate": "clearance evidence permit policy_desk supervision",
     "journal": "archive books chain encoding frames live recent sealing streams tiles timekeeping"
     " tree unsealing",
-    "protocols/postgres": "conversation copy_in flight frames grammar messages refusals replies segments"
-    " settlement statements turns values",
+    "protocols/postgres": "conversation copy_in cutting flight frames grammar messages refusals replies"
+    " rereading segments settlement statements turns values",
     "proxies/postgres": "effects knowledge lookup pump reading session tls_bytes",
     "runtime": "clock",
     "stores/sqlite": "indexing",

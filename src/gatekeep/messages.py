@@ -156,13 +156,13 @@ def not_offered(what: str) -> WireMessage:
 
 
 def after_vector_change() -> WireMessage:
-    """A statement follows, in the same segment, one after which its meaning is unknown."""
+    """A statement whose meaning turns on settings that are not known at this moment."""
     return WireMessage(
         "0A000",
-        f"{PREFIX}this follows a statement that may change how it is read",
-        "It shares a pipeline with code whose effect on search_path, role or string syntax "
-        "is known only afterwards.",
-        "The statement was not sent. Send it again after the one before it has answered.",
+        f"{PREFIX}how this statement would be read is not known at this moment",
+        "search_path, role or string syntax changed while it was judged, or cannot be looked at "
+        "in a transaction that may have failed.",
+        "The statement was not sent. Send it again, after a ROLLBACK if a transaction failed.",
     )
 
 

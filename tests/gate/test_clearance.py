@@ -155,18 +155,40 @@ async def test_after_a_refusal_the_rest_of_the_pipeline_is_refused_too() -> None
     assert "Statement 2 of 3" in answers[1].message.detail
 
 
-async def test_what_follows_code_that_may_change_its_reading_is_refused() -> None:
-    """12-threats C2: in one segment nothing is forwarded under a reading that may be stale."""
+async def test_what_follows_code_that_may_change_its_reading_is_not_judged_yet() -> None:
+    """12-threats C2: in one segment nothing is forwarded, or recorded, under a stale reading."""
     story = Story()
     flip = builders.action(
         "SELECT flip()", builders.facts(SqlClass.PROCEDURAL, vector_safe=False)
     )
-    first, second = await story.clear(flip, builders.action("SELECT 'a'"))
-    assert isinstance(first, Permit)
-    assert not first.vector_safe
-    assert isinstance(second, Refusal)
-    assert second.message is not None
-    assert second.message.sqlstate == "0A000"
+    (only,) = await story.clear(flip, builders.action("SELECT 'a'"))
+    assert isinstance(only, Permit)
+    assert not only.vector_safe
+    assert len(story.journal.events) == story.live.statements == 1
+
+
+async def test_behind_a_refusal_everything_is_recorded_as_skipped_code_or_not() -> None:
+    """It never runs, so nothing has to be read anew, and each has its event."""
+    story = Story(by_text(drop=Verdict.DENY))
+    flip = builders.action(
+        "SELECT flip()", builders.facts(SqlClass.PROCEDURAL, vector_safe=False)
+    )
+    answers = await story.clear(
+        builders.action("drop table t"), flip, builders.action("SELECT 'a'")
+    )
+    assert [type(answer) for answer in answers] == [Refusal] * 3
+    assert len(story.journal.events) == 3
+
+
+async def test_a_refusal_in_the_rest_of_a_pipeline_counts_from_its_beginning() -> None:
+    """The person who reads it sent one pipeline, and knows nothing of where it was cut."""
+    story = Story(by_text(drop=Verdict.DENY))
+    (answer,) = await story.gate.clear(
+        story.live, b"{}", [builders.action("drop table t")], around=(2, 1)
+    )
+    assert isinstance(answer, Refusal)
+    assert answer.message is not None
+    assert "Statement 3 of 4" in answer.message.detail
 
 
 async def test_in_a_failed_transaction_with_unknown_vector_only_an_ending_passes() -> None:

@@ -52,6 +52,14 @@ permit(principal, action == Action::"sql.session", resource) when {
 permit(principal, action in Action::"gateway", resource);
 """
 
+LEGIBLE = (
+    PERMISSIVE
+    + """
+@id("no-riddles")
+forbid(principal, action == Action::"sql.opaque", resource);
+"""
+)
+
 
 @pytest.fixture(scope="session")
 def target(postgres_server: PostgresServer) -> PostgresServer:
@@ -103,3 +111,9 @@ def reading_place(target: PostgresServer) -> Iterator[Place]:
         owner.execute(SETUP)
         owner.execute("ALTER ROLE app_rw IN DATABASE attacked SET search_path = lab, public")
     yield from start(target, policy=READING, database="attacked")
+
+
+@pytest.fixture(scope="session")
+def legible_place(target: PostgresServer) -> Iterator[Place]:
+    """Everything is permitted that can be read."""
+    yield from start(target, policy=LEGIBLE)

@@ -88,6 +88,70 @@ def test_psycopg_prepared_statements_and_batches(open_place: Place) -> None:
         connection.rollback()
 
 
+def test_settings_inside_a_psycopg_pipeline(open_place: Place) -> None:
+    """SET, SET LOCAL and a role in a pipeline work, and what follows is told under them."""
+    mark = open_place.evidence.mark()
+    with open_place.connect(autocommit=True) as connection:
+        with connection.pipeline():
+            connection.execute("SET search_path = pg_catalog")
+            shown = connection.execute("SHOW search_path")
+            connection.execute("INSERT INTO public.filled VALUES (5, 'five')")
+            with connection.transaction():
+                connection.execute("SET LOCAL search_path = public")
+                here = connection.execute("SELECT n FROM filled WHERE what = %s", ["five"])
+            last = connection.execute("SELECT current_setting('search_path')")
+        assert [one.fetchone() for one in (shown, here, last)] == [
+            ("pg_catalog",), (5,), ("pg_catalog",),
+        ]  # fmt: skip
+        connection.execute("TRUNCATE public.filled")
+    events = open_place.evidence.closed(mark)
+    assert not of_kind(events, "action.refused")
+    (read,) = [
+        one for one in of_kind(events, "action.released") if "FROM filled" in str(one["text"])
+    ]
+    assert read["tables_read"] == ["filled", "public.filled"]
+
+
+def test_many_rows_for_a_table_with_a_trigger(open_place: Place) -> None:
+    """Psycopg's executemany is one pipeline, and its rows run code one by one: all of them go in.
+
+    An error in the last row takes all of them back, as without a gateway.
+    """
+    open_place.make(
+        "CREATE TABLE counted (n int PRIMARY KEY);"
+        "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;"
+        "CREATE TRIGGER t BEFORE INSERT ON counted FOR EACH ROW EXECUTE FUNCTION noted()"
+    )
+    with open_place.connect() as connection:
+        rows = [(n,) for n in range(200)]
+        connection.cursor().executemany("INSERT INTO counted VALUES (%s)", rows)
+        connection.commit()
+        assert connection.execute("SELECT count(*) FROM counted").fetchone() == (200,)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.cursor().executemany("INSERT INTO counted VALUES (%s)", [(900,), (1,)])
+        connection.rollback()
+        assert connection.execute("SELECT count(*) FROM counted").fetchone() == (200,)
+
+
+async def test_many_rows_of_asyncpg_for_a_table_with_a_trigger(open_place: Place) -> None:
+    """Its executemany is atomic: one Sync behind all rows, and a bad one takes back the rest."""
+    connection = await asyncpg.connect(**open_place.asyncpg())
+    try:
+        await connection.execute("TRUNCATE counted")
+        await connection.execute("SET search_path = public, pg_catalog")
+        rows = [(n,) for n in range(200)]
+        await connection.executemany("INSERT INTO counted VALUES ($1)", rows)
+        assert await connection.fetchval("SELECT count(*) FROM counted") == 200
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.executemany("INSERT INTO counted VALUES ($1)", [(900,), (1,)])
+        assert await connection.fetchval("SELECT count(*) FROM counted") == 200
+        calls = "SELECT set_config('search_path', $1, false)"
+        await connection.executemany(calls, [("a",), ("b",), ("public",)])
+        assert await connection.fetchval("SHOW search_path") == "public"
+    finally:
+        await connection.close()
+
+
 def test_listen_and_notify(open_place: Place) -> None:
     """A notification reaches its listener, and its passing is an event without its payload."""
     mark = open_place.evidence.mark()

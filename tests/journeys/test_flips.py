@@ -8,8 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.pq import ExecStatus
-from support.journal_evidence import of_kind
+from support.journal_evidence import of_kind, outcomes
 from support.journey import Place
+from support.postgres_wire import Wire, shape
+
+from gatekeep.protocols.postgres import messages as m
 
 pytestmark = pytest.mark.journey
 
@@ -31,6 +34,8 @@ CREATE FUNCTION flips.path() RETURNS int LANGUAGE plpgsql AS
 CREATE FUNCTION flips.on_fire() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN PERFORM set_config('standard_conforming_strings', 'off', false); RETURN NEW; END $$;
 CREATE TRIGGER t BEFORE INSERT ON flips.fired FOR EACH ROW EXECUTE FUNCTION flips.on_fire();
+CREATE FUNCTION flips.planned() RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  $$ BEGIN PERFORM set_config('standard_conforming_strings', 'off', false); RETURN 1; END $$;
 CREATE PROCEDURE flips.proc() LANGUAGE plpgsql AS
   $$ BEGIN PERFORM set_config('standard_conforming_strings', 'off', false); END $$;
 """
@@ -62,6 +67,7 @@ def _pipeline(connection: psycopg.Connection[Any], *texts: str) -> list[str | No
     while True:
         result = pgconn.get_result()
         if result is None:
+            assert pgconn.status == psycopg.pq.ConnStatus.OK, pgconn.error_message
             continue
         if result.status == ExecStatus.PIPELINE_SYNC:
             break
@@ -73,17 +79,106 @@ def _pipeline(connection: psycopg.Connection[Any], *texts: str) -> list[str | No
 
 
 @pytest.mark.parametrize("flip", sorted(FLIPS))
-def test_what_hides_behind_a_flip_in_a_pipeline_is_not_forwarded(
+def test_what_hides_behind_a_flip_in_a_pipeline_is_told_as_what_it_is_by_then(
     open_place: Place, flip: str
 ) -> None:
-    """The flip may run; the statement behind it is refused with the reason, nothing is written."""
+    """Where all is permitted it runs, and its event does not call it a read: nobody can read it.
+
+    The benign statement behind it runs, too, and the Sync commits all three.
+    """
     mark = open_place.evidence.mark()
     with open_place.connect(autocommit=True) as connection:
-        assert _pipeline(connection, FLIPS[flip], _HIDDEN) == [None, "0A000"]
-        assert open_place.value("SELECT count(*) FROM flips.seen") == 0
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    refused = of_kind(open_place.evidence.closed(mark), "action.refused")
-    assert [one["cause"] for one in refused] == ["vector"]
+        assert _pipeline(connection, FLIPS[flip], _HIDDEN, "SELECT 1") == [None, None, None]
+    assert open_place.value("SELECT count(*) FROM flips.seen") == 1
+    open_place.run("TRUNCATE flips.seen")
+    events = open_place.evidence.closed(mark)
+    assert of_kind(events, "action.released")[1]["class"] == "opaque"
+    assert [how for _, how in outcomes(events)] == ["done", "done", "done"]
+
+
+@pytest.mark.parametrize("flip", sorted(FLIPS))
+def test_what_hides_behind_a_flip_in_a_pipeline_is_refused_where_riddles_are(
+    legible_place: Place, flip: str
+) -> None:
+    """Policy meets it under the new reading, so it is not forwarded. Without the flip it is a read."""
+    mark = legible_place.evidence.mark()
+    with legible_place.connect(autocommit=True) as connection:
+        assert _pipeline(connection, _HIDDEN, "SELECT 1") == [None, None]
+        assert _pipeline(connection, FLIPS[flip], "SELECT 1", _HIDDEN, "SELECT 2") == [
+            None, None, "42501", "aborted",
+        ]  # fmt: skip
+        # The refusal failed the pipeline's transaction, and with it the flip.
+        assert connection.execute("SHOW standard_conforming_strings").fetchone() == ("on",)
+        assert _pipeline(connection, _HIDDEN, "SELECT 1") == [None, None]
+    assert legible_place.value("SELECT count(*) FROM flips.seen") == 0
+    refused = of_kind(legible_place.evidence.closed(mark), "action.refused")
+    assert (refused[0]["class"], refused[0]["cause"]) == ("opaque", "policy")
+
+
+def test_a_statement_bound_between_the_bind_and_the_execute_of_a_flip(open_place: Place) -> None:
+    """Planning runs code, so the flip is at its Bind: what is parsed right behind is read anew."""
+    mark = open_place.evidence.mark()
+    wire = _wire(open_place)
+    answer = wire.exchange(
+        m.parse("z", "SELECT flips.planned() WHERE flips.planned() = $1") + m.bind("z", "z", [b"1"])
+        + m.parse("a", _HIDDEN) + m.bind("a", "a") + m.execute("a") + m.execute("z") + m.SYNC
+    )  # fmt: skip
+    wire.close()
+    assert shape(answer) == ["1", "2", "1", "2", "D", "C SELECT 1", "D", "C SELECT 1", "Z I"]
+    open_place.run("TRUNCATE flips.seen")
+    released = of_kind(open_place.evidence.closed(mark), "action.released")
+    assert [one["class"] for one in released][:2] == ["procedural", "opaque"]
+
+
+@pytest.mark.parametrize("flip", sorted(FLIPS))
+def test_a_pipeline_that_fails_at_its_end_rolls_back_what_was_before_every_cut(
+    open_place: Place, flip: str
+) -> None:
+    """The question in between commits nothing, and the log says what became of each."""
+    mark = open_place.evidence.mark()
+    with open_place.connect(autocommit=True) as connection:
+        insert = "INSERT INTO flips.seen VALUES (7)"
+        answers = _pipeline(
+            connection, insert, FLIPS[flip], insert, FLIPS[flip], "SELECT 1/0", insert
+        )
+        assert answers == [None, None, None, None, "22012", "aborted"]
+        assert connection.execute("SHOW standard_conforming_strings").fetchone() == ("on",)
+    assert open_place.value("SELECT count(*) FROM flips.seen") == 0
+    events = open_place.evidence.closed(mark)
+    # The last one was dropped before anybody looked at it, or released and then skipped.
+    ends = [how for _, how in outcomes(events)]
+    assert [how for how in ends if how not in {"done", "skipped"}] == ["failed"] * 5
+    assert ends.count("done") == 1  # the SHOW
+    endings = of_kind(events, "action.finished")
+    undone = [one for one in endings if str(one.get("message")).startswith("rolled back with its")]
+    assert len(undone) == 4
+
+
+def test_a_flushed_flip_is_followed_without_a_sync(open_place: Place) -> None:
+    """Behind a Flush the vector is read back, too: the next statement is judged under it."""
+    mark = open_place.evidence.mark()
+    wire = _wire(open_place)
+
+    def run(text: str) -> bytes:
+        return m.parse("", text) + m.bind("", "") + m.execute("") + m.FLUSH
+
+    wire.send(run("SET search_path = other") + run("SELECT name FROM which"))
+    answer = wire.exchange(run("INSERT INTO which VALUES ('x')") + run("SELECT 1/0") + m.SYNC)
+    wire.close()
+    assert shape(answer) == [
+        "1", "2", "C SET", "1", "2", "D", "C SELECT 1", "1", "2", "C INSERT 0 1", "1", "E 22012",
+        "Z I",
+    ]  # fmt: skip
+    assert open_place.value("SELECT count(*) FROM other.which") == 1
+    released = of_kind(open_place.evidence.closed(mark), "action.released")
+    assert [
+        (one["tables_read"], one["tables_written"]) for one in released if "which" in str(one["text"])
+    ] == [(["other.which", "which"], []), ([], ["other.which", "which"])]
+
+
+def _wire(place: Place) -> Wire:
+    """Raw messages through the door."""
+    return Wire("127.0.0.1", place.gateway.port, "alice", place.gateway.tokens["alice"], "orders")
 
 
 @pytest.mark.parametrize("flip", sorted(FLIPS))
@@ -127,12 +222,24 @@ def test_a_set_of_the_path_rules_the_next_segment(open_place: Place) -> None:
 
 
 def test_a_path_that_a_function_changes_in_a_pipeline(open_place: Place) -> None:
-    """The read behind a function that changes the path is not forwarded under the old path."""
+    """The read behind a SET of the path is told with the table that it meets.
+
+    Behind code that changes it, no table is proven, and it is no read.
+    """
+    mark = open_place.evidence.mark()
     with open_place.connect(autocommit=True) as connection:
         connection.execute("SET search_path = flips")
-        assert _pipeline(connection, "SELECT flips.path()", "SELECT name FROM which") == [
-            None, "0A000",
-        ]  # fmt: skip
+        which = "SELECT name FROM which"
+        assert _pipeline(connection, which, "SET search_path = other", which) == [None] * 3
+        connection.execute("SET search_path = flips")
+        assert _pipeline(connection, "SELECT flips.path()", which) == [None] * 2
+    released = of_kind(open_place.evidence.closed(mark), "action.released")
+    read = [one for one in released if one["text"] == which]
+    assert [one["tables_read"] for one in read] == [
+        ["flips.which", "which"], ["other.which", "which"],
+        ["which"],  # code ran in this transaction: no look-up can say where the name leads
+    ]  # fmt: skip
+    assert [one["class"] for one in read] == ["read", "read", "procedural"]
 
 
 def test_a_prepared_statement_is_judged_again_under_the_path_of_its_execution(
@@ -153,13 +260,18 @@ def test_a_prepared_statement_is_judged_again_under_the_path_of_its_execution(
 
 
 def test_a_role_that_code_assumes_rules_what_follows(open_place: Place) -> None:
-    """SET ROLE and what undoes it work from segment to segment; in a pipeline they end it."""
+    """SET ROLE and what undoes it work from segment to segment, and inside a pipeline."""
     with open_place.direct() as admin:
         admin.execute("GRANT app_ro TO app_rw WITH SET TRUE")
     with open_place.connect(autocommit=True) as connection:
-        assert _pipeline(connection, "SET ROLE app_ro", "SELECT current_user") == [None, "0A000"]
-        # The refusal failed the pipeline's transaction, and with it SET ROLE.
+        write = "INSERT INTO flips.seen VALUES (8)"
+        assert _pipeline(connection, "SET ROLE app_ro", "SELECT current_user", write) == [
+            None, None, "42501",
+        ]  # fmt: skip
+        # That was the target's own; it failed the pipeline's transaction, and with it SET ROLE.
         assert connection.execute("SELECT current_user").fetchone() == ("app_rw",)
+        assert _pipeline(connection, "SET ROLE app_ro", "RESET ROLE", write) == [None] * 3
+        open_place.run("TRUNCATE flips.seen")
         connection.execute("SET ROLE app_ro")
         assert connection.execute("SELECT current_user").fetchone() == ("app_ro",)
         connection.execute("RESET ROLE")

@@ -13,11 +13,15 @@ from support.postgres_wire import Wire
 
 from gatekeep.domain.outcomes import Outcome
 from gatekeep.domain.sessions import SessionVector
+from gatekeep.messages import WireMessage
+from gatekeep.protocols.postgres import messages as m
 from gatekeep.protocols.postgres.conversation import (
+    Answer,
     ClientTurn,
     Conversation,
     Execution,
     Ready,
+    Refused,
     Relay,
     Released,
     Settled,
@@ -29,11 +33,27 @@ from gatekeep.protocols.postgres.conversation import (
 )
 
 Judge = Callable[[Execution], Verdict]
+NO = WireMessage("42501", "gatekeep: no")
 
 
 def allow(_execution: Execution) -> Verdict:
     """Everything may go out."""
     return Released()
+
+
+def run(text: str, portal: str = "") -> bytes:
+    """Parse, Bind and Execute without a name."""
+    return m.parse("", text) + m.bind(portal, "") + m.execute(portal)
+
+
+def risky(execution: Execution) -> Verdict:
+    """What the gate says: only what begins like this leaves the meaning of the rest alone."""
+    if "denied" in execution.text:
+        return Refused(NO)
+    text, unknown = execution.text, execution.unknown_source
+    plain = (text.startswith(("select 1", "begin")) or not text) and not unknown
+    copies = 1 if execution.unknown_source else execution.text.count("to stdout")
+    return Released(probe_after=not plain, copies_out=copies)
 
 
 def conversation(vector: SessionVector | None = None) -> Conversation:
@@ -104,6 +124,8 @@ class Link:
                 self.turns.append(turn)
                 if isinstance(turn, Violation):
                     self.violations.append(turn)
+                if isinstance(turn, Answer):
+                    self.relayed += turn.data
                 if isinstance(turn, Submit):
                     self._judge(turn)
                 elif isinstance(turn, ToTarget):
@@ -111,12 +133,14 @@ class Link:
             turns = self.conversation.next_turns()
 
     def _judge(self, turn: Submit) -> None:
-        executions = turn.segment.executions
-        self.executions += executions
         verdicts: list[Verdict] = []
-        for execution in executions:
+        for execution in turn.segment.executions:
             stopped = verdicts and not isinstance(verdicts[-1], Released)
-            verdicts.append(verdicts[-1] if stopped else self.judge(execution))
+            verdict = verdicts[-1] if stopped else self.judge(execution)
+            self.executions.append(execution)
+            verdicts.append(verdict)
+            if isinstance(verdict, Released) and verdict.probe_after:
+                break  # what stands behind it comes again
         self._send(self.conversation.release(turn.segment, verdicts))
 
     def _send(self, data: bytes) -> None:

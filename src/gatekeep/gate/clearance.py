@@ -97,19 +97,22 @@ class Clearance:
         *,
         vector_known: bool = True,
         overlap: bool = False,
+        around: tuple[int, int] = (0, 0),
     ) -> list[Answer]:
         """Judge and record one segment; one answer an action, in order.
 
         Nothing of the segment may be forwarded before this returns. After the first refusal
-        the rest is refused as well: the target would skip it anyway. `vector_known` is false in
-        a failed transaction whose session vector could not be read again. With `overlap` (the
-        target says that its transactions are read-only) what is proven to read only gets its
-        permit before the fsync, in a session that policy lets only read.
+        the rest is refused as well: the target would skip it anyway. The answers end with a
+        permit for what may change how the rest is read: that has to be read and judged anew once
+        it has run. `vector_known` is false in a failed transaction whose session vector could not
+        be read again. With `overlap` (the target says that its transactions are read-only) what is
+        proven to read only gets its permit before the fsync, in a session that policy lets only
+        read. `around` counts what stands before and behind in the same pipeline.
         """
         ruled: list[_Ruled] = []
         recorded: list[PendingReceipt] = []
         try:
-            ruled = self._judge(live, actions, vector_known=vector_known)
+            ruled = self._judge(live, actions, around, vector_known=vector_known)
             for one in ruled:
                 recorded.append(self._record(live, session_fragment, one))  # noqa: PERF401 - what was appended before a failure must be known
             if overlap and _only_reads(live, ruled):
@@ -131,9 +134,15 @@ class Clearance:
         ]
 
     def _judge(
-        self, live: LiveSession, actions: Sequence[SqlAction], *, vector_known: bool
+        self,
+        live: LiveSession,
+        actions: Sequence[SqlAction],
+        around: tuple[int, int],
+        *,
+        vector_known: bool,
     ) -> list[_Ruled]:
-        """What is to become of each action; nothing is written yet."""
+        """What is to become of each action that can be judged now; nothing is written yet."""
+        before, behind = around
         ruled: list[_Ruled] = []
         stopped: Refusal | None = None
         for position, action in enumerate(actions, 1):
@@ -144,19 +153,20 @@ class Clearance:
             if vector_known and _passes(live, action, judgement):
                 objection = None
             else:
-                place = Place(position, len(actions), pipeline=True)
+                place = Place(before + position, before + len(actions) + behind, pipeline=True)
                 objection = self._objection(
                     live, action, judgement, place, vector_known=vector_known
                 )
             if objection is None:
                 ruled.append(_Ruled(action, judgement, None, b""))
-                vector_known = vector_known and action.vector_safe
                 self.tally.allowed += 1
+                if not (vector_known and action.vector_safe):
+                    break
                 continue
             stopped = Refusal(objection.message)
             ruled.append(_Ruled(action, judgement, stopped, objection.cause))
             live.refusals += 1
-        live.statements += len(actions)
+        live.statements += len(ruled)
         return ruled
 
     def settle(
@@ -185,7 +195,7 @@ class Clearance:
         vector_known: bool,
     ) -> _Objection | None:
         """Why an action may not run, with the words for it; None when it may."""
-        unfit = _unfit(action, place, vector_known=vector_known)
+        unfit = _unfit(action, vector_known=vector_known)
         if unfit is not None:
             return unfit
         decision = judgement.decision
@@ -282,13 +292,12 @@ def rule_words(decision: Decision, session_code: str) -> RuleWords:
     )
 
 
-def _unfit(action: SqlAction, place: Place, *, vector_known: bool) -> _Objection | None:
+def _unfit(action: SqlAction, *, vector_known: bool) -> _Objection | None:
     """Why an action could not be forwarded whatever the policy says; None when it could."""
-    if not vector_known and not (place.position == 1 and _ends_transaction(action)):
-        # Its meaning turns on a session vector that is unknown (12-threats C2). First in its
-        # segment this happens only in a failed transaction, where the target's 25P02 says it.
-        unread = None if place.position == 1 else messages.after_vector_change()
-        return _Objection(unread, b"vector")
+    if not vector_known and not _ends_transaction(action):
+        # Its meaning turns on a session vector that is unknown (12-threats C2): in a failed
+        # transaction, where the target's 25P02 says it.
+        return _Objection(None, b"vector")
     if TOO_LARGE in action.tags:
         return _Objection(messages.too_large(), b"too_large")
     if any("session_authorization" in fact.settings for fact in action.facts):

@@ -103,8 +103,8 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(reader._parses) <= 64
 
 
-def test_executions_stand_in_the_order_of_their_effect() -> None:
-    """By their Execute; a Bind that nothing follows stands where it is; twice run is twice told."""
+def test_executions_stand_in_the_order_of_their_first_effect() -> None:
+    """By their Bind, because planning runs code; what is run twice is told twice."""
     reader = Reader(Names())
     segment = long_way(
         reader,
@@ -112,7 +112,7 @@ def test_executions_stand_in_the_order_of_their_effect() -> None:
         + m.execute("q") + m.bind("r", "a") + m.execute("p", 1) + m.execute("p", 1) + m.SYNC,
     )  # fmt: skip
     assert [(one.text, one.portal_name, one.bind_only) for one in segment.executions] == [
-        ("B", "q", False), ("A", "r", True), ("A", "p", False), ("A", "p", False),
+        ("A", "p", False), ("B", "q", False), ("A", "r", True), ("A", "p", False),
     ]  # fmt: skip
     assert len({one.key for one in segment.executions}) == 4
     assert all(isinstance(one, Execution) for one in segment.executions)

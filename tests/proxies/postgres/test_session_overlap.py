@@ -16,7 +16,7 @@ async def _reading(story: Story) -> None:
     story.live.session = replace(story.live.session, read_only=True)
     vector = story.session._talk.vector
     assert vector is not None
-    story.session._talk.vector = replace(vector, transaction_read_only="on")
+    story.session._talk._rereading.vector = replace(vector, transaction_read_only="on")
     story.from_client.write(query("SELECT 1"))
     await story.at_target(query("SELECT 1"))
 

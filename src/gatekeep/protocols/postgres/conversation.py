@@ -11,13 +11,15 @@ from typing import Final
 
 from gatekeep.domain.actions import Naming
 from gatekeep.domain.sessions import SessionVector
-from gatekeep.errors import ClientFault, TargetFault
+from gatekeep.errors import ClientFault
 from gatekeep.messages import WireMessage, after_vector_change
-from gatekeep.protocols.postgres import messages, vector
+from gatekeep.protocols.postgres import cutting, messages
+from gatekeep.protocols.postgres import grammar as g
 from gatekeep.protocols.postgres.copy_in import CopyIn
-from gatekeep.protocols.postgres.frames import Cutter
+from gatekeep.protocols.postgres.frames import Cut, Cutter
 from gatekeep.protocols.postgres.refusals import first_refused, refuse
 from gatekeep.protocols.postgres.replies import Replies
+from gatekeep.protocols.postgres.rereading import Rereading
 from gatekeep.protocols.postgres.segments import Reader, bare_sync
 from gatekeep.protocols.postgres.statements import Names
 from gatekeep.protocols.postgres.turns import (
@@ -47,23 +49,21 @@ __all__ = [
     "VectorKnown", "Verdict", "Violation",
 ]  # fmt: skip
 
-_PROBE_TRIES: Final = 3
-_CANCELED: Final = "57014"
 _UTF8: Final = "UTF8"
 
 
 class Conversation:
     """The protocol state of one session.
 
-    At most one Submit is out at a time: call `next_turns` after `release`, after a Ready and after
-    a VectorKnown to get what the client sent meanwhile. `vector` is None while it is not known how
-    the target reads a statement; the gate then forwards nothing but the end of a transaction.
+    At most one Submit is out at a time: call `next_turns` after `release`, after a Ready, a
+    VectorKnown and an Onward to get what the client sent meanwhile. `vector` is None while it is
+    not known how the target reads a statement; the gate then forwards nothing but the end of a
+    transaction. What happens behind a statement that may change it is told in `cutting`.
     """
 
     def __init__(
         self, *, draw_nonce: Callable[[], str], target: str, vector: SessionVector | None
     ) -> None:
-        self.vector = vector
         self.target = target
         self._draw_nonce = draw_nonce
         self._cutter = Cutter()
@@ -73,8 +73,14 @@ class Conversation:
         self._replies = Replies(self._names, self._copy_in)
         self._out: Segment | None = None
         self._dropping = False  # after a refusal without a Sync: the target skips, so do we
-        self._probes = 0  # sent and not yet answered, or tried again
+        self._unsent = cutting.Unsent()
+        self._rereading = Rereading(self._replies, self._names, draw_nonce, vector)
         self._ended = False
+
+    @property
+    def vector(self) -> SessionVector | None:
+        """Under what the target reads a statement now, if that is known."""
+        return self._rereading.vector
 
     @property
     def transaction_status(self) -> str:
@@ -84,12 +90,17 @@ class Conversation:
     @property
     def backlog(self) -> int:
         """Bytes that wait behind a Submit or a reply: stop reading the client when it is large."""
-        return self._cutter.held if self._blocked else 0
+        return self.held if self._blocked else 0
 
     @property
     def held(self) -> int:
         """All of the client's bytes kept here, the beginning of an incomplete message included."""
-        return self._cutter.held
+        return self._cutter.held + self._unsent.held
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the target has answered all that was sent: no end comes but by a Sync."""
+        return self._replies.idle
 
     @property
     def _blocked(self) -> bool:
@@ -97,6 +108,7 @@ class Conversation:
             self._out is not None
             or self._replies.owed > 0
             or self._ended
+            or self._rereading.waits
             or (self._copy_in.blocked and not self._copy_in.streaming)
         )
 
@@ -122,6 +134,7 @@ class Conversation:
             return self._copy(data)
         if self._cutter.fresh and data and not (
             self._out or replies.owed or self._ended or self._dropping or replies.skipping
+            or self._rereading.waits or self._unsent.held
         ):
             segment = self._reader.quick(data)
             if segment is not None:
@@ -133,27 +146,43 @@ class Conversation:
         """The next Submit or Terminate, if nothing must be answered first."""
         if self._copy_in.blocked:
             return self._copy(b"")
-        if self._out is not None or self._replies.owed or self._ended:
+        if self._out is not None or self._replies.owed or self._ended or self._rereading.waits:
             return []
+        turns: list[ClientTurn] = []
         try:
-            while (cut := self._cutter.cut()) is not None:
+            while (cut := self._next_cut()) is not None:
                 if cut.kind is None:
                     self._ended = True
-                    return [Terminate()]
+                    return [*turns, Terminate()]
                 if self._dropping or self._replies.skipping:
+                    if owed := self._rereading.owed_error:
+                        self._rereading.owed_error = b""
+                        turns.append(Answer(owed))
                     if cut.kind != "sync":
                         continue
                     self._dropping = False
-                    segment = bare_sync()
-                else:
-                    segment = self._reader.read(cut)
-                    if segment.rest:
-                        self._cutter.give_back(cut, segment.rest)
-                return self._submit(segment)
+                    return turns + self._submit(bare_sync())
+                return self._submit(self._read(cut))
         except ClientFault as fault:
             self._ended = True
-            return [Violation(fault.public, "client")]
-        return []
+            turns.append(Violation(fault.public, "client"))
+        return turns
+
+    def _next_cut(self) -> Cut | None:
+        """What is read next: what is left of the last cut, or another."""
+        cut = self._unsent.piece()
+        if cut is None:
+            cut = self._cutter.cut()
+            if cut is not None:
+                self._unsent.whole(cut)
+        return cut
+
+    def _read(self, cut: Cut) -> Segment:
+        segment = self._reader.read(cut)
+        segment.before, segment.behind = self._unsent.around
+        if segment.rest:
+            self._unsent.again_from(segment.rest, whole=True)
+        return segment
 
     def _copy(self, data: bytes) -> list[ClientTurn]:
         """Rows for a COPY FROM STDIN; where it stands otherwise, they wait."""
@@ -163,8 +192,8 @@ class Conversation:
         if not copy_in.streaming:
             self._cutter.feed(data)
             return []
-        if self._cutter.held:
-            data = self._cutter.take() + data
+        if self.held:
+            data = self._unsent.take() + self._cutter.take() + data
         try:
             out, rest, leaves = copy_in.forward(data)
         except ClientFault as fault:
@@ -209,19 +238,24 @@ class Conversation:
     def release(self, segment: Segment, verdicts: Sequence[Verdict]) -> bytes:
         """The bytes for the target, after one verdict an execution.
 
-        Raises ValueError for a segment that is not out, or verdicts that do not fit it.
+        Where one is Released and may change how the rest is read, it is the last: the rest is
+        submitted again once that is known. Raises ValueError for a segment that is not out, or
+        verdicts that do not fit it.
         """
-        if segment is not self._out or len(verdicts) != len(segment.executions):
-            raise ValueError("verdicts that fit no submitted segment")
+        if segment is not self._out:
+            raise ValueError("verdicts for a segment that is not out")
         if self.vector is None and segment.vector is not None:
             # The target reported a change while the gate was judging: nothing was judged.
-            verdicts = [Refused(after_vector_change())] * len(verdicts)
+            verdicts = [Refused(after_vector_change())] * len(segment.executions)
             self._names.doubt(segment)
+        if not cutting.fits(segment, verdicts):
+            raise ValueError("verdicts that do not fit their segment")
         self._out = None
         replies = self._replies
         position, message = first_refused(segment, verdicts)
         sent = verdicts if position < 0 else verdicts[:position]
         self._mark(segment, sent)
+        asks = position < 0 and self._cut_behind(segment, sent)
         if replies.skipping:
             replies.drop(segment.executions[: len(sent)])
             if segment.kind != "sync":
@@ -232,12 +266,24 @@ class Conversation:
             status = replies.status if replies.boundary else ""
             lost = refuse(segment, position, message, self._draw_nonce(), status)
             replies.drop(lost)
-            self._dropping = segment.kind in {"flush", "cut"}
+            self._dropping = segment.kind in {"flush", "cut", "part"}
         replies.expect(segment)
         raw, segment.raw = segment.raw, b""
         if position < 0 and segment.executions and segment.executions[-1].copies_in:
-            return self._send_copy(segment, raw)
+            raw = self._send_copy(segment, raw)
+        if asks and segment.codes[-1] not in g.OWES_READY:
+            raw += self._rereading.ask_behind(segment.executions[-1])
         return raw
+
+    def _cut_behind(self, segment: Segment, verdicts: Sequence[Verdict]) -> bool:
+        """Whether the vector is unknown from here on; what turns on it is then left for later."""
+        if not cutting.asks_after(segment, verdicts):
+            return False
+        self._rereading.vector = None
+        step = cutting.cut_behind(segment, len(verdicts))
+        if step:
+            self._unsent.again_from(step)
+        return True
 
     def _mark(self, segment: Segment, verdicts: Sequence[Verdict]) -> None:
         """Keep in mind what the target may do with what is released."""
@@ -247,10 +293,6 @@ class Conversation:
             execution.copies_in = verdict.copies_in
             if verdict.copies_in and segment.kind != "query" and segment.owners[-1] is not execution:
                 raise ValueError("a COPY FROM STDIN that was not read as one: rows may not follow it")
-            if verdict.probe_after:
-                self.vector = None
-                self._names.doubt(segment, execution)
-                break
 
     def _send_copy(self, segment: Segment, raw: bytes) -> bytes:
         """A COPY FROM STDIN goes out, and nothing else until the target has answered it."""
@@ -265,7 +307,7 @@ class Conversation:
         turns = replies.receive(data)
         if self._copy_in.news:
             self._attend_copy(turns)
-        if self.vector is None or replies.reports or replies.broken:
+        if self._rereading.watches or replies.reports or replies.broken:
             self._attend(turns)
         return turns
 
@@ -285,57 +327,13 @@ class Conversation:
 
     def probe(self) -> bytes:
         """Bytes that read the session vector, at the start of a session; ends in a VectorKnown."""
-        self.vector = None
-        return self._probe()
-
-    def _probe(self) -> bytes:
-        self._probes += 1
-        self._replies.probe_row = b""
-        self._replies.probe_failed = ""
-        segment = vector.probe(self._draw_nonce())
-        self._replies.expect(segment)
-        return segment.raw
+        return self._rereading.probe()
 
     def _attend(self, turns: list[TargetTurn]) -> None:
         """Follow the session vector; ask for it where it is unknown and may be asked."""
-        replies = self._replies
-        if replies.broken:
+        if self._replies.broken:
             self._ended = True
             return
-        reports, replies.reports = replies.reports, []
-        if self.vector is not None:
-            known = self.vector
-            if any(vector.differs(known, name, value) for name, value in reports):
-                self.vector = None
-        elif self._probes and replies.boundary:
-            self._probed(turns)
-        if (
-            self.vector is None
-            and replies.boundary
-            and not self._ended
-            and replies.status != "E"
-            and self._out is None
-            and not self._copy_in.blocked
-        ):
-            turns.append(ToTarget(self._probe()))
-
-    def _probed(self, turns: list[TargetTurn]) -> None:
-        """Our probe was answered."""
-        replies = self._replies
-        if replies.probe_failed:
-            again = replies.probe_failed == _CANCELED and replies.status == "I"
-            if not again or self._probes >= _PROBE_TRIES:
-                self._ended = True
-                turns.append(Violation("the session vector cannot be read", "target"))
-            return
-        try:
-            self.vector, prepared = vector.read_row(replies.probe_row)
-        except TargetFault as fault:
+        may_ask = not self._ended and self._out is None and not self._copy_in.blocked
+        if self._rereading.attend(turns, may_ask=may_ask):
             self._ended = True
-            turns.append(Violation(fault.public, "target"))
-            return
-        self._probes = 0
-        self._names.forget_portals()
-        self._names.forget_statements(prepared)
-        turns.append(VectorKnown(self.vector))
-

@@ -20,7 +20,7 @@ _OURS: Final = frozenset(("probe", "sorting"))
 class Flight:
     """The segments in flight of one conversation.
 
-    `owed` counts segments that owe a ReadyForQuery; `skipping` is true while the target ignores
+    `idle` says whether nothing is; `owed` counts segments that owe a ReadyForQuery; `skipping` is true while the target ignores
     everything up to a Sync; `boundary` is true between a ReadyForQuery and the next segment;
     `ours` while the replies are to something of our own and not for the client.
     """
@@ -35,6 +35,16 @@ class Flight:
         self._row = _IDLE_ROW
         self._passed = 0  # bytes of the target's earlier chunks
         self._settlement = Settlement()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was sent is answered."""
+        return self._segment is None
+
+    @property
+    def last_tag(self) -> str:
+        """How the execution ended that ended last."""
+        return self._settlement.last_tag
 
     def expect(self, segment: Segment) -> None:
         """A segment went out; its replies come after those of the segments before it."""
@@ -61,7 +71,8 @@ class Flight:
         for segment in self._queue:
             found += [done.execution for done in segment.done or ()]
             found += ending(segment, segment.at)
-        return found + self._settlement.skipped
+        parted = [done.execution for done in self._settlement.parted]
+        return parted + found + self._settlement.skipped
 
     def _next(self) -> None:
         """The reply of one step is complete: on to the next step, or the next segment."""

@@ -121,18 +121,6 @@ class Cutter:
         self._too_large = frozenset()
         return data
 
-    def give_back(self, cut: Cut, first: int) -> None:
-        """The messages of the last cut from position `first` on are to be cut again."""
-        begin = cut.starts[first]
-        rest = cut.raw[begin:]
-        last = len(cut.types) if cut.kind == "cut" else len(cut.types) - 1
-        self._types = cut.types[first:last]
-        self._starts = [start - begin for start in cut.starts[first:last]]
-        self._too_large = frozenset(at - first for at in cut.too_large if at >= first)
-        self._at = len(rest) if last == len(cut.types) else cut.starts[last] - begin
-        self._buffer = bytearray(rest + self._buffer[self._base :])
-        self._base = 0
-
     def cut(self) -> Cut | None:
         """The next whole segment, or None while it is incomplete. Raises ClientFault."""
         if self._skip:

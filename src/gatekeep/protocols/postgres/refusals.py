@@ -19,7 +19,7 @@ _TAILS: Final[dict[SegmentKind, bytes]] = {"sync": messages.SYNC, "flush": messa
 
 def first_refused(segment: Segment, verdicts: Sequence[Verdict]) -> tuple[int, WireMessage | None]:
     """Position and words of the first refusal, -1 when all may go; what is forced is refused."""
-    for position, (execution, verdict) in enumerate(zip(segment.executions, verdicts, strict=True)):
+    for position, (execution, verdict) in enumerate(zip(segment.executions, verdicts, strict=False)):
         if isinstance(verdict, Refused):
             return position, verdict.message
         if execution.forced is not None:

@@ -42,7 +42,8 @@ class Replies(Flight):
 
     `status` is the transaction status last reported, `reports` are the ParameterStatus values
     since somebody took them. `probe_row` and `probe_failed` hold what came back for a segment of
-    kind `probe`, whose replies are kept from the client.
+    kind `probe`, whose replies are kept from the client; `probe_error` is the message that made
+    the target skip to the client's Sync, if it was such a segment that failed.
     """
 
     def __init__(self, names: Names, copy_in: CopyIn) -> None:
@@ -51,6 +52,7 @@ class Replies(Flight):
         self.broken = False
         self.probe_row = b""
         self.probe_failed = ""
+        self.probe_error = b""
         self.reports: list[tuple[str, str]] = []
         self._names = names
         self._copy_in = copy_in
@@ -204,7 +206,9 @@ class Replies(Flight):
         done = self._settlement.end(execution, tag, self._passed + end, failure)
         segment = self._segment
         assert segment is not None  # noqa: S101 - an execution belongs to a segment
-        if segment.kind != "sync" or self._gone:
+        if segment.kind == "part" and not self._gone:
+            self._settlement.parted.append(done)
+        elif segment.kind != "sync" or self._gone:
             turns.append(Settled(execution, self._settlement.outcome(done, "")))
         elif segment.done is None:
             segment.done = [done]
@@ -308,7 +312,7 @@ class Replies(Flight):
             self.skipping = self._copy_in.skips
             self.boundary = not self.skipping
             self._names.ready(self.status, "sync")
-            self._settlement.restart(self._passed + end)
+            self._settlement.restart(self.status, self._passed + end, turns)
             self._next()
             turns.append(READY[self.status])
         return relayed
@@ -320,8 +324,16 @@ class Replies(Flight):
             self.probe_failed = error.sqlstate
             segment = self._segment
             assert segment is not None  # noqa: S101 - a probe is a segment
-            segment.at = len(segment.codes) - 1
-            self._row = g.TRANSITIONS[g.SYNC]
+            if segment.codes[-1] == g.SYNC:
+                segment.at = len(segment.codes) - 1
+                self._row = g.TRANSITIONS[g.SYNC]
+                return
+            self.probe_error = g.unmasked(b"E", body) or messages.frame(b"E", body)
+            self._settlement.failure = error
+            self._names.failed()
+            self._queue.popleft()
+            self.skipping = True
+            self._resume()
             return
         state, effect = self._row[kind]
         if kind == ROW:

@@ -200,7 +200,7 @@ class _Walk:
     """One walk over the messages of an extended segment."""
 
     __slots__ = (
-        "_before", "_codes", "_cut", "_forced", "_mark", "_names", "_owners", "_starts", "described",
+        "_before", "_codes", "_cut", "_mark", "_names", "_owners", "_starts", "described",
     )  # fmt: skip
 
     def __init__(self, names: Names, cut: Cut) -> None:
@@ -211,7 +211,6 @@ class _Walk:
         self._starts: list[int] = []
         self._before = names.last_key
         self._mark = 0
-        self._forced = False
         self.described: str | None = None  # the last portal that was described
 
     def segment(self) -> Segment:
@@ -236,12 +235,8 @@ class _Walk:
                 rest = position + 1
                 raw = raw[: ends[position]]
                 break
-        executions = tuple(
-            owner
-            for code, owner in zip(self._codes, self._owners, strict=True)
-            if code == g.EXECUTE or (code == g.BIND and owner.bind_only)
-            or (self._forced and isinstance(owner, Execution) and owner.forced)
-        )  # fmt: skip
+        # In the order in which the target begins with them: its planning runs code at a Bind.
+        executions = tuple(dict.fromkeys(one for one in self._owners if isinstance(one, Execution)))
         how: SegmentKind = "cut" if rest else self._cut.kind or "cut"
         segment = Segment(executions, how, raw, self._codes)
         segment.owners = self._owners
@@ -252,7 +247,6 @@ class _Walk:
     def _refuse(self, kind: int, message: WireMessage) -> None:
         execution = self._names.new_execution("extended", None)
         execution.forced = message
-        self._forced = True
         self._codes.append(kind)
         self._owners.append(execution)
 

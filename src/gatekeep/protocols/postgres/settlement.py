@@ -25,16 +25,19 @@ class Settlement:
     """The account of the execution that is being answered, and of those that wait for Ready.
 
     `rows` counts its DataRows; `mark` is where, in the target's bytes, its answer begins;
-    `failure` is the last error since a ReadyForQuery.
+    `failure` is the last error since a ReadyForQuery; `parted` ended in a part of a segment whose
+    Sync is still to come; `last_tag` is that of the execution that ended last.
     """
 
-    __slots__ = ("_outcomes", "_tags", "failure", "mark", "rows", "skipped")
+    __slots__ = ("_outcomes", "_tags", "failure", "last_tag", "mark", "parted", "rows", "skipped")
 
     def __init__(self) -> None:
         self.rows = 0
         self.mark = 0
         self.failure: TargetError | None = None
         self.skipped: list[Execution] = []
+        self.parted: list[Done] = []
+        self.last_tag = ""
         self._tags: list[str] = []
         self._outcomes: dict[tuple[str, int, int, int, str], Outcome] = {}
 
@@ -62,6 +65,7 @@ class Settlement:
         done = Done(execution, shown, self.rows, here - self.mark, failure)
         self.mark = here
         self.rows = 0
+        self.last_tag = shown
         return done
 
     def ready(
@@ -69,10 +73,13 @@ class Settlement:
     ) -> None:
         """ReadyForQuery: what waited for it is settled. `before` is the status it replaces."""
         failure = self.failure
+        if self.parted:
+            segment.done = [*self.parted, *(segment.done or ())]
+            self.parted.clear()
         if segment.codes[0] == g.QUERY or segment.codes[0] == g.CALL:
             done = self.end(segment.executions[0], None, here, failure)
             turns.append(Settled(done.execution, self.outcome(done, status)))
-        elif segment.done:
+        if segment.done:
             if failure is not None and status == before == "I":
                 _roll_back(segment.done, failure)
             for done in segment.done:
@@ -85,8 +92,12 @@ class Settlement:
         if self._tags:
             self._tags.clear()
 
-    def restart(self, here: int) -> None:
+    def restart(self, status: str, here: int, turns: list[TargetTurn]) -> None:
         """A ReadyForQuery came that belongs to no segment: nothing before byte `here` counts on."""
+        if self.failure is not None and status == "I":
+            _roll_back(self.parted, self.failure)
+        turns += [Settled(done.execution, self.outcome(done, status)) for done in self.parted]
+        self.parted.clear()
         self.mark = here
         self.rows = 0
         self.failure = None
@@ -136,6 +147,8 @@ def _roll_back(done: Sequence[Done], failure: TargetError) -> None:
 
 def ending(segment: Segment, at: int) -> Iterator[Execution]:
     """The executions whose end is the reply to a step from `at` on."""
+    if segment.kind == "probe":
+        return  # a question of ours
     for position in range(at, len(segment.codes)):
         code = segment.codes[position]
         if code in {g.EXECUTE, g.QUERY, g.CALL} or (

@@ -169,15 +169,14 @@ class Names:
         kept = name == portal.portal_name and self.has_room(portal.bytes_in)
         self._new_portals[name] = portal if kept else None
 
-    def doubt(self, segment: Segment, after: Execution | None = None) -> None:
+    def doubt(self, segment: Segment) -> None:
         """The target may read the Parse messages of this segment otherwise than we do.
 
-        All of them, or those behind the beginning of one execution. It reads a statement once, so
-        what is not surely understood now is not known later, whatever the settings are then.
+        It reads a statement once, so what is not surely understood now is not known later,
+        whatever the settings are then.
         """
         owners = list(segment.owners)
-        for at in range(owners.index(after) if after is not None else 0, len(owners)):
-            one = owners[at]
+        for at, one in enumerate(owners):
             if isinstance(one, Statement) and _TURNS_ON_SYNTAX.search(one.text or ""):
                 owners[at] = Statement(one.name, None, one.oids)
                 self.parsed(owners[at])

@@ -15,7 +15,7 @@ from gatekeep.domain.sessions import SessionVector
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres.messages import TargetError
 
-SegmentKind: TypeAlias = Literal["query", "sync", "flush", "cut", "function_call", "probe", "sorting"]
+SegmentKind: TypeAlias = Literal["query", "sync", "flush", "cut", "function_call", "probe", "sorting", "part"]
 
 
 class Execution:
@@ -92,6 +92,9 @@ class Execution:
 class Segment:
     """The unit of decision: one Query, or all messages up to Sync or Flush (or a cut).
 
+    A `part` is what goes out first of one that ends in Sync (see `cutting`); `before` and `behind`
+    count the executions of the same pipeline that stand around it, where it was cut.
+
     `executions` and `kind` are for the proxy. The rest belongs to the conversation: `raw` are the
     bytes as sent, `codes` one step a message that owes a reply (see `replies`), with its `owners`
     (Execution, Statement, a closed name, or None) and `starts` in `raw`; `at` is the step whose
@@ -100,8 +103,8 @@ class Segment:
     """
 
     __slots__ = (
-        "at", "codes", "done", "executions", "kind", "message", "nonce", "owners", "raw",
-        "rest", "starts", "vector",
+        "at", "before", "behind", "codes", "done", "executions", "kind", "message", "nonce",
+        "owners", "raw", "rest", "starts", "vector",
     )  # fmt: skip
 
     def __init__(
@@ -113,8 +116,7 @@ class Segment:
         self.codes = codes
         self.owners: Sequence[Any] = executions
         self.starts: Sequence[int] = (0,)
-        self.at = 0
-        self.rest = 0
+        self.at = self.rest = self.before = self.behind = 0
         self.done: list[Done] | None = None
         self.nonce = b""
         self.message: WireMessage | None = None
@@ -139,6 +141,7 @@ class Done:
 class Released:
     """The execution may go out. `probe_after`: it may change how later statements are read.
 
+    It is then the last verdict: what stands behind it in the segment is read and judged anew.
     `copies_out`: so many of its statements are a COPY TO STDOUT; no other gives CopyOutResponse.
     `copies_in`: so many are a COPY FROM STDIN.
     """

@@ -22,6 +22,7 @@ REPORTED: Final = ("standard_conforming_strings", "client_encoding", "search_pat
 """Settings of the vector that a target may report by itself (search_path since 18)."""
 
 _MAX_NAMES: Final = 500
+_WITH_SYNC: Final = (g.PARSE, g.BIND, g.EXECUTE, g.CLOSE, g.CLOSE, g.SYNC)
 # Every name is qualified and no operator is used: search_path may be anybody's by now. Nor is the
 # limit a number, which a function would have to cast that the role need not be allowed. The last
 # column names statements made by SQL PREPARE, which may hide behind a name that we know.
@@ -34,19 +35,23 @@ _QUERY: Final = (
 )
 
 
-def probe(nonce: str) -> Segment:
+def probe(nonce: str, *, sync: bool = True) -> Segment:
     """The segment that asks; its statement and portal are named `gk_<nonce>` and closed again.
 
-    In a REPEATABLE READ transaction that has not read yet it takes the snapshot.
+    Without `sync` it ends in a Flush and can stand inside a pipeline (see `cutting`). In a
+    REPEATABLE READ transaction that has not read yet it takes the snapshot.
     """
     name = f"gk_{nonce}"
     raw = b"".join(
         (
             messages.parse(name, _QUERY), messages.bind(name, name), messages.execute(name),
-            messages.close("P", name), messages.close("S", name), messages.SYNC,
+            messages.close("P", name), messages.close("S", name),
+            messages.SYNC if sync else messages.FLUSH,
         )
     )  # fmt: skip
-    return Segment((), "probe", raw, (g.PARSE, g.BIND, g.EXECUTE, g.CLOSE, g.CLOSE, g.SYNC))
+    segment = Segment((), "probe", raw, _WITH_SYNC if sync else _WITH_SYNC[:-1])
+    segment.owners = (None,) * len(segment.codes)
+    return segment
 
 
 def read_row(body: bytes) -> tuple[SessionVector, list[str] | None]:

@@ -16,6 +16,7 @@ from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.effects import (
     PutOff,
+    defers,
     leaves_all_alone,
     may_change_schema,
     taints,
@@ -33,12 +34,14 @@ class Knowledge:
         self._tainted = False  # code ran whose effects no look-up can see yet
         self._schema_changed = False  # and it may have changed what the next look-up finds
         self._put_off = PutOff()
+        self._had_put_off = False  # before the segment that was read last
         self._unsettled = False  # something changed, or may have, how statements are read
         self._reading_under: Scope | None = None
         self._under_vector: SessionVector | None = None
 
     async def read(self, conversation: talk.Conversation, segment: talk.Segment) -> list[Read]:
         """What the executions of a segment mean now, in order."""
+        self._had_put_off = self._put_off.any
         return await read_segment(
             self._reader, conversation, segment, lambda: self._scope(conversation.vector)
         )
@@ -75,6 +78,13 @@ class Knowledge:
             execution.portal_name,
             frozenset() if execution.forced is None else LARGE,
         )
+
+    def only(self, actions: list[SqlAction]) -> list[SqlAction]:
+        """Of the segment read last these alone go out; the rest is to be read anew."""
+        self._put_off.any = self._had_put_off or any(
+            defers(fact) for action in actions for fact in action.facts
+        )
+        return actions
 
     def goes_out(self, action: SqlAction, *, vector_safe: bool) -> None:
         """Keep in mind what an action that is forwarded may do to what is known."""

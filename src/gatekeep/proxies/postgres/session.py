@@ -97,6 +97,11 @@ class PostgresSession:
         """Whether something that was forwarded has not ended yet."""
         return bool(self._open)
 
+    @property
+    def _runs(self) -> bool:
+        """Whether what was forwarded comes to its end, and needs no Sync for it."""
+        return bool(self._open) and not self._talk.stalled
+
     def end(self, reason: str) -> None:
         """End the session from outside, once what runs has ended."""
         self._leave(reason, messages.session_killed(reason))
@@ -122,7 +127,7 @@ class PostgresSession:
         try:
             await self._over.wait()
             from_client.cancel()
-            if self._open and not self._target_broken and not from_target.done():
+            if self._runs and not self._target_broken and not from_target.done():
                 # What runs comes to its end on the target, so that its outcome is known.
                 await asyncio.wait([from_target], timeout=_LINGER_S)
         finally:
@@ -206,7 +211,10 @@ class PostgresSession:
                 answers = await self._rooms.gate.clear(
                     self._live, self._fragment, actions, vector_known=vector is not None,
                     overlap=vector is not None and vector.transaction_read_only == "on",
+                    around=(segment.before, segment.behind),
                 )  # fmt: skip
+                if len(answers) < len(actions):
+                    actions = self._knowledge.only(actions[: len(answers)])
             self._forward(segment, actions, answers)
         finally:
             self._clearing = False
@@ -214,7 +222,7 @@ class PostgresSession:
     def _forward(
         self, segment: talk.Segment, actions: Sequence[SqlAction], answers: Sequence[Answer]
     ) -> None:
-        """Send what is permitted, with a message that must fail in place of what is not."""
+        """Send what is permitted; what is not fails in its place; what has no answer comes again."""
         verdicts: list[talk.Released | talk.Refused] = []
         now = self._rooms.clock.monotonic_ns()
         changed = self._talk.vector is None and segment.vector is not None
@@ -225,7 +233,7 @@ class PostgresSession:
         if self._reason:
             self._over.set()
             return
-        for execution, action, answer in zip(segment.executions, actions, answers, strict=True):
+        for execution, action, answer in zip(segment.executions, actions, answers, strict=False):
             if not isinstance(answer, Refusal):
                 verdicts.append(released(action, answer))
                 self._open[execution.key] = (answer, now)
@@ -261,7 +269,7 @@ class PostgresSession:
                     self._attend(turn)
             if goes_on:
                 await self._go_on(boundary=boundary)
-            if self._target_broken or (self._reason and not self._open):
+            if self._target_broken or (self._reason and not self._runs):
                 return
             if self._client.congested or self._notifications > _NOTES_UNWAITED:
                 await self._keep_pace()
@@ -320,7 +328,7 @@ class PostgresSession:
             self._knowledge.transaction_over()
         if self._deaf:
             self._give_up_copy()
-            if not self._open:
+            if not self._runs:
                 self._over.set()
             return
         await self._take(self._talk.next_turns())
@@ -348,7 +356,7 @@ class PostgresSession:
             self._farewell = farewell
         if reason != _STOPPED:
             self._give_up_copy()
-        if not self._clearing and not self._open:
+        if not self._clearing and not self._runs:
             self._over.set()
 
     def _give_up_copy(self) -> None:
@@ -361,6 +369,8 @@ class PostgresSession:
             self._target.write(failing)
 
     def _say_farewell(self) -> None:
+        if self._open and self._farewell == messages.gateway_drains():
+            self._farewell = messages.outcome_unknown()  # a pipeline that stood still without its Sync
         if self._farewell is not None:
             with contextlib.suppress(OSError):
                 self._client.write(error_response(self._farewell))
