@@ -39,7 +39,7 @@ from gatekeep.protocols.sql.digest import looks_secret
 from gatekeep.proxies.postgres.front import Arrival, greet, refuse
 from gatekeep.proxies.postgres.keys import CancelKeys, CancelSession
 from gatekeep.proxies.postgres.session import PostgresSession, Rooms
-from gatekeep.proxies.postgres.target import Credential, Dial, TargetConnector, TargetLink
+from gatekeep.proxies.postgres.target import TargetConnector, TargetLink, way_to
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
@@ -259,11 +259,8 @@ class PostgresSessions:
             permitted=permitted,
             read_only=session.read_only,
         )
-        account = session.target.accounts[session.account]
-        credential = Credential(
-            session.account, self._opens.targets.secret(account.secret), session.target.auth
-        )
-        return await self._opens.connector.connect(Dial.to(session.target), credential, packet)
+        dial, credential = way_to(session.target, session.account, self._opens.targets.secret)
+        return await self._opens.connector.connect(dial, credential, packet)
 
     async def _vector_read(
         self, session: Session, link: TargetLink
