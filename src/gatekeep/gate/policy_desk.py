@@ -29,6 +29,7 @@ from gatekeep.policy.request import (
     place_question,
     place_request_json,
     sql_question,
+    sql_questions,
     sql_request_json,
 )
 from gatekeep.policy.rules import PolicyVersion
@@ -228,9 +229,7 @@ def _decide(
     action: SqlAction,
     now: Moment | None,
 ) -> Decision:
-    questions = [
-        sql_question(around.place, one, action.mode, now, action.tags or _NO_TAGS) for one in facts
-    ]
+    questions = sql_questions(around.place, facts, action.mode, now, action.tags or _NO_TAGS)
     key = tuple(_key(active, question) for question in questions)
     decision = around.decisions.get(key)
     if decision is None:
