@@ -142,6 +142,16 @@ class PolicyDeskOver:
             return _failed(self._active, error)
         return known
 
+    def may_replicate(self, session: Session) -> Judgement:
+        """Judge `session.replicate`, besides `session.open`: rare, and never kept."""
+        try:
+            around, now = self._around(self._active, session)
+            return _place_judgement(
+                self._active, around.standing, "session.replicate", around.place, now
+            )
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(self._active, error)
+
     def only_reads(self, session: Session) -> bool:
         """Whether policy lets this session do nothing but `sql.read` and harmless `sql.session`.
 

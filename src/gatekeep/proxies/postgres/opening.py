@@ -127,10 +127,11 @@ class PostgresSessions:
             arrival.source,
             request.application_name,
             "postgres",
+            request.replication,
         )
         admitted = self._opens.admission.admit(asked, self._opens.draw(16).hex())
         if isinstance(admitted, WireMessage):
-            raise _Refused(admitted, "not admitted")
+            raise _Refused(admitted, "replication" if request.replication else "not admitted")
         if not self._rooms.journal.accepting:
             raise _Refused(self._unrecordable("no room"), "journal")
         read_only = self._opens.policy.only_reads(admitted.session)

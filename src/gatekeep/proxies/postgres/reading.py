@@ -5,6 +5,7 @@ Facts hold under one reading: the session vector and the catalogue's epoch. Noth
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
