@@ -51,6 +51,25 @@ async def test_scram_under_every_tls_mode(tls: TargetTls, tls_target: TlsTarget)
     assert PASSWORD not in repr(link) + repr(Credential("scram_user", PASSWORD))
 
 
+@pytest.mark.parametrize(
+    ("user", "auth"), [("scram_user", "scram"), ("md5_user", "md5"), ("cert_user", "certificate")]
+)
+@on_both_loops
+async def test_a_first_question_goes_out_with_the_proof(
+    user: str, auth: str, tls_target: TlsTarget
+) -> None:
+    """Its answer lies behind the target's welcome, for whoever reads next."""
+    dial = way(tls_target, shown=tls_target.clients["cert_user"])
+    async with connector() as made:
+        link = await made.connect(
+            dial, Credential(user, PASSWORD, auth), packet(user),
+            messages.query("select 'asked early'"),
+        )  # fmt: skip
+        assert "client_encoding" in link.parameters
+        assert await asked(link, "select 'asked later'") == ["asked early"]
+        link.wire.abort()
+
+
 @on_both_loops
 async def test_pins_beat_the_defaults_of_role_and_database(tls_target: TlsTarget) -> None:
     """The role's default is `standard_conforming_strings=off`: the start-up packet wins."""

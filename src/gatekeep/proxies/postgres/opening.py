@@ -195,8 +195,13 @@ class PostgresSessions:
         running: PostgresSession | None = None
         try:
             permitted = await self._judged_settings(live, arrival.request)
-            link = await self._dial(session, arrival.request, permitted)
-            conversation, relayed = await self._vector_read(session, link)
+            conversation = talk.Conversation(
+                draw_nonce=lambda: self._opens.draw(12).hex(), target=session.target.name,
+                vector=None,
+            )  # fmt: skip
+            probe = conversation.probe()
+            link = await self._dial(session, arrival.request, permitted, probe)
+            relayed = await self._vector_read(conversation, link)
             cancel = self._canceller(link)
             key = self._opens.keys.issue(cancel, long=arrival.request.long_cancel_key)
             running = PostgresSession(live, arrival.wire, link.wire, conversation, self._rooms)
@@ -245,7 +250,11 @@ class PostgresSessions:
         return permitted
 
     async def _dial(
-        self, session: Session, request: StartupRequest, permitted: list[tuple[str, str]]
+        self,
+        session: Session,
+        request: StartupRequest,
+        permitted: list[tuple[str, str]],
+        probe: bytes,
     ) -> TargetLink:
         view = self._opens.catalogues.fresh(session)
         if view is None:
@@ -261,16 +270,10 @@ class PostgresSessions:
             read_only=session.read_only,
         )
         dial, credential = way_to(session.target, session.account, self._opens.targets.secret)
-        return await self._opens.connector.connect(dial, credential, packet)
+        return await self._opens.connector.connect(dial, credential, packet, probe)
 
-    async def _vector_read(
-        self, session: Session, link: TargetLink
-    ) -> tuple[talk.Conversation, bytes]:
-        """A conversation that knows its session vector; and what the target said meanwhile."""
-        conversation = talk.Conversation(
-            draw_nonce=lambda: self._opens.draw(12).hex(), target=session.target.name, vector=None
-        )
-        link.wire.write(conversation.probe())
+    async def _vector_read(self, conversation: talk.Conversation, link: TargetLink) -> bytes:
+        """Wait for the session vector, already asked for; what the target said meanwhile."""
         relayed: list[bytes] = []
         try:
             async with asyncio.timeout(_VECTOR_S):
@@ -289,7 +292,7 @@ class PostgresSessions:
             raise TargetFault(
                 "the target does not answer", cause="its session vector was not read in time"
             ) from None
-        return conversation, b"".join(relayed)
+        return b"".join(relayed)
 
     def _canceller(self, link: TargetLink) -> CancelSession:
         async def cancel() -> None:

@@ -142,6 +142,12 @@ class WireEnd(asyncio.Protocol):
         self._release(len(rest))
         return data[:count]
 
+    def unread(self, data: bytes) -> None:
+        """Give back bytes that were read and belong to the next reader."""
+        if data:
+            self._chunks.insert(0, data)
+            self._held += len(data)
+
     @property
     def held(self) -> int:
         """Bytes that have arrived and were not read."""

@@ -126,9 +126,13 @@ class TargetConnector:
         self._contexts = ClientContexts()
         self._salted: OrderedDict[tuple[str, bytes, int], bytes] = OrderedDict()
 
-    async def connect(self, dial: Dial, credential: Credential, startup: bytes) -> TargetLink:
+    async def connect(
+        self, dial: Dial, credential: Credential, startup: bytes, behind: bytes = b""
+    ) -> TargetLink:
         """Connect, sign in, and wait until the target is ready; at most `dial.limit_s`.
 
+        `behind` goes out with our proof, so that its answer needs no round of its own: it may
+        hold nothing that a target must not see before it has proven itself.
         Raises TargetFault with the message for the client in `answer`.
         """
         try:
@@ -136,7 +140,7 @@ class TargetConnector:
                 wire = await self._reach(dial, encrypt=dial.tls is not TargetTls.DISABLE)
                 try:
                     wire.write(startup)
-                    return await _Entry(self, dial, credential, wire).run()
+                    return await _Entry(self, dial, credential, wire, behind).run()
                 except EOFError:
                     # In TLS 1.3 a refused client certificate is told after the hand-shake.
                     why = wire.tls_fault or "no word"
@@ -228,12 +232,16 @@ class _Entry:
     """One start-up conversation with a target, from the start-up packet to ReadyForQuery."""
 
     def __init__(
-        self, connector: TargetConnector, dial: Dial, credential: Credential, wire: WireEnd
-    ) -> None:
+        self, connector: TargetConnector, dial: Dial, credential: Credential, wire: WireEnd,
+        behind: bytes,
+    ) -> None:  # fmt: skip
         self._connector = connector
         self._dial = dial
         self._credential = credential
         self._wire = wire
+        self._behind = behind
+        self._held = b""
+        self._at = 0  # in what is held: the next message
         self._tls = wire.tls
         self._exchange: ClientExchange | None = None
         self._proven = False
@@ -261,6 +269,7 @@ class _Entry:
                 notices = [*notices, body][-_MAX_NOTICES:]
             elif kind == b"Z" and messages.read_ready(body) == "I":
                 version = self._version(parameters)
+                self._wire.unread(self._held[self._at :])
                 return TargetLink(
                     self._dial, self._wire, parameters, key, version, tuple(notices), self._tls
                 )
@@ -269,16 +278,30 @@ class _Entry:
         raise TargetFault("start-up", cause="too many messages")
 
     async def _message(self) -> tuple[bytes, bytes]:
-        kind, length = messages.HEADER.unpack(await self._wire.read_exactly(5))
+        """The next message; several come at once, and are cut without asking the wire for each."""
+        await self._hold(messages.HEADER.size)
+        kind, length = messages.HEADER.unpack_from(self._held, self._at)
         if not 4 <= length <= _MAX_MESSAGE_BYTES:  # noqa: PLR2004 - the length counts itself
             raise TargetFault("start-up", cause=f"message of {length} bytes")
-        return bytes((kind,)), await self._wire.read_exactly(length - 4)
+        await self._hold(length + 1)
+        begin, self._at = self._at + messages.HEADER.size, self._at + length + 1
+        return bytes((kind,)), self._held[begin : self._at]
+
+    async def _hold(self, count: int) -> None:
+        """Read until so many bytes of the next message are there."""
+        while len(self._held) - self._at < count:
+            data = await self._wire.read()
+            if not data:
+                raise EOFError
+            self._held = self._held[self._at :] + data
+            self._at = 0
 
     async def _authenticate(self, code: int, data: bytes) -> None:
         if code == messages.AUTH_OK:
             if not self._proven and not self._known_by_certificate():
                 raise self._distrusted("let the gateway in without a proof")
             self._entered = True
+            self._send(b"")
         elif self._credential.auth == "certificate":
             raise self._distrusted(f"asks for authentication method {code} beside the certificate")
         elif code == messages.AUTH_SASL and self._exchange is None:
@@ -297,7 +320,7 @@ class _Entry:
             salted = await self._connector.salted(
                 self._credential.password, exchange.salt, exchange.iterations
             )
-            self._send(messages.sasl_response(exchange.proof(salted)))
+            self._send(messages.sasl_response(exchange.proof(salted)), proof=True)
         elif code == messages.AUTH_SASL_FINAL and self._exchange is not None:
             self._exchange.verify(data)
             self._proven = True
@@ -319,7 +342,7 @@ class _Entry:
         else:
             raise self._distrusted(f"asks for authentication method {code}, which is not named")
         self._proven = True
-        self._send(messages.password_message(answer))
+        self._send(messages.password_message(answer), proof=True)
 
     def _known_by_certificate(self) -> bool:
         """Both sides are proven by TLS: the target by its name and CA, we by what it asked for."""
@@ -331,7 +354,10 @@ class _Entry:
             and dial.shown is not None
         )
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, *, proof: bool = False) -> None:
+        """Send; what belongs behind our proof goes with it, or once the target lets us in."""
+        if proof or self._entered:
+            data, self._behind = data + self._behind, b""
         self._wire.write(data)
 
     def _distrusted(self, cause: str) -> TargetFault:
