@@ -9,7 +9,7 @@ TOUR ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench soak fuzz docs lock clean
+.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections soak fuzz docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /	/' | \
@@ -57,6 +57,9 @@ test-compiled: $(COMPILED) ## the tests of the rooms that are compiled, over the
 
 bench: $(COMPILED) ## throughput and CPU per statement: direct, pooled, through the gateway
 	@PYTHONPATH=build/compiled $(PYTHON) bench/postgres.py
+
+connections: $(COMPILED) ## connections per second: direct and through the gateway
+	@PYTHONPATH=build/compiled $(PYTHON) bench/connections.py
 
 soak: $(READY) ## the long proofs in whole size
 	@$(PYTHON) -m pytest -m soak

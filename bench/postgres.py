@@ -70,6 +70,11 @@ def peak_kib(pids: list[int]) -> int:
     return total
 
 
+def environment(password: str) -> dict[str, str]:
+    """What pgbench is given beside its arguments."""
+    return {**os.environ, "PGPASSWORD": password}
+
+
 def pgbench(dsn: str, password: str, mode: str, clients: int, seconds: int) -> tuple[float, int]:
     """One run of `pgbench -n -S`: statements per second, and how many."""
     done = subprocess.run(
@@ -77,7 +82,7 @@ def pgbench(dsn: str, password: str, mode: str, clients: int, seconds: int) -> t
             shutil.which("pgbench") or "pgbench", "-n", "-S", "-M", mode, "-c", str(clients),
             "-j", "2" if clients > 1 else "1", "-T", str(seconds), "-s", str(SCALE), dsn,
         ],
-        capture_output=True, text=True, check=False, env={**os.environ, "PGPASSWORD": password},
+        capture_output=True, text=True, check=False, env=environment(password),
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"pgbench failed: {done.stderr[-1500:]}")

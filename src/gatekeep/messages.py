@@ -270,6 +270,16 @@ def no_such_target(name: str, principal: str, near: list[str]) -> WireMessage:
     )
 
 
+def replication_refused(target: str, words: RuleWords) -> WireMessage:
+    """The policy does not let a replication session begin, or there is no such target: alike."""
+    owner = f" Owner of the rule: {printable(words.owner)}." if words.owner else ""
+    return WireMessage(
+        "42501", f"{PREFIX}policy does not allow replication on {printable(target, 63)}",
+        words.sentence(), f"It takes a rule that permits session.replicate there.{owner}",
+        words.context, severity="FATAL",
+    )
+
+
 def bad_startup_setting(name: str, why: str) -> WireMessage:
     """A start-up parameter that is refused."""
     return WireMessage(

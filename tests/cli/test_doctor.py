@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
 import pytest
+from support.certificates import Authority
 
 from gatekeep.cli.doctor import Finding, doctor_command, examine, told
 from gatekeep.settings import Http, PostgresDoor, Settings
@@ -25,7 +27,7 @@ def named(findings: list[Finding], level: str) -> str:
 
 def test_a_good_machine_has_nothing_wrong(tmp_path: Path) -> None:
     """Private directories, space and a current SQLite; keys beside the state are worth a word."""
-    found = examine(settings(tmp_path))
+    found = examine(settings(tmp_path), {})
     assert named(found, "wrong") == ""
     assert "one backup of it would hold both" in named(found, "warning")
     assert "is private" in named(found, "good")
@@ -33,7 +35,7 @@ def test_a_good_machine_has_nothing_wrong(tmp_path: Path) -> None:
 
 def test_before_the_first_start_nothing_is_wrong(tmp_path: Path) -> None:
     """Directories that are not there yet are made by `serve`, not by `doctor`."""
-    found = examine(Settings(state_dir=tmp_path / "a/b", keys_dir=Path("/nowhere/keys")))
+    found = examine(Settings(state_dir=tmp_path / "a/b", keys_dir=Path("/nowhere/keys")), {})
     assert named(found, "wrong") == ""
     assert "lie apart" in named(found, "good")
     assert not (tmp_path / "a").exists()
@@ -46,7 +48,7 @@ def test_open_directories_and_keys_are_wrong(tmp_path: Path) -> None:
     for name, mode in (("kek", 0o644), ("log.key", 0o600), ("log.vkey", 0o644)):
         (made.keys_dir / name).write_text("x")
         (made.keys_dir / name).chmod(mode)
-    wrong = named(examine(made), "wrong")
+    wrong = named(examine(made, {}), "wrong")
     assert f"chmod 700 {made.state_dir}" in wrong
     assert f"chmod 600 {made.keys_dir / 'kek'}" in wrong
     assert "log." not in wrong
@@ -56,7 +58,7 @@ def test_a_file_where_a_directory_belongs(tmp_path: Path) -> None:
     """Said, not stumbled over."""
     file = tmp_path / "file"
     file.write_text("")
-    found = examine(Settings(state_dir=file, keys_dir=tmp_path / "keys"))
+    found = examine(Settings(state_dir=file, keys_dir=tmp_path / "keys"), {})
     assert "is no directory" in named(found, "wrong")
 
 
@@ -69,7 +71,7 @@ def test_a_full_disk_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         free = 10 * 1024 * 1024
 
     monkeypatch.setattr("gatekeep.cli.doctor.shutil.disk_usage", lambda _place: Usage)
-    assert "10 MiB free for the journal" in named(examine(settings(tmp_path)), "wrong")
+    assert "10 MiB free for the journal" in named(examine(settings(tmp_path), {}), "wrong")
 
 
 def test_open_doors_are_worth_a_word(tmp_path: Path) -> None:
@@ -79,10 +81,62 @@ def test_open_doors_are_worth_a_word(tmp_path: Path) -> None:
             tmp_path,
             postgres=PostgresDoor(host="10.0.0.1", tls="prefer"),
             http=Http(host="10.0.0.1", metrics="everywhere"),
-        )
+        ),
+        {},
     )
     assert "statements in clear" in named(found, "warning")
     assert "metrics can be read" in named(found, "warning")
+
+
+def targets(tmp_path: Path, *items: str) -> Settings:
+    """Settings with these targets, each an item of the list without its name, kind and account."""
+    names = ("orders", "web", "pay", "cart")
+    file = tmp_path / "targets.yaml"
+    file.write_text(
+        "targets:\n"
+        + "".join(
+            f"- {{name: {name}, kind: postgres, accounts: {{app: 'env:PW'}}, {item}}}\n"
+            for name, item in zip(names, items, strict=False)
+        )
+    )
+    return settings(tmp_path, targets=file)
+
+
+def test_ways_to_targets_that_leave_something_open(tmp_path: Path) -> None:
+    """Clear text, and whoever answers: each with the setting that closes it."""
+    made = targets(
+        tmp_path, "host: db", "host: db, tls: require", "host: db, tls: require, auth: md5",
+        "host: 127.0.0.1, tls: disable",
+    )  # fmt: skip
+    found = examine(made, {"PW": "hunter2"})
+    warned = named(found, "warning")
+    assert "orders: tls: prefer may send statements and rows in clear / set tls: ver" in warned
+    assert "web: tls: require encrypts to whoever answers" in warned
+    assert "pay: auth: md5 proves nothing" in warned
+    assert "target cart" not in warned
+    assert "target cart: tls: disable" in named(found, "good")
+    assert named(found, "wrong") == ""
+
+
+def test_certificates_that_end(tmp_path: Path) -> None:
+    """One that has ended is wrong, one that will soon is worth a word."""
+    year = dt.timedelta(days=365)
+    Authority(tmp_path, "old", lives=(-2 * year, -year))
+    Authority(tmp_path, "late", lives=(-year, dt.timedelta(days=3)))
+    Authority(tmp_path, "new", lives=(-year, year))
+    tls = "host: db, tls: verify-full, tls_ca"
+    made = targets(tmp_path, f"{tls}: old.pem", f"{tls}: late.pem", f"{tls}: new.pem")
+    found = examine(made, {"PW": "hunter2"})
+    assert "target orders: tls_ca ended on " in named(found, "wrong")
+    assert "target web: tls_ca ends on " in named(found, "warning")
+    assert "target pay: tls: verify-full" in named(found, "good")
+
+
+def test_targets_that_cannot_be_read_are_left_to_check(tmp_path: Path) -> None:
+    """Said in one line, and the machine is looked at all the same."""
+    found = examine(targets(tmp_path, "host: db"), {})
+    assert "PW is not set / gatekeep check" in named(found, "warning")
+    assert "SQLite" in named(found, "good")
 
 
 def test_the_command_ends_with_8_when_something_is_wrong(

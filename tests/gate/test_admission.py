@@ -51,9 +51,20 @@ class Opens:
         return builders.judgement(Verdict.ALLOW if pair in self._pairs else Verdict.DENY)
 
 
-def admit(policy: Opens, target: str = "orders", account: str = "") -> Admitted | WireMessage:
+    def may_replicate(self, session: Session) -> Judgement:
+        """Allow where the account is app_rw."""
+        return builders.judgement(
+            Verdict.ALLOW if session.account == "app_rw" else Verdict.DENY
+        )
+
+
+def admit(
+    policy: Opens, target: str = "orders", account: str = "", *, replication: bool = False
+) -> Admitted | WireMessage:
     """Ask as alice."""
-    asked = Asked(builders.principal(), target, account, "", "127.0.0.1", "psql", "postgres")
+    asked = Asked(
+        builders.principal(), target, account, "", "127.0.0.1", "psql", "postgres", replication
+    )
     return Admission(Book(), policy).admit(asked, builders.SESSION_ID)
 
 
@@ -97,3 +108,25 @@ def test_an_account_the_target_lacks_is_refused_like_an_unknown_target() -> None
     refusal = admit(Opens(("orders", "app_ro")), account="root")
     assert isinstance(refusal, WireMessage)
     assert refusal.sqlstate == "3D000"
+
+
+def test_a_replication_session_is_refused_by_policy_or_not_offered_yet() -> None:
+    """Who may open the target may not yet copy it whole; and where he may, it is not carried yet."""
+    denied = admit(Opens(("orders", "app_ro")), replication=True)
+    assert isinstance(denied, WireMessage)
+    assert (denied.sqlstate, denied.primary) == (
+        "42501", "gatekeep: policy does not allow replication on orders",
+    )  # fmt: skip
+    permitted = admit(Opens(("orders", "app_rw")), replication=True)
+    assert isinstance(permitted, WireMessage)
+    assert (permitted.sqlstate, permitted.primary) == (
+        "0A000", "gatekeep: replication is not available through this gateway yet",
+    )  # fmt: skip
+
+
+def test_replication_of_a_target_that_is_missing_or_forbidden_reads_alike() -> None:
+    """The same words, whatever is there; backup programs name no target at all."""
+    policy = Opens(("orders", "app_ro"))
+    told = [admit(policy, name, replication=True) for name in ("orders-prod", "replication")]
+    assert all(isinstance(one, WireMessage) for one in told)
+    assert str(told[0]).replace("orders-prod", "replication") == str(told[1])

@@ -71,6 +71,11 @@ def test_a_file_that_everybody_may_read_is_warned_about_once(tmp_path: Path) -> 
         reader.read(f"file:{file}")
     assert len(logs) == 1
     assert logs[0]["path"] == str(file)
+    shown = tmp_path / "certificate"
+    shown.write_text("-----BEGIN CERTIFICATE-----")
+    with capture_logs() as none:
+        reader.read(f"file:{shown}")
+    assert none == []
     assert "hunter2" not in repr(logs)
     assert exposed_files({"k": f"file:{file}", "e": "env:A", "n": "file:/no/such"}) == [
         ("k", str(file))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.certificates import Authority
 
 from gatekeep.documents import everything
 from gatekeep.domain.targets import Account, TargetKind, TargetTls
@@ -51,10 +52,20 @@ def test_the_example_works_with_and_without_its_comment_signs(tmp_path: Path) ->
     """config/targets.yaml is right as it is, and so is what it shows, with every key in it."""
     assert load_targets(EXAMPLE, SECRETS) == ()
     opened = re.sub(r"^#(?=  )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
-    (orders,) = load_targets(written(tmp_path, opened), SECRETS)
+    shown = Authority(tmp_path).issue("app_web", hosts=())
+    secrets = SecretReader(
+        {
+            "ORDERS_APP_RO": "a", "ORDERS_APP_RW": "b", "APP_WEB": "c",
+            "APP_WEB_CERTIFICATE": shown.certificate.read_text(),
+            "APP_WEB_KEY": shown.key.read_text(),
+        }
+    )  # fmt: skip
+    (orders,) = load_targets(written(tmp_path, opened), secrets)
     assert orders.owner == "data-platform"
+    assert orders.accounts["app_web"].key == "env:APP_WEB_KEY"
+    assert (orders.direct_tls, orders.channel_binding) == (False, False)
     assert orders.labels == {"shop", "pii"}
-    assert set(orders.accounts) == {"app_ro", "app_rw"}
+    assert set(orders.accounts) == {"app_ro", "app_rw", "app_web"}
 
 
 BAD = [
@@ -71,6 +82,20 @@ BAD = [
     (one(", auth: password, tls: require"), "auth", "in clear", "verify-full"),
     (one(", tls_ca: none.pem, tls: verify-full"), "tls_ca", "cannot be read", "PEM"),
     (one(", tls_ca: targets.yaml"), "tls_ca", "not looked at", "verify-full"),
+    (one(", tls_ca: targets.yaml, tls: verify-ca"), "tls_ca", "holds no certificate", "PEM"),
+    (one(", tls_negotiation: now"), "tls_negotiation", "one of postgres, direct", "use one of"),
+    (one(", tls_negotiation: direct"), "tls_negotiation", "needs TLS", "verify-full"),
+    (one(", channel_binding: require"), "channel_binding", "needs TLS", "verify-full"),
+    (one(", channel_binding: require, auth: md5, tls: require"), "channel_binding", "md5", "scram"),
+    (one(", auth: certificate, tls: verify-ca"), "auth", "who answers", "verify-full"),
+    (one(", auth: certificate, tls: verify-full"), "accounts.app", "no certificate", "key:"),
+    (one("", accounts="{app: {}}"), "accounts.app", "no password", "password:"),
+    (one("", accounts="{app: [x]}"), "accounts.app", "must be text", "quotes"),
+    (one("", accounts="{app: {pasword: 'env:PW'}}"), "accounts.app.pasword", "known", "password?"),
+    (one(", tls: require", accounts="{app: {password: 'env:PW', key: 'env:K'}}"),
+     "accounts.app", "has no certificate", "together"),
+    (one("", accounts="{app: {password: 'env:PW', key: 'env:PW', certificate: 'env:PW'}}"),
+     "accounts.app", "never show", "verify-full"),
     (one("", accounts="{}"), "accounts", "at least 1", "docs"),
     (one("", accounts="{app: 'env:NONE'}"), "accounts.app", "NONE is not set", "set NONE"),
     (one("", accounts="{app: 'file:/no/such'}"), "accounts.app", "cannot be read", "0600"),
@@ -94,6 +119,39 @@ def test_a_wrong_file_names_file_key_and_fix(
     assert what in str(error)
     assert fix in error.fix
     assert "swordfish" not in str(error) + error.fix
+
+
+def test_a_certificate_is_tried_when_the_file_is_read(tmp_path: Path) -> None:
+    """Its key must be its own, readable, and its owner's alone; no error shows any of it."""
+    authority = Authority(tmp_path)
+    ours, other = (authority.issue(name, hosts=()) for name in ("ours", "other"))
+
+    def load(certificate: Path, key: Path) -> str:
+        accounts = f"{{app: {{certificate: 'file:{certificate}', key: 'file:{key}'}}}}"
+        text = one(", auth: certificate, tls: verify-full", accounts=accounts)
+        try:
+            (target,) = load_targets(written(tmp_path, text), SECRETS)
+        except SettingsError as error:
+            return f"{error} {error.fix}".partition(".accounts.app.")[2]
+        return repr(target.accounts["app"])
+
+    ours.certificate.chmod(0o600)
+    right = repr(Account("app", "", f"file:{ours.certificate}", f"file:{ours.key}"))
+    assert load(ours.certificate, ours.key) == right
+    assert load(ours.certificate, other.key).startswith("key: is not the key of the certificate")
+    assert load(ours.key, ours.key).startswith("certificate: holds no certificate")
+    assert load(ours.certificate, ours.certificate).startswith("key: holds no key")
+    assert load(tmp_path / "none", ours.key).startswith("certificate: ")
+    ours.key.chmod(0o640)
+    told = load(ours.certificate, ours.key)
+    assert told == f"key: {ours.key} can be read by others than its owner chmod 600 {ours.key}"
+
+
+def test_what_is_demanded_of_a_target_is_read(tmp_path: Path) -> None:
+    """Direct TLS and channel binding."""
+    text = one(", tls: require, tls_negotiation: direct, channel_binding: require")
+    (target,) = load_targets(written(tmp_path, text), SECRETS)
+    assert (target.direct_tls, target.channel_binding) == (True, True)
 
 
 def test_each_unreadable_secret_is_named(tmp_path: Path) -> None:

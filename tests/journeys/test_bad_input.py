@@ -162,18 +162,6 @@ def test_a_session_fed_byte_by_byte_works(place: Place) -> None:
     wire.close()
 
 
-def test_a_function_call_is_one_opaque_event(place: Place) -> None:
-    """FunctionCall by hand is judged as opaque and, where permitted, answered by the target."""
-    mark = place.evidence.mark()
-    oid = place.value("SELECT 'pg_catalog.pg_backend_pid'::regproc::oid")
-    wire = _wire(place)
-    answer = wire.exchange(m.frame(b"F", struct.pack(">IHHH", oid, 0, 0, 0)))
-    wire.close()
-    assert shape(answer)[0] in {"V", "E 42501"}
-    released = of_kind(place.evidence.closed(mark), "action.released")
-    assert [one["class"] for one in released] == ["opaque"]
-
-
 def test_nothing_of_all_this_harmed_the_gateway(place: Place) -> None:
     """No traceback, no failed session, and it serves."""
     place.unharmed()

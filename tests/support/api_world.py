@@ -72,6 +72,9 @@ class Rules:
         allowed = session.account in self.accounts.get(session.principal.name, set())
         return self._judge(Verdict.ALLOW if allowed else Verdict.DENY, "open")
 
+    def may_replicate(self, session: Session) -> Judgement:
+        return self._judge(Verdict.DENY, "")
+
     def only_reads(self, session: Session) -> bool:
         return False
 

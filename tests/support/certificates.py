@@ -28,14 +28,21 @@ class CertificateFiles:
 
 
 class Authority:
-    """A CA whose certificate is `ca.pem` in `directory`."""
+    """A CA whose certificate is `ca.pem` in `directory`; `lives` from and to, seen from now."""
 
-    def __init__(self, directory: Path, name: str = "ca") -> None:
+    def __init__(
+        self, directory: Path, name: str = "ca",
+        lives: tuple[dt.timedelta, dt.timedelta] | None = None,
+    ) -> None:  # fmt: skip
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = directory / f"{name}.pem"
-        made = _built(self._name, self._name, self._key, self._key, authority=True)
+        now = dt.datetime.now(dt.UTC)  # noqa: TID251 - its dates are seen from now
+        begins, ends = (now + lives[0], now + lives[1]) if lives else (_BEGINS, _ENDS)
+        made = _built(
+            self._name, self._name, self._key, self._key, authority=True, begins=begins, ends=ends
+        )
         self.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
     @staticmethod
@@ -104,6 +111,7 @@ def _built(
     hosts: tuple[str, ...] = (),
     digest: hashes.HashAlgorithm | None = None,
     authority: bool = False,
+    begins: dt.datetime = _BEGINS,
     ends: dt.datetime = _ENDS,
 ) -> x509.Certificate:
     builder = (
@@ -112,7 +120,7 @@ def _built(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(_BEGINS)
+        .not_valid_before(begins)
         .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -34,18 +35,20 @@ def packet(user: str, database: str = "postgres", **more: object) -> bytes:
     )  # type: ignore[arg-type] # keyword arguments passed on  # fmt: skip
 
 
-async def enter(dial: Dial, user: str, *, auth: str = "scram", password: str = PASSWORD,
-                database: str = "postgres", **more: object) -> TargetLink:  # fmt: skip
+async def enter(
+    dial: Dial, user: str, *, auth: str = "scram", password: str = PASSWORD,
+    database: str = "postgres", bound: bool = False, **more: object,
+) -> TargetLink:  # fmt: skip
     """Connect and close; the link as it was."""
     async with connector() as made:
         link = await made.connect(
-            dial, Credential(user, password, auth), packet(user, database, **more)
+            dial, Credential(user, password, auth, bound), packet(user, database, **more)
         )
         link.wire.abort()
         return link
 
 
-async def refused(dial: Dial, user: str, **how: str) -> TargetFault:
+async def refused(dial: Dial, user: str, **how: Any) -> TargetFault:
     """The fault with which connecting ends."""
     with pytest.raises(TargetFault) as fault:
         await enter(dial, user, **how)

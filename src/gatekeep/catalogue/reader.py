@@ -189,6 +189,9 @@ class _Builder:
                 for row in self._raw["relations"]
                 if row["oid"] < FIRST_USER_OID
             ),
+            function_oids={
+                row["oid"]: f"{row['schema']}.{row['name']}" for row in self._raw["functions"]
+            },
             parameter_types=frozenset(oid for oid, uses in self._names.types.items() if not uses),
         )
 

@@ -5,13 +5,14 @@ Whether the files are right is `checking`'s.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import pwd
 import resource
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -22,7 +23,12 @@ import typer
 
 from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import visible
+from gatekeep.domain.targets import Target, TargetKind, TargetTls
 from gatekeep.errors import SettingsError
+from gatekeep.identity.certificates import ends_at
+from gatekeep.identity.secrets import SecretReader
+from gatekeep.identity.targets import load_targets
+from gatekeep.runtime.clock import SystemClock
 from gatekeep.settings import Settings, is_loopback, load_settings
 
 _MIB: Final = 1024 * 1024
@@ -34,6 +40,8 @@ _FILES_NEEDED: Final = 4096
 
 #: Before this one, two processes on one write-ahead log could corrupt it.
 _SQLITE_SAFE: Final = (3, 51, 3)
+
+_CERTIFICATE_ENDS_SOON: Final = dt.timedelta(days=30)
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -47,7 +55,7 @@ class Finding:
     fix: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings, environment: Mapping[str, str]) -> list[Finding]:
     """Look at everything, in the order in which it matters."""
     return [
         *_private(settings.state_dir, "state_dir"),
@@ -58,6 +66,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_limits(),
         *_doors(settings),
         *_sqlite(),
+        *_targets(settings.targets, SecretReader(environment, warn=False)),
     ]
 
 
@@ -71,7 +80,7 @@ def doctor_command(
 ) -> int:
     """Look at directories, keys, disk and limits; exit 8 when something is wrong."""
     try:
-        found = examine(load_settings(settings, os.environ))
+        found = examine(load_settings(settings, os.environ), os.environ)
     except SettingsError as error:
         raise Stop.of(error) from error
     if output == "json":
@@ -181,6 +190,57 @@ def _doors(settings: Settings) -> Iterator[Finding]:
         )
     if http.metrics == "everywhere" and not is_loopback(http.host):
         yield Finding("warning", "metrics can be read from elsewhere", "set http.metrics: loopback")
+
+
+def _targets(file: Path, secrets: SecretReader) -> Iterator[Finding]:
+    """The ways to targets: what they leave open, and certificates that end."""
+    try:
+        targets = load_targets(file, secrets)
+    except SettingsError as error:
+        yield Finding("warning", f"targets: {error}", "gatekeep check says all that is wrong")
+        return
+    now = dt.datetime.fromtimestamp(SystemClock().wall_us() / 1e6, dt.UTC)
+    for target in targets:
+        found = [*_way(target), *_certificates(target, secrets, now)]
+        yield from found or [Finding("good", f"target {target.name}: tls: {target.tls}")]
+
+
+def _way(target: Target) -> Iterator[Finding]:
+    """What somebody between the gateway and a target could do."""
+    if target.kind is not TargetKind.POSTGRES or is_loopback(target.host):
+        return
+    name, mode = f"target {target.name}", target.tls
+    if mode in (TargetTls.DISABLE, TargetTls.PREFER):
+        what = "sends" if mode is TargetTls.DISABLE else "may send"
+        yield Finding(
+            "warning", f"{name}: tls: {mode} {what} statements and rows in clear",
+            "set tls: verify-full",
+        )  # fmt: skip
+    elif mode is TargetTls.REQUIRE and not target.channel_binding:
+        yield Finding(
+            "warning", f"{name}: tls: {mode} encrypts to whoever answers",
+            "set tls: verify-full, or channel_binding: require",
+        )  # fmt: skip
+    if target.auth == "md5":
+        yield Finding(
+            "warning", f"{name}: auth: md5 proves nothing of the target, and its hash is a password",
+            "set password_encryption = 'scram-sha-256' there, the passwords anew, and auth: scram",
+        )  # fmt: skip
+
+
+def _certificates(target: Target, secrets: SecretReader, now: dt.datetime) -> Iterator[Finding]:
+    """Certificates that have ended, or end soon."""
+    texts = {"tls_ca": Path(target.tls_ca).read_text()} if target.tls_ca else {}
+    for account in target.accounts.values():
+        if account.certificate:
+            texts[f"the certificate of {account.name}"] = secrets.read(account.certificate)
+    for name, text in texts.items():
+        end = ends_at(text)
+        if end is not None and end - now < _CERTIFICATE_ENDS_SOON:
+            level: Literal["warning", "wrong"] = "wrong" if end <= now else "warning"
+            says = "ended" if end <= now else "ends"
+            what = f"target {target.name}: {name} {says} on {end.date()}"
+            yield Finding(level, what, "have a new one issued")
 
 
 def _sqlite() -> Iterator[Finding]:

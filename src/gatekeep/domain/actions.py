@@ -47,6 +47,8 @@ class WhereClause(enum.StrEnum):
     TAUTOLOGY = "tautology"
 
 
+FUNCTION_CALL: Final = "function_call"
+"""`mode` of a FunctionCall message: a function by its oid, and no SQL."""
 COPY_IN: Final = "stdin"
 """`copy_target` of a COPY that takes rows from the client."""
 COPY_OUT: Final = "stdout"
@@ -131,7 +133,8 @@ class BoundValue:
 class SqlAction(NamedTuple):
     """One execution: the statement, its values, and what is known about it.
 
-    `mode` is `simple` (one Query message, perhaps of several statements) or `extended`.
+    `mode` is `simple` (one Query message, perhaps of several statements), `extended`, `startup`
+    (a setting in the start-up packet) or `function_call`.
     `facts` has one entry a statement and may be shared by all statements of one shape, so events
     carry `redacted`, this action's own text with secrets replaced; `text` is what was sent, which
     only the target sees.

@@ -39,7 +39,8 @@ class CatalogueView:
     may call them. `known_*` are names from reviewed extensions, as good as built-ins. `relations` by
     canonical name; `system_relations` are the target's own. `parameter_types` are the oids at or
     above 16384 that a bind value may have without running code. `poison` names what voids every
-    proof (a user cast between built-in types). `encoding` is the database's. `account` is the log-in that looked, `search_path`
+    proof (a user cast between built-in types). `encoding` is the database's.
+    `function_oids` are the names of the functions that users made. `account` is the log-in that looked, `search_path`
     what it gets by default; `superuser` and `owns_relations` are for `doctor`.
     """
 
@@ -63,3 +64,4 @@ class CatalogueView:
     system_relations: frozenset[str] = frozenset()
     parameter_types: frozenset[int] = frozenset()
     encoding: str = "UTF8"
+    function_oids: Mapping[int, str] = field(default_factory=dict)

@@ -26,15 +26,26 @@ class TargetTls(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A log-in used on a target. `secret` is a reference (`env:NAME`, `file:/path`), never a value."""
+    """A log-in used on a target.
+
+    `secret` (its password), `certificate` and `key` (PEM, of the client certificate shown for it)
+    are references (`env:NAME`, `file:/path`), never values; empty where there is none.
+    """
 
     name: str
-    secret: str
+    secret: str = ""
+    certificate: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One SSH host or Postgres server, by its alias `name`."""
+    """One SSH host or Postgres server, by its alias `name`.
+
+    `direct_tls`: TLS begins with the first byte (PostgreSQL 17 and newer), without asking.
+    `channel_binding`: a proof that is not bound to the target's certificate is refused. `auth` is
+    `scram`, or names `md5`, `password` (in clear) or `certificate` in its place.
+    """
 
     name: str
     kind: TargetKind
@@ -44,6 +55,8 @@ class Target:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     tls: TargetTls = TargetTls.PREFER
     tls_ca: str = ""
+    direct_tls: bool = False
+    channel_binding: bool = False
     auth: str = "scram"
     environment: str = ""
     labels: frozenset[str] = frozenset()

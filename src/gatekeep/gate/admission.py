@@ -13,15 +13,19 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target, TargetKind
+from gatekeep.gate.clearance import rule_words
 from gatekeep.gate.ports import Judgement, PolicyDesk, TargetBook
-from gatekeep.messages import WireMessage
+from gatekeep.messages import RuleWords, WireMessage
 
 _NEAR = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a client asked for at the door. `account` and `database` may be empty."""
+    """What a client asked for at the door. `account` and `database` may be empty.
+
+    `replication`: not statements, but the target's log or a copy of all that it holds.
+    """
 
     principal: Principal
     target: str
@@ -30,6 +34,7 @@ class Asked:
     source: str
     application: str
     protocol: str
+    replication: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Admission:
             return messages.name_an_account(
                 [admitted.session.account for admitted in permitted], asked.principal.name
             )
+        if asked.replication:
+            return self._replication(permitted[0].session)
         return permitted[0]
 
     def reachable(self, principal: Principal) -> list[str]:
@@ -97,7 +104,17 @@ class Admission:
         session = Session("0" * 32, principal, target, account, target.kind.value)
         return self._policy.may_open(session).decision.verdict is Verdict.ALLOW
 
+    def _replication(self, session: Session) -> WireMessage:
+        """Never begun: its commands are no SQL, and its stream is not read here yet."""
+        decision = self._policy.may_replicate(session).decision
+        if decision.verdict is Verdict.ALLOW:
+            return messages.not_offered("replication")
+        words = rule_words(decision, "")
+        return messages.replication_refused(session.target.name, words)
+
     def _unknown(self, asked: Asked) -> WireMessage:
+        if asked.replication:  # a backup program sends "replication" where the target's name stands
+            return messages.replication_refused(asked.target, RuleWords(""))
         near = difflib.get_close_matches(
             asked.target, self.reachable(asked.principal), _NEAR, cutoff=0.5
         )

@@ -34,6 +34,9 @@ Answer = Permit | EarlyPermit | Refusal
 TOO_LARGE: Final = "too_large"
 """Tag of an action whose message was too large to be judged; its text was never kept."""
 
+UNSYNCED_CALL: Final = "unsynced_call"
+"""Tag of a FunctionCall among messages that no Sync has ended: whose transaction is it then?"""
+
 _ENDINGS: Final = frozenset(
     {TransactionVerb.ROLLBACK, TransactionVerb.ROLLBACK_TO, TransactionVerb.COMMIT}
 )
@@ -300,6 +303,8 @@ def _unfit(action: SqlAction, *, vector_known: bool) -> _Objection | None:
         return _Objection(None, b"vector")
     if TOO_LARGE in action.tags:
         return _Objection(messages.too_large(), b"too_large")
+    if UNSYNCED_CALL in action.tags:
+        return _Objection(messages.not_offered("a FunctionCall within a pipeline"), b"not_offered")
     if any("session_authorization" in fact.settings for fact in action.facts):
         # It is no part of the session vector, and "$user" in search_path would follow it.
         return _Objection(messages.not_offered("SET SESSION AUTHORIZATION"), b"not_offered")

@@ -29,6 +29,7 @@ from gatekeep.policy.request import (
     place_question,
     place_request_json,
     sql_question,
+    sql_questions,
     sql_request_json,
 )
 from gatekeep.policy.rules import PolicyVersion
@@ -141,6 +142,16 @@ class PolicyDeskOver:
             return _failed(self._active, error)
         return known
 
+    def may_replicate(self, session: Session) -> Judgement:
+        """Judge `session.replicate`, besides `session.open`: rare, and never kept."""
+        try:
+            around, now = self._around(self._active, session)
+            return _place_judgement(
+                self._active, around.standing, "session.replicate", around.place, now
+            )
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(self._active, error)
+
     def only_reads(self, session: Session) -> bool:
         """Whether policy lets this session do nothing but `sql.read` and harmless `sql.session`.
 
@@ -228,9 +239,7 @@ def _decide(
     action: SqlAction,
     now: Moment | None,
 ) -> Decision:
-    questions = [
-        sql_question(around.place, one, action.mode, now, action.tags or _NO_TAGS) for one in facts
-    ]
+    questions = sql_questions(around.place, facts, action.mode, now, action.tags or _NO_TAGS)
     key = tuple(_key(active, question) for question in questions)
     decision = around.decisions.get(key)
     if decision is None:

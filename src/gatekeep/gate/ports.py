@@ -95,6 +95,9 @@ class PolicyDesk(Protocol):
     def may_open(self, session: Session) -> Judgement:
         """Judge `session.open` for this principal, target and account."""
 
+    def may_replicate(self, session: Session) -> Judgement:
+        """Judge `session.replicate`: whether this session may be one of replication."""
+
     def only_reads(self, session: Session) -> bool:
         """Whether policy lets this session do nothing but `sql.read` (then: read-only session)."""
 

@@ -21,6 +21,8 @@ MAX_SECRET_BYTES: Final = 64 * 1024
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+
 _FORMS: Final = "write env:NAME or file:/absolute/path"
 
 
@@ -94,7 +96,8 @@ class SecretReader:
                 key=key,
                 fix="is it the right file?",
             )
-        if self._warn and mode & stat.S_IROTH and place not in self._warned:
+        public = raw.startswith(_CERTIFICATE)
+        if self._warn and mode & stat.S_IROTH and not public and place not in self._warned:
             self._warned.add(place)
             _log.warning("secret file can be read by everybody", path=place, advice="chmod 600")
         try:

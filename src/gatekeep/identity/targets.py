@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gatekeep.documents import FilePath, everything, first_with_rest, read_document, validated
 from gatekeep.domain.targets import Account, Target, TargetKind, TargetTls
 from gatekeep.errors import SettingsError
+from gatekeep.identity.certificates import certificates_of, demand_pair, exposed_key
 from gatekeep.identity.principals import Line, Name, duplicates, items_of
 from gatekeep.identity.secrets import SecretReader
 
@@ -27,6 +28,25 @@ AccountName = Annotated[
 ]
 
 
+class _Login(BaseModel):
+    """One account: secret references. A text alone is that of its password."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    password: Line | None = None
+    certificate: Line | None = None
+    key: Line | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"password": value}
+        if not isinstance(value, dict):
+            raise ValueError("must be text | put the reference in quotes")  # noqa: TRY004 - pydantic's way
+        return value
+
+
 class _Written(BaseModel):
     """One item of the list."""
 
@@ -37,10 +57,12 @@ class _Written(BaseModel):
     host: Host
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
     database: Line | None = None
-    accounts: dict[AccountName, Line] = Field(min_length=1)
+    accounts: dict[AccountName, _Login] = Field(min_length=1)
     tls: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     tls_ca: FilePath | None = None
-    auth: Literal["scram", "md5", "password"] = "scram"
+    tls_negotiation: Literal["postgres", "direct"] = "postgres"
+    channel_binding: Literal["prefer", "require"] = "prefer"
+    auth: Literal["scram", "md5", "password", "certificate"] = "scram"
     environment: Line | None = None
     labels: tuple[Line, ...] = ()
     owner: Line | None = None
@@ -108,13 +130,7 @@ def targets_of(document: object, file: str, secrets: SecretReader) -> tuple[Targ
 
 def _contradictions(written: _Written, file: str, key: str) -> Iterator[SettingsError]:
     """What is right alone and wrong together."""
-    if written.kind == "postgres" and written.auth == "password" and written.tls != "verify-full":
-        yield SettingsError(
-            "password would send the secret in clear to whoever answers",
-            file=file,
-            key=f"{key}.auth",
-            fix="set tls: verify-full, or auth: scram",
-        )
+    yield from _unprotected(written, file, key)
     if written.tls_ca is not None and written.tls in ("disable", "prefer", "require"):
         yield SettingsError(
             f"is not looked at with tls: {written.tls}",
@@ -124,26 +140,122 @@ def _contradictions(written: _Written, file: str, key: str) -> Iterator[Settings
         )
     if written.tls_ca is not None:
         try:
-            with _beside(written.tls_ca, file).open("rb"):
-                pass
-        except OSError as error:
+            held = _beside(written.tls_ca, file).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", "") or "no PEM text"
+            held, fault = "", f"cannot be read ({why})"
+        else:
+            fault = "" if certificates_of(held) else "holds no certificate"
+        if fault:
             yield SettingsError(
-                f"cannot be read ({error.strerror or 'unknown reason'})",
+                fault,
                 file=file,
                 key=f"{key}.tls_ca",
                 fix="give the PEM file of who signed the target's certificate",
             )
+    for name, login in written.accounts.items():
+        yield from _incomplete(written, login, file, f"{key}.accounts.{name}")
+
+
+def _unprotected(written: _Written, file: str, key: str) -> Iterator[SettingsError]:
+    """Demands that the chosen `tls` does not fulfil."""
+    if written.kind == "postgres" and written.auth == "password" and written.tls != "verify-full":
+        yield SettingsError(
+            "password would send the secret in clear to whoever answers",
+            file=file,
+            key=f"{key}.auth",
+            fix="set tls: verify-full, or auth: scram",
+        )
+    if written.auth == "certificate" and written.tls != "verify-full":
+        yield SettingsError(
+            "certificate leaves the proof of who answers to TLS alone",
+            file=file,
+            key=f"{key}.auth",
+            fix="set tls: verify-full, or auth: scram",
+        )
+    if written.channel_binding == "require" and written.auth != "scram":
+        yield SettingsError(
+            f"cannot be required with auth: {written.auth}",
+            file=file,
+            key=f"{key}.channel_binding",
+            fix="set auth: scram, or leave channel_binding out",
+        )
+    if written.tls in ("disable", "prefer"):
+        asked = (
+            ("channel_binding", written.channel_binding == "require"),
+            ("tls_negotiation", written.tls_negotiation == "direct"),
+        )
+        for name, wrong in asked:
+            if wrong:
+                yield SettingsError(
+                    f"needs TLS always, and tls is {written.tls}",
+                    file=file,
+                    key=f"{key}.{name}",
+                    fix="set tls: verify-full (or require, which believes whoever answers)",
+                )
+
+
+def _incomplete(
+    written: _Written, login: _Login, file: str, key: str
+) -> Iterator[SettingsError]:
+    """An account that lacks something, or has what is never used."""
+    if login.password is None and written.auth != "certificate":
+        yield SettingsError(
+            f"has no password, and auth is {written.auth}",
+            file=file,
+            key=key,
+            fix="add password: with a secret reference, or set auth: certificate",
+        )
+    if (login.certificate is None) is not (login.key is None):
+        lacking = "certificate" if login.certificate is None else "key"
+        yield SettingsError(
+            f"has no {lacking}", file=file, key=key, fix="certificate and key go together"
+        )
+    elif login.certificate is None and written.auth == "certificate":
+        yield SettingsError(
+            "has no certificate, and auth is certificate",
+            file=file,
+            key=key,
+            fix="add certificate: and key:, each a secret reference",
+        )
+    elif login.certificate is not None and written.tls in ("disable", "prefer"):
+        yield SettingsError(
+            f"has a certificate, which tls: {written.tls} may never show",
+            file=file,
+            key=key,
+            fix="set tls: verify-full",
+        )
 
 
 def _unreadable(
     written: _Written, file: str, key: str, secrets: SecretReader
 ) -> Iterator[SettingsError]:
-    """An error for each account whose secret cannot be read."""
-    for account, reference in written.accounts.items():
+    """An error for each account whose secrets cannot be read or used."""
+    for account, login in written.accounts.items():
+        place = f"{key}.accounts.{account}"
         try:
-            secrets.read(reference, file=file, key=f"{key}.accounts.{account}")
+            if login.password is not None:
+                secrets.read(login.password, file=file, key=place)
+            if login.certificate is not None and login.key is not None:
+                _demand_certificate(login.certificate, login.key, file, place, secrets)
         except SettingsError as error:
             yield error
+
+
+def _demand_certificate(
+    certificate: str, key: str, file: str, place: str, secrets: SecretReader
+) -> None:
+    shown = secrets.read(certificate, file=file, key=f"{place}.certificate")
+    held = secrets.read(key, file=file, key=f"{place}.key")
+    exposed = exposed_key(key)
+    if exposed:
+        raise SettingsError(
+            f"{exposed} can be read by others than its owner",
+            file=file,
+            key=f"{place}.key",
+            fix=f"chmod 600 {exposed}",
+        )
+    demand_pair(shown, held, file=file, place=place)
 
 
 def _target(written: _Written, file: str) -> Target:
@@ -154,9 +266,14 @@ def _target(written: _Written, file: str) -> Target:
         host=written.host,
         port=written.port or _PORTS[kind],
         database=written.database or "",
-        accounts={name: Account(name, reference) for name, reference in written.accounts.items()},
+        accounts={
+            name: Account(name, login.password or "", login.certificate or "", login.key or "")
+            for name, login in written.accounts.items()
+        },
         tls=TargetTls(written.tls),
         tls_ca=str(_beside(written.tls_ca, file)) if written.tls_ca else "",
+        direct_tls=written.tls_negotiation == "direct",
+        channel_binding=written.channel_binding == "require",
         auth=written.auth,
         environment=written.environment or "",
         labels=frozenset(written.labels),

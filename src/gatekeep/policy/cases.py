@@ -17,8 +17,8 @@ from gatekeep.domain.identity import Principal
 from gatekeep.domain.targets import Target, TargetKind
 from gatekeep.errors import SettingsError
 from gatekeep.policy.engine import Engine
-from gatekeep.policy.request import Place, Question, place_question, sql_question
-from gatekeep.policy.schema import GATEWAY_ACTIONS, SQL_ACTIONS
+from gatekeep.policy.request import Place, Question, place_question, sql_questions
+from gatekeep.policy.schema import GATEWAY_ACTIONS, SESSION_ACTIONS, SQL_ACTIONS
 
 FactsOf = Callable[[str, str], Sequence[SqlFacts]]
 """Facts of each statement in a text, proven against the catalogue of that name."""
@@ -133,7 +133,7 @@ def _run(engine: Engine, case: Case, facts_of: FactsOf) -> CaseResult:
     elif case.facts is not None:
         facts = (case.facts,)
     if facts:
-        questions = [sql_question(case.place, one, case.mode, None) for one in facts]
+        questions = sql_questions(case.place, facts, case.mode, None)
     else:
         questions = [place_question(case.action, case.place, None)]
     decision = engine.decide(standing, questions)
@@ -171,7 +171,7 @@ def _case(
         fix = "give it a name, who (of groups) and on (of targets)"
         raise SettingsError("is not complete", file=file, key=f"case {name}", fix=fix)
     action = str(given.get("action", ""))
-    if action and action not in (*SQL_ACTIONS, *GATEWAY_ACTIONS, "session.open"):
+    if action and action not in (*SQL_ACTIONS, *GATEWAY_ACTIONS, *SESSION_ACTIONS):
         raise SettingsError(
             f"no such action: {action}", file=file, key=f"case {name}", fix="see the schema"
         )

@@ -12,7 +12,7 @@ from gatekeep.domain.actions import SqlFacts
 from gatekeep.domain.decisions import Decision
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.lattice import severest
-from gatekeep.policy.request import EMPTY_STATEMENT, Place, sql_question
+from gatekeep.policy.request import EMPTY_STATEMENT, Place, sql_questions
 
 
 def explain_sql(
@@ -20,7 +20,7 @@ def explain_sql(
 ) -> Decision:
     """The decision over the statements of one text."""
     judged = facts or (EMPTY_STATEMENT,)
-    return engine.decide(standing, [sql_question(place, one, mode, None) for one in judged])
+    return engine.decide(standing, sql_questions(place, judged, mode, None))
 
 
 def explanation(

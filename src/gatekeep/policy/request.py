@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
-from gatekeep.domain.actions import SqlClass, SqlFacts
+from gatekeep.domain.actions import FUNCTION_CALL, SqlClass, SqlFacts
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.targets import Target
 from gatekeep.policy.schema import NOT_SUPPLIED
@@ -119,6 +119,24 @@ def sql_question(
         "mode": mode,
     }
     return Question(f"sql.{facts.sql_class.value}", context, unknown | absent)
+
+
+def sql_questions(
+    place: Place,
+    facts: Sequence[SqlFacts],
+    mode: str,
+    now: Moment | None,
+    tags: frozenset[str] = frozenset(),
+) -> list[Question]:
+    """All that must be permitted for one action: its statements, and its way if that is special.
+
+    A FunctionCall is an opaque statement, and `function.call` besides: what lets SQL pass is no
+    word on it.
+    """
+    asked = [sql_question(place, one, mode, now, tags) for one in facts]
+    if mode == FUNCTION_CALL:
+        asked += [replace(one, action="function.call") for one in asked]
+    return asked
 
 
 def place_question(action: str, place: Place, now: Moment | None) -> Question:

@@ -22,6 +22,9 @@ SQL_ACTIONS: Final = (
     "sql.opaque",
 )
 
+#: Actions that are asked before a session begins.
+SESSION_ACTIONS: Final = ("session.open", "session.replicate")
+
 #: Actions on gatekeep itself.
 GATEWAY_ACTIONS: Final = (
     "audit.read",
@@ -113,11 +116,12 @@ def _alone(name: str, context: str) -> str:
 SCHEMA_TEXT: Final = "\n".join(
     (
         _ENTITIES,
-        _alone("session.open", _PLACE),
+        *(_alone(name, _PLACE) for name in SESSION_ACTIONS),
         _actions("sql", SQL_ACTIONS, "Target", _SQL_FACTS),
         _actions("ssh", _SSH_ACTIONS, "Target", _COMMAND_FACTS),
         _actions("sftp", _SFTP_ACTIONS, "Target", _COMMAND_FACTS),
         _alone("tunnel.open", _TUNNEL_FACTS),
+        _alone("function.call", _SQL_FACTS),
         _actions("gateway", GATEWAY_ACTIONS, "Gateway", _ANYWHERE),
     )
 )

@@ -198,11 +198,16 @@ def test_keys_that_no_setting_has(name: str) -> None:
 
 
 def test_replication() -> None:
-    """Is not offered; asking for none of it is."""
-    for value in ("true", "database", "1", "ON"):
-        assert refused(startup(("user", "alice"), ("replication", value))) == "0A000"
-    for value in ("false", "0", "off"):
-        assert parsed(("user", "alice"), ("replication", value)).settings_to_judge == ()
+    """Asked for in any spelling of the server's, it is told to the policy and never a setting."""
+    for value in ("true", "database", "1", "ON", "t", "yes"):
+        request = parsed(("user", "alice"), ("replication", value))
+        assert (request.replication, request.settings_to_judge) == (True, ())
+    for value in ("false", "0", "off", "F", "no"):
+        request = parsed(("user", "alice"), ("replication", value))
+        assert (request.replication, request.settings_to_judge) == (False, ())
+    assert not parsed(("user", "alice")).replication
+    for value in ("maybe", "o", "DATABASE", "2"):
+        assert refused(startup(("user", "alice"), ("replication", value))) == "22023"
 
 
 @pytest.mark.parametrize(

@@ -3,96 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
-import shutil
 import ssl
 import struct
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 import pytest
 from support.certificates import Authority
 from support.loops import on_both_loops
-from support.postgres_server import PostgresServer
 from support.target_ways import PASSWORD, connector, enter, packet, refused
+from support.tls_target import TlsTarget, way
 
-from gatekeep.domain.targets import Target, TargetKind, TargetTls
+from gatekeep.domain.targets import Account, Target, TargetKind, TargetTls
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.startup import ssl_request
 from gatekeep.proxies.postgres.pump import WireEnd
-from gatekeep.proxies.postgres.target import Credential, Dial, TargetLink
-
-DEBIAN = Path("/usr/lib/postgresql/15/bin")
-HBA = """
-host all md5_user 127.0.0.1/32 md5
-host all clear_user 127.0.0.1/32 password
-host all trust_user 127.0.0.1/32 trust
-host all reject_user 127.0.0.1/32 reject
-host all all 127.0.0.1/32 scram-sha-256
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsTarget:
-    """A PostgreSQL that speaks TLS, the CA that signed it, and one that did not."""
-
-    server: PostgresServer
-    ca: str
-    other_ca: str
-
-
-@pytest.fixture(scope="module")
-def tls_target() -> Iterator[TlsTarget]:
-    """Debian's PostgreSQL (the wheel's has no TLS) with accounts for every method."""
-    if not DEBIAN.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail("postgresql-15 is not installed")
-        pytest.skip("postgresql-15 is not installed")
-    directory = Path(tempfile.mkdtemp(prefix="gk-tls-"))
-    directory.chmod(0o755)
-    authority, other = Authority(directory), Authority(directory, "other")
-    leaf = authority.issue("target", hosts=("127.0.0.1", "db.example"))
-    if os.geteuid() == 0:
-        os.chown(leaf.key, pwd.getpwnam("nobody").pw_uid, -1)
-    hba = directory / "pg_hba.conf"
-    hba.write_text(HBA)
-    server = PostgresServer(
-        bin_dir=DEBIAN,
-        settings={
-            "ssl": "on", "ssl_cert_file": str(leaf.certificate), "ssl_key_file": str(leaf.key),
-            "hba_file": str(hba),
-        },
-    )  # fmt: skip
-    try:
-        asyncio.run(_accounts(server))
-        yield TlsTarget(server, str(authority.certificate), str(other.certificate))
-    finally:
-        server.stop()
-        shutil.rmtree(directory)
-
-
-async def _accounts(server: PostgresServer) -> None:
-    connection = await asyncpg.connect(server.dsn())
-    for name in ("scram_user", "clear_user", "trust_user", "reject_user"):
-        await connection.execute(f"create role {name} login password '{PASSWORD}'")
-    await connection.execute("set password_encryption = 'md5'")
-    await connection.execute(f"create role md5_user login password '{PASSWORD}'")
-    await connection.execute("create database closed")
-    await connection.execute("revoke connect on database closed from public")
-    await connection.execute("alter role scram_user set standard_conforming_strings = off")
-    await connection.close()
-
-
-def way(
-    target: TlsTarget, tls: TargetTls = TargetTls.VERIFY_FULL, *, ca: str | None = None,
-    host: str = "127.0.0.1",
-) -> Dial:  # fmt: skip
-    """How to get there; with the right CA unless another is named."""
-    return Dial("orders", host, target.server.port, tls, target.ca if ca is None else ca)
+from gatekeep.proxies.postgres.target import Credential, Dial, TargetLink, way_to
+from gatekeep.proxies.postgres.target_tls import ClientCertificate
 
 
 async def asked(link: TargetLink, text: str) -> list[str]:
@@ -115,13 +42,32 @@ async def asked(link: TargetLink, text: str) -> list[str]:
 @pytest.mark.parametrize("tls", list(TargetTls))
 @on_both_loops
 async def test_scram_under_every_tls_mode(tls: TargetTls, tls_target: TlsTarget) -> None:
-    """And -PLUS wherever there is TLS: the server says so in its log of connections."""
-    link = await enter(way(tls_target, tls), "scram_user")
+    """And -PLUS wherever there is TLS."""
+    link = await enter(way(tls_target, tls), "scram_user", bound=tls is not TargetTls.DISABLE)
     assert (link.tls is None) == (tls is TargetTls.DISABLE)
     assert link.server_version >= 150000
     assert link.key is not None
     assert link.parameters["client_encoding"] == "UTF8"
     assert PASSWORD not in repr(link) + repr(Credential("scram_user", PASSWORD))
+
+
+@pytest.mark.parametrize(
+    ("user", "auth"), [("scram_user", "scram"), ("md5_user", "md5"), ("cert_user", "certificate")]
+)
+@on_both_loops
+async def test_a_first_question_goes_out_with_the_proof(
+    user: str, auth: str, tls_target: TlsTarget
+) -> None:
+    """Its answer lies behind the target's welcome, for whoever reads next."""
+    dial = way(tls_target, shown=tls_target.clients["cert_user"])
+    async with connector() as made:
+        link = await made.connect(
+            dial, Credential(user, PASSWORD, auth), packet(user),
+            messages.query("select 'asked early'"),
+        )  # fmt: skip
+        assert "client_encoding" in link.parameters
+        assert await asked(link, "select 'asked later'") == ["asked early"]
+        link.wire.abort()
 
 
 @on_both_loops
@@ -283,16 +229,29 @@ async def test_cancel_stops_what_runs(tls: TargetTls, tls_target: TlsTarget) -> 
         link.wire.abort()
 
 
-@on_both_loops
-async def test_a_registered_target_says_how_it_is_reached() -> None:
-    """Alias, address and protection are taken from it."""
-    target = Target("orders", TargetKind.POSTGRES, "db.example", 5432, tls=TargetTls.REQUIRE,
-                    tls_ca="/etc/ca.pem")  # fmt: skip
-    assert Dial.to(target) == Dial("orders", "db.example", 5432, TargetTls.REQUIRE, "/etc/ca.pem")
+def test_a_registered_target_says_how_it_is_reached_and_signed_in_to() -> None:
+    """Address, protection and demands are taken from it, secrets from what it refers to."""
+    target = Target(
+        "orders", TargetKind.POSTGRES, "db.example", 5432, tls=TargetTls.VERIFY_FULL,
+        tls_ca="/etc/ca.pem", direct_tls=True, channel_binding=True,
+        accounts={
+            "app": Account("app", "env:A"),
+            "web": Account("web", "", "env:CERTIFICATE", "env:KEY"),
+        },
+    )  # fmt: skip
+    dial, credential = way_to(target, "app", {"env:A": "hunter2"}.__getitem__)
+    assert dial == Dial(
+        "orders", "db.example", 5432, TargetTls.VERIFY_FULL, "/etc/ca.pem", direct=True
+    )
+    assert credential == Credential("app", "hunter2", "scram", bound=True)
+    dial, credential = way_to(target, "web", lambda reference: f"text of {reference}")
+    assert dial.shown == ClientCertificate("text of env:CERTIFICATE", "text of env:KEY")
+    assert credential.password == ""
+    assert "KEY" not in repr(dial) + repr(credential)
 
 
 @on_both_loops
-async def test_many_iterations_leave_the_loop_and_are_remembered() -> None:
+async def test_iterations_are_computed_off_the_loop_and_remembered() -> None:
     """A second session costs nothing; another password is another computation."""
     async with connector() as made:
         first = await made.salted("one", b"salt", 20_000)

@@ -28,7 +28,8 @@ async def stage(play: Play) -> AsyncIterator[Dial]:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         running.add(asyncio.current_task())
         try:
-            await play(reader, writer)
+            with contextlib.suppress(asyncio.CancelledError):  # asyncio would call it a failure
+                await play(reader, writer)
         finally:
             writer.transport.abort()
             with contextlib.suppress(OSError):
@@ -97,6 +98,24 @@ async def test_a_target_that_has_not_proven_itself(script: tuple[bytes | None, .
         assert fault.answer.sqlstate in {"08001", "08P01"}
         assert "hostile" not in f"{fault.answer}"
         assert "PASSWORD" not in fault.cause
+
+
+@pytest.mark.parametrize("iterations", [100_001, 4_294_967_295, 10**9])
+@on_both_loops
+async def test_a_target_that_would_spend_our_time(iterations: int) -> None:
+    """More than 100,000 iterations are not computed."""
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(SASL)
+        nonce = (await reader.read(4096)).partition(b"r=")[2]
+        challenge = b"r=%bmore,s=c2FsdA==,i=%d" % (nonce, iterations)
+        writer.write(messages.authentication(messages.AUTH_SASL_CONTINUE, challenge))
+        assert await reader.read(4096) == b""
+
+    async with stage(play) as dial:
+        fault = await refused(dial, "app")
+        assert fault.cause == "asks for more than 100000 iterations"
 
 
 @on_both_loops

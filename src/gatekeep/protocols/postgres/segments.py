@@ -9,14 +9,16 @@ import re
 import struct
 from typing import Any, Final
 
+from gatekeep.domain.actions import FUNCTION_CALL
 from gatekeep.errors import ClientFault
 from gatekeep.messages import WireMessage, too_large
 from gatekeep.protocols.postgres import grammar as g
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.frames import FLUSH, JUDGED_LIMIT, Cut
+from gatekeep.protocols.postgres.function_call import read_function_call
 from gatekeep.protocols.postgres.messages import HEADER
 from gatekeep.protocols.postgres.statements import Names, Statement
-from gatekeep.protocols.postgres.turns import Execution, Segment, SegmentKind
+from gatekeep.protocols.postgres.turns import Called, Execution, Segment, SegmentKind
 
 _QUERY_CODES: Final = (g.QUERY,)
 _CALL_CODES: Final = (g.CALL,)
@@ -178,13 +180,15 @@ class Reader:
         return Segment((execution,), "query", raw, _QUERY_CODES)
 
     def _call(self, cut: Cut) -> Segment:
-        execution = self._names.new_execution("simple", None)
+        execution = self._names.new_execution(FUNCTION_CALL, None)
         if cut.too_large:
             execution.forced = too_large()
-        elif len(cut.raw) < 15:  # noqa: PLR2004 - header, oid and three counts
-            raise ClientFault("FunctionCall: shorter than it says")
         else:
-            execution.text = f"FunctionCall {int.from_bytes(cut.raw[5:9], 'big')}"
+            call = read_function_call(cut.raw[HEADER.size :])
+            execution.text = f"FunctionCall {call.oid}"
+            execution.call = Called(call.oid, self._names.unsynced)
+            execution.parameter_formats = call.formats
+            execution.values = call.values
         execution.bytes_in = len(cut.raw)
         return Segment((execution,), "function_call", cut.raw, _CALL_CODES)
 

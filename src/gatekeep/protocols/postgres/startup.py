@@ -37,6 +37,7 @@ _HEAD = struct.Struct("!II")
 _RESERVED = frozenset({"user", "database", "options", "replication"})
 _PROXY_HEADS = frozenset({b"PROX", b"\r\n\r\n"})
 _FALSE = frozenset({"", "0", "f", "fa", "fal", "fals", "false", "n", "no", "of", "off"})
+_TRUE = frozenset({"1", "t", "tr", "tru", "true", "y", "ye", "yes", "on"})
 _PRINCIPAL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 
 
@@ -64,7 +65,8 @@ class StartupRequest:
     `account` and `database` may be empty. `settings` are harmless ones, by the names the target
     knows; `settings_to_judge` each need a decision, in order, names in lower case.
     `client_encoding` is what was asked, empty if nothing. `minor` is the version asked for, 3.x,
-    and `unknown_options` are its `_pq_.` names. `notices` are for the client once it is in.
+    and `unknown_options` are its `_pq_.` names. `notices` are for the client once it is in. `replication`: it
+    asked for a replication session, of the whole server or of a database.
     """
 
     principal_name: str
@@ -78,6 +80,7 @@ class StartupRequest:
     minor: int = 0
     unknown_options: tuple[str, ...] = ()
     notices: tuple[WireMessage, ...] = ()
+    replication: bool = False
 
     @property
     def spoken_minor(self) -> int:
@@ -202,8 +205,9 @@ def _request(pairs: dict[str, str], *, minor: int) -> StartupRequest:
     target, _, database = (pairs.pop("database", "") or principal).partition("/")
     if max(len(account), len(target), len(database)) > NAME_LIMIT:
         raise _refusal(messages.bad_startup_setting("database", "is too long"))
-    if pairs.pop("replication", "").lower() not in _FALSE:
-        raise _refusal(messages.not_offered("replication"))
+    replication = pairs.pop("replication", "")
+    if replication != "database" and replication.lower() not in _FALSE | _TRUE:
+        raise _refusal(messages.bad_startup_setting("replication", "is neither boolean nor database"))
     unknown = tuple(name for name in pairs if name.startswith("_pq_."))
     for name in unknown:
         del pairs[name]
@@ -219,6 +223,7 @@ def _request(pairs: dict[str, str], *, minor: int) -> StartupRequest:
         application_name=harmless.get("application_name", ""),
         client_encoding=encoding or "",
         minor=minor,
+        replication=replication.lower() not in _FALSE,
         unknown_options=unknown,
         notices=() if encoding is None else _encoding_notices(encoding),
     )

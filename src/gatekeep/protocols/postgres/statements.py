@@ -98,6 +98,7 @@ class Names:
         self._room = ROOM
         self._measured = False
         self.last_key = 0
+        self.unsynced = False  # extended messages were read since the last ReadyForQuery
 
     # --- what the client sent --------------------------------------------------------------------
 
@@ -110,8 +111,9 @@ class Names:
         return execution
 
     def begin(self) -> None:
-        """A segment is about to be read."""
+        """A segment of the extended protocol is about to be read."""
         self._measured = False
+        self.unsynced = True
 
     def has_room(self, size: int) -> bool:
         """Whether text or values of this size may be kept behind a name; it is then taken."""
@@ -255,6 +257,7 @@ class Names:
 
     def ready(self, status: str, kind: str) -> None:
         """ReadyForQuery for a segment: portals end with their transaction."""
+        self.unsynced = False
         if self._new_statements:
             self._new_statements.clear()
         if self._new_portals:

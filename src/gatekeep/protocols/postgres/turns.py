@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from gatekeep.domain.actions import Naming
 from gatekeep.domain.outcomes import Outcome
@@ -18,10 +18,17 @@ from gatekeep.protocols.postgres.messages import TargetError
 SegmentKind: TypeAlias = Literal["query", "sync", "flush", "cut", "function_call", "probe", "sorting", "part"]
 
 
+class Called(NamedTuple):
+    """What a FunctionCall calls. `unsynced`: messages went before it that no Sync has ended."""
+
+    oid: int
+    unsynced: bool
+
+
 class Execution:
     """One logical event: a Query, or Parse, Bind and Execute joined.
 
-    `mode` is simple or extended. `text` is the statement as the target will read it, unless
+    `mode` is simple, extended or function_call (then `call` says of what). `text` is the statement as the target will read it, unless
     `unknown_source` is true: then the source is not known (a portal or statement made elsewhere,
     a FunctionCall) or cannot be read as UTF-8, and the execution is opaque. `values` are raw bind
     values (None for NULL) in `parameter_formats` (0 text, 1 binary). `bind_only`: a Bind without
@@ -37,6 +44,7 @@ class Execution:
     __slots__ = (
         "bind_only",
         "bytes_in",
+        "call",
         "copies_in",
         "copies_out",
         "forced",
@@ -70,6 +78,7 @@ class Execution:
         self.bytes_in = 0
         self.copies_in = 0
         self.copies_out = 0
+        self.call: Called | None = None
         self.note: Any = None
         self.prepared: Any = None
         self.gives: Naming | None = None

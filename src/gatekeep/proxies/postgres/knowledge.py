@@ -10,7 +10,7 @@ from typing import Final
 
 from gatekeep.domain.actions import BoundValue, SqlAction
 from gatekeep.domain.sessions import Session, SessionVector
-from gatekeep.gate.clearance import TOO_LARGE
+from gatekeep.gate.clearance import TOO_LARGE, UNSYNCED_CALL
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes
@@ -59,7 +59,13 @@ class Knowledge:
     def action(self, read: Read, transaction_status: str) -> SqlAction:
         """An execution as the gate judges it."""
         execution, scope, reading = read
-        facts = OPAQUE if execution.unknown_source else reading.facts
+        tags: frozenset[str] = frozenset() if execution.forced is None else LARGE
+        if execution.call is not None:
+            reading = self._reader.called(scope, execution.call.oid)
+            facts = reading.facts
+            tags = UNSYNCED if execution.call.unsynced else tags
+        else:
+            facts = OPAQUE if execution.unknown_source else reading.facts
         values: tuple[BoundValue, ...] = ()
         if execution.values:
             oids, formats = execution.parameter_oids, execution.parameter_formats
@@ -76,7 +82,7 @@ class Knowledge:
             values,
             execution.statement_name,
             execution.portal_name,
-            frozenset() if execution.forced is None else LARGE,
+            tags,
         )
 
     def only(self, actions: list[SqlAction]) -> list[SqlAction]:
@@ -109,3 +115,4 @@ class Knowledge:
 
 
 LARGE: Final = frozenset({TOO_LARGE})
+UNSYNCED: Final = frozenset({UNSYNCED_CALL})

@@ -24,7 +24,7 @@ from gatekeep.protocols.postgres.cancel import CancelKey
 from gatekeep.protocols.postgres.greeting import welcome
 from gatekeep.protocols.postgres.startup import target_startup
 from gatekeep.proxies.postgres.pump import WireEnd
-from gatekeep.proxies.postgres.target import Credential, Dial, TargetConnector, TargetLink
+from gatekeep.proxies.postgres.target import TargetConnector, TargetLink, way_to
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
@@ -93,10 +93,8 @@ class LookUps:
             account=session.account, database=session.database, application_name=_APPLICATION,
             search_path=None, settings={}, read_only=True,
         )  # fmt: skip
-        secret = self._secret_of(target.accounts[session.account].secret)
-        return await self._connector.connect(
-            Dial.to(target), Credential(session.account, secret, target.auth), packet
-        )
+        dial, credential = way_to(target, session.account, self._secret_of)
+        return await self._connector.connect(dial, credential, packet)
 
 
 class _Asker(WireEnd):

@@ -39,7 +39,7 @@ from gatekeep.protocols.sql.digest import looks_secret
 from gatekeep.proxies.postgres.front import Arrival, greet, refuse
 from gatekeep.proxies.postgres.keys import CancelKeys, CancelSession
 from gatekeep.proxies.postgres.session import PostgresSession, Rooms
-from gatekeep.proxies.postgres.target import Credential, Dial, TargetConnector, TargetLink
+from gatekeep.proxies.postgres.target import TargetConnector, TargetLink, way_to
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
@@ -127,10 +127,11 @@ class PostgresSessions:
             arrival.source,
             request.application_name,
             "postgres",
+            request.replication,
         )
         admitted = self._opens.admission.admit(asked, self._opens.draw(16).hex())
         if isinstance(admitted, WireMessage):
-            raise _Refused(admitted, "not admitted")
+            raise _Refused(admitted, "replication" if request.replication else "not admitted")
         if not self._rooms.journal.accepting:
             raise _Refused(self._unrecordable("no room"), "journal")
         read_only = self._opens.policy.only_reads(admitted.session)
@@ -194,8 +195,13 @@ class PostgresSessions:
         running: PostgresSession | None = None
         try:
             permitted = await self._judged_settings(live, arrival.request)
-            link = await self._dial(session, arrival.request, permitted)
-            conversation, relayed = await self._vector_read(session, link)
+            conversation = talk.Conversation(
+                draw_nonce=lambda: self._opens.draw(12).hex(), target=session.target.name,
+                vector=None,
+            )  # fmt: skip
+            probe = conversation.probe()
+            link = await self._dial(session, arrival.request, permitted, probe)
+            relayed = await self._vector_read(conversation, link)
             cancel = self._canceller(link)
             key = self._opens.keys.issue(cancel, long=arrival.request.long_cancel_key)
             running = PostgresSession(live, arrival.wire, link.wire, conversation, self._rooms)
@@ -244,7 +250,11 @@ class PostgresSessions:
         return permitted
 
     async def _dial(
-        self, session: Session, request: StartupRequest, permitted: list[tuple[str, str]]
+        self,
+        session: Session,
+        request: StartupRequest,
+        permitted: list[tuple[str, str]],
+        probe: bytes,
     ) -> TargetLink:
         view = self._opens.catalogues.fresh(session)
         if view is None:
@@ -259,20 +269,11 @@ class PostgresSessions:
             permitted=permitted,
             read_only=session.read_only,
         )
-        account = session.target.accounts[session.account]
-        credential = Credential(
-            session.account, self._opens.targets.secret(account.secret), session.target.auth
-        )
-        return await self._opens.connector.connect(Dial.to(session.target), credential, packet)
+        dial, credential = way_to(session.target, session.account, self._opens.targets.secret)
+        return await self._opens.connector.connect(dial, credential, packet, probe)
 
-    async def _vector_read(
-        self, session: Session, link: TargetLink
-    ) -> tuple[talk.Conversation, bytes]:
-        """A conversation that knows its session vector; and what the target said meanwhile."""
-        conversation = talk.Conversation(
-            draw_nonce=lambda: self._opens.draw(12).hex(), target=session.target.name, vector=None
-        )
-        link.wire.write(conversation.probe())
+    async def _vector_read(self, conversation: talk.Conversation, link: TargetLink) -> bytes:
+        """Wait for the session vector, already asked for; what the target said meanwhile."""
         relayed: list[bytes] = []
         try:
             async with asyncio.timeout(_VECTOR_S):
@@ -291,7 +292,7 @@ class PostgresSessions:
             raise TargetFault(
                 "the target does not answer", cause="its session vector was not read in time"
             ) from None
-        return conversation, b"".join(relayed)
+        return b"".join(relayed)
 
     def _canceller(self, link: TargetLink) -> CancelSession:
         async def cancel() -> None:

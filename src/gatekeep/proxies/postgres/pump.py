@@ -25,13 +25,13 @@ class WireEnd(asyncio.Protocol):
 
     `congested` is true while the peer does not take what was written: `drain()` then waits. With
     `may_hold` above 0 a peer that sends more than so many bytes unread has `overrun`: all of it is
-    dropped, and nothing more is read.
+    dropped, and nothing more is read. `tls_fault` is the fault of TLS that ended it, such as an alert.
     """
 
     __slots__ = (
         "__weakref__", "_chunks", "_closing", "_discarded", "_drained", "_ended", "_gone", "_held",
         "_loop", "_lost", "_paused", "_peer_done", "_reader", "_shaken", "_timer", "_tls",
-        "_transport", "congested", "may_hold", "overrun",
+        "_transport", "congested", "may_hold", "overrun", "tls_fault",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -54,6 +54,7 @@ class WireEnd(asyncio.Protocol):
         self.congested = False
         self.may_hold = 0
         self.overrun = False
+        self.tls_fault: ssl.SSLError | None = None
 
     # called by the event loop
 
@@ -140,6 +141,12 @@ class WireEnd(asyncio.Protocol):
         self._chunks[:] = [rest] if rest else []
         self._release(len(rest))
         return data[:count]
+
+    def unread(self, data: bytes) -> None:
+        """Give back bytes that were read and belong to the next reader."""
+        if data:
+            self._chunks.insert(0, data)
+            self._held += len(data)
 
     @property
     def held(self) -> int:
@@ -281,6 +288,7 @@ class WireEnd(asyncio.Protocol):
                 data = b""
             plain = tls.decrypt(data)
         except ssl.SSLError as error:
+            self.tls_fault = error
             self._send_tls(tls)
             self._end_of_input(error)
             return b""

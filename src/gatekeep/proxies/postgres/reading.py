@@ -5,6 +5,7 @@ Facts hold under one reading: the session vector and the catalogue's epoch. Noth
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
@@ -13,8 +14,10 @@ from gatekeep.domain.actions import Naming, SqlClass, SqlFacts
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.ports import CatalogueDesk
+from gatekeep.protocols.postgres.function_call import LARGE_OBJECTS
 from gatekeep.protocols.sql.reading import parameters_unproven
 from gatekeep.protocols.sql.shape import shape_of
+from gatekeep.protocols.sql.template import exact_template
 from gatekeep.proxies.postgres.parsing import Parser, TextsBehind
 
 _KEPT_CHARACTERS: Final = 4 * 1024
@@ -40,6 +43,23 @@ OPAQUE: Final = (
     ),
 )
 """What is known of a text that was never seen, or cannot be read."""
+
+
+@functools.lru_cache(maxsize=1024)
+def function_called(oid: int, name: str) -> Reading:
+    """What is known of a FunctionCall: the function's oid, its name if that is known, no more."""
+    large = oid in LARGE_OBJECTS
+    shown = f"FunctionCall {oid}" + (f" ({name})" if name else "")
+    fact = replace(
+        OPAQUE[0],
+        verb="FUNCTION CALL",
+        redacted=shown,
+        template=exact_template(f"FunctionCall {oid}"),
+        functions=frozenset({name}) if name else frozenset(),
+        tags=frozenset({"opens_opaque", "large_object"} if large else {"opens_opaque"}),
+        unproven="a function called by its number",
+    )
+    return Reading((fact,), shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +202,14 @@ class StatementReader:
             if fact.sql_class in (SqlClass.READ, SqlClass.WRITE) else fact
             for fact in facts
         )  # fmt: skip
+
+    def called(self, scope: Scope, oid: int) -> Reading:
+        """A FunctionCall under what is known of the catalogue now; asks nobody for more."""
+        name = LARGE_OBJECTS.get(oid, "")
+        if not name and scope.provable:
+            view = self._catalogues.fresh(scope.session)
+            name = view.function_oids.get(oid, "") if view is not None else ""
+        return function_called(oid, name)
 
     def schema_may_change(self, session: Session) -> None:
         """Code goes to the session's database that may change its schema; `schema_changed` follows."""

@@ -13,7 +13,6 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from gatekeep import messages as words
@@ -22,9 +21,15 @@ from gatekeep.errors import TargetFault
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.cancel import CancelKey, cancel_request
-from gatekeep.protocols.postgres.scram import NONCE_BYTES, ClientExchange, salted_password
+from gatekeep.protocols.postgres.scram import (
+    NONCE_BYTES,
+    SCRAM_PLUS,
+    ClientExchange,
+    salted_password,
+)
 from gatekeep.protocols.postgres.startup import ssl_request
 from gatekeep.proxies.postgres.pump import TlsInfo, WireEnd
+from gatekeep.proxies.postgres.target_tls import ALPN, ClientCertificate, ClientContexts
 from gatekeep.proxies.postgres.tls import end_point_hash
 from gatekeep.runtime.offload import Offload
 
@@ -34,16 +39,18 @@ OLDEST_VERSION: Final = 130000
 _MAX_MESSAGE_BYTES: Final = 64 * 1024
 _MAX_MESSAGES: Final = 1024
 _MAX_NOTICES: Final = 16
-_OFFLOAD_ITERATIONS: Final = 8192
 _KEPT_PASSWORDS: Final = 256
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}\Z")
-_VERIFYING = frozenset({TargetTls.VERIFY_CA, TargetTls.VERIFY_FULL})
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Where a target is and how the way there is protected; `name` is its alias."""
+    """Where a target is and how the way there is protected; `name` is its alias.
+
+    `direct`: TLS begins at once, without asking. `shown` is the certificate for a target that
+    asks for one.
+    """
 
     name: str
     host: str
@@ -51,20 +58,43 @@ class Dial:
     tls: TargetTls
     tls_ca: str = ""
     limit_s: float = DIAL_LIMIT_S
-
-    @classmethod
-    def to(cls, target: Target) -> Dial:
-        """The way to a registered target."""
-        return cls(target.name, target.host, target.port, target.tls, target.tls_ca)
+    direct: bool = False
+    shown: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How to sign in there. `auth` is `scram`, or names `md5` or `password` (in clear) besides."""
+    """How to sign in there.
+
+    `auth` is `scram`, or names `md5` or `password` (in clear) besides, or `certificate` instead.
+    `bound`: a proof that is not bound to the target's certificate is refused.
+    """
 
     account: str
     password: str = field(repr=False)
     auth: str = "scram"
+    bound: bool = False
+
+
+def way_to(
+    target: Target, account: str, secret_of: Callable[[str], str]
+) -> tuple[Dial, Credential]:
+    """How to reach a registered target and sign in to it; `secret_of` reads a reference.
+
+    Raises SettingsError when a secret cannot be read any more.
+    """
+    login = target.accounts[account]
+    shown = None
+    if login.certificate:
+        shown = ClientCertificate(secret_of(login.certificate), secret_of(login.key))
+    password = secret_of(login.secret) if login.secret else ""
+    return (
+        Dial(
+            target.name, target.host, target.port, target.tls, target.tls_ca,
+            direct=target.direct_tls, shown=shown,
+        ),
+        Credential(account, password, target.auth, target.channel_binding),
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -93,12 +123,16 @@ class TargetConnector:
     def __init__(self, draw: Callable[[int], bytes], offload: Offload) -> None:
         self._draw = draw
         self._offload = offload
-        self._contexts: dict[tuple[str, str, int], ssl.SSLContext] = {}
+        self._contexts = ClientContexts()
         self._salted: OrderedDict[tuple[str, bytes, int], bytes] = OrderedDict()
 
-    async def connect(self, dial: Dial, credential: Credential, startup: bytes) -> TargetLink:
+    async def connect(
+        self, dial: Dial, credential: Credential, startup: bytes, behind: bytes = b""
+    ) -> TargetLink:
         """Connect, sign in, and wait until the target is ready; at most `dial.limit_s`.
 
+        `behind` goes out with our proof, so that its answer needs no round of its own: it may
+        hold nothing that a target must not see before it has proven itself.
         Raises TargetFault with the message for the client in `answer`.
         """
         try:
@@ -106,7 +140,12 @@ class TargetConnector:
                 wire = await self._reach(dial, encrypt=dial.tls is not TargetTls.DISABLE)
                 try:
                     wire.write(startup)
-                    return await _Entry(self, dial, credential, wire).run()
+                    return await _Entry(self, dial, credential, wire, behind).run()
+                except EOFError:
+                    # In TLS 1.3 a refused client certificate is told after the hand-shake.
+                    why = wire.tls_fault or "no word"
+                    wire.abort()
+                    raise _silent(dial, f"it closed the connection: {why}") from None
                 except BaseException:
                     wire.abort()
                     raise
@@ -143,16 +182,13 @@ class TargetConnector:
             raise _silent(dial, f"{type(error).__name__}: {error}") from error
 
     async def salted(self, password: str, salt: bytes, iterations: int) -> bytes:
-        """SaltedPassword, remembered; long computations leave the loop."""
+        """SaltedPassword, remembered; computed away from the loop, as the target says how long."""
         key = (password, salt, iterations)
         known = self._salted.get(key)
         if known is not None:
             self._salted.move_to_end(key)
             return known
-        if iterations > _OFFLOAD_ITERATIONS:
-            made = await self._offload.run(lambda: salted_password(*key))
-        else:
-            made = salted_password(*key)
+        made = await self._offload.run(lambda: salted_password(*key))
         self._salted[key] = made
         if len(self._salted) > _KEPT_PASSWORDS:
             self._salted.popitem(last=False)
@@ -174,49 +210,38 @@ class TargetConnector:
         return wire
 
     async def _protect(self, dial: Dial, wire: WireEnd) -> None:
-        """SSLRequest; one letter is the answer, and nothing may come behind it."""
+        """SSLRequest; one letter is the answer, and nothing may come behind it. Or TLS at once."""
+        if dial.direct:
+            await self._shake(dial, wire)
+            if wire.tls is None or wire.tls.alpn != ALPN:
+                raise _silent(dial, "it did not agree to speak postgresql over direct TLS")
+            return
         wire.write(ssl_request())
         letter = await wire.read_exactly(1)
         if letter == b"S":
-            context = self._context(dial)
-            await wire.start_tls(
-                context, server_side=False, name=dial.host, limit_s=dial.limit_s
-            )
+            await self._shake(dial, wire)
         elif letter != b"N" or dial.tls is not TargetTls.PREFER:
             raise _silent(dial, "it refused TLS")
 
-    def _context(self, dial: Dial) -> ssl.SSLContext:
-        mode = dial.tls
-        if mode is TargetTls.REQUIRE and dial.tls_ca:
-            mode = TargetTls.VERIFY_CA  # as libpq: a named CA is meant to be used
-        age = Path(dial.tls_ca).stat().st_mtime_ns if dial.tls_ca else 0
-        key = (mode.value, dial.tls_ca, age)
-        context = self._contexts.get(key)
-        if context is None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.set_alpn_protocols(["postgresql"])
-            context.check_hostname = mode is TargetTls.VERIFY_FULL
-            if mode not in _VERIFYING:
-                context.verify_mode = ssl.CERT_NONE
-            elif dial.tls_ca:
-                context.load_verify_locations(dial.tls_ca)
-            else:
-                context.load_default_certs()
-            self._contexts[key] = context
-        return context
+    async def _shake(self, dial: Dial, wire: WireEnd) -> None:
+        context = self._contexts.get(dial.tls, dial.tls_ca, dial.shown)
+        await wire.start_tls(context, server_side=False, name=dial.host, limit_s=dial.limit_s)
 
 
 class _Entry:
     """One start-up conversation with a target, from the start-up packet to ReadyForQuery."""
 
     def __init__(
-        self, connector: TargetConnector, dial: Dial, credential: Credential, wire: WireEnd
-    ) -> None:
+        self, connector: TargetConnector, dial: Dial, credential: Credential, wire: WireEnd,
+        behind: bytes,
+    ) -> None:  # fmt: skip
         self._connector = connector
         self._dial = dial
         self._credential = credential
         self._wire = wire
+        self._behind = behind
+        self._held = b""
+        self._at = 0  # in what is held: the next message
         self._tls = wire.tls
         self._exchange: ClientExchange | None = None
         self._proven = False
@@ -244,6 +269,7 @@ class _Entry:
                 notices = [*notices, body][-_MAX_NOTICES:]
             elif kind == b"Z" and messages.read_ready(body) == "I":
                 version = self._version(parameters)
+                self._wire.unread(self._held[self._at :])
                 return TargetLink(
                     self._dial, self._wire, parameters, key, version, tuple(notices), self._tls
                 )
@@ -252,22 +278,40 @@ class _Entry:
         raise TargetFault("start-up", cause="too many messages")
 
     async def _message(self) -> tuple[bytes, bytes]:
-        kind, length = messages.HEADER.unpack(await self._wire.read_exactly(5))
+        """The next message; several come at once, and are cut without asking the wire for each."""
+        await self._hold(messages.HEADER.size)
+        kind, length = messages.HEADER.unpack_from(self._held, self._at)
         if not 4 <= length <= _MAX_MESSAGE_BYTES:  # noqa: PLR2004 - the length counts itself
             raise TargetFault("start-up", cause=f"message of {length} bytes")
-        return bytes((kind,)), await self._wire.read_exactly(length - 4)
+        await self._hold(length + 1)
+        begin, self._at = self._at + messages.HEADER.size, self._at + length + 1
+        return bytes((kind,)), self._held[begin : self._at]
+
+    async def _hold(self, count: int) -> None:
+        """Read until so many bytes of the next message are there."""
+        while len(self._held) - self._at < count:
+            data = await self._wire.read()
+            if not data:
+                raise EOFError
+            self._held = self._held[self._at :] + data
+            self._at = 0
 
     async def _authenticate(self, code: int, data: bytes) -> None:
         if code == messages.AUTH_OK:
-            if not self._proven:
+            if not self._proven and not self._known_by_certificate():
                 raise self._distrusted("let the gateway in without a proof")
             self._entered = True
+            self._send(b"")
+        elif self._credential.auth == "certificate":
+            raise self._distrusted(f"asks for authentication method {code} beside the certificate")
         elif code == messages.AUTH_SASL and self._exchange is None:
             binding = end_point_hash(self._tls.peer_certificate) if self._tls else b""
             offered = messages.read_sasl_mechanisms(data)
             self._exchange = ClientExchange(
                 offered, nonce=self._connector.nonce(), binding=binding
             )
+            if self._credential.bound and self._exchange.mechanism != SCRAM_PLUS:
+                raise self._distrusted("offers no channel binding, which is required")
             first = self._exchange.first()
             self._send(messages.sasl_initial_response(self._exchange.mechanism, first))
         elif code == messages.AUTH_SASL_CONTINUE and self._exchange is not None:
@@ -276,7 +320,7 @@ class _Entry:
             salted = await self._connector.salted(
                 self._credential.password, exchange.salt, exchange.iterations
             )
-            self._send(messages.sasl_response(exchange.proof(salted)))
+            self._send(messages.sasl_response(exchange.proof(salted)), proof=True)
         elif code == messages.AUTH_SASL_FINAL and self._exchange is not None:
             self._exchange.verify(data)
             self._proven = True
@@ -298,9 +342,22 @@ class _Entry:
         else:
             raise self._distrusted(f"asks for authentication method {code}, which is not named")
         self._proven = True
-        self._send(messages.password_message(answer))
+        self._send(messages.password_message(answer), proof=True)
 
-    def _send(self, data: bytes) -> None:
+    def _known_by_certificate(self) -> bool:
+        """Both sides are proven by TLS: the target by its name and CA, we by what it asked for."""
+        dial = self._dial
+        return (
+            self._credential.auth == "certificate"
+            and self._tls is not None
+            and dial.tls is TargetTls.VERIFY_FULL
+            and dial.shown is not None
+        )
+
+    def _send(self, data: bytes, *, proof: bool = False) -> None:
+        """Send; what belongs behind our proof goes with it, or once the target lets us in."""
+        if proof or self._entered:
+            data, self._behind = data + self._behind, b""
         self._wire.write(data)
 
     def _distrusted(self, cause: str) -> TargetFault:
