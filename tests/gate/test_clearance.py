@@ -170,8 +170,16 @@ async def test_what_follows_code_that_may_change_its_reading_is_refused() -> Non
 
 
 async def test_in_a_failed_transaction_with_unknown_vector_only_an_ending_passes() -> None:
-    """Only what is one ROLLBACK or COMMIT under either string syntax is forwarded."""
+    """Only what ends it under either string syntax is forwarded, and an empty text."""
     story = Story()
+    opaque = builders.facts(SqlClass.OPAQUE, "PREPARE", vector_safe=False)
+    for text, facts in (("PREPARE TRANSACTION 'one-1';", (opaque,)), (" ;\n", ())):
+        whole = builders.action(text)._replace(facts=facts)
+        (answer,) = await story.clear(whole, vector_known=False)
+        assert isinstance(answer, Permit), text
+    (unclear,) = await story.clear(
+        builders.action("PREPARE TRANSACTION 'one\\'", opaque), vector_known=False
+    )
     rollback = builders.facts(
         SqlClass.SESSION, "ROLLBACK", transaction=TransactionVerb.ROLLBACK, vector_safe=False
     )
@@ -181,7 +189,7 @@ async def test_in_a_failed_transaction_with_unknown_vector_only_an_ending_passes
     )
     (other,) = await story.clear(builders.action("SELECT 1"), vector_known=False)
     assert isinstance(ending, Permit)
-    for refused in (hidden, other):
+    for refused in (hidden, other, unclear):
         assert isinstance(refused, Refusal)
         assert refused.message is None
 
