@@ -179,6 +179,18 @@ def test_a_flip_in_a_failed_transaction_leaves_rollback_alone(open_place: Place)
     assert open_place.value("SELECT count(*) FROM flips.seen") == 0
 
 
+def test_reading_the_vector_casts_nothing(open_place: Place) -> None:
+    """Where PUBLIC may not cast integers, SET is followed by what it is followed by directly."""
+    with open_place.direct() as admin:
+        admin.execute("REVOKE EXECUTE ON FUNCTION pg_catalog.int8(integer) FROM PUBLIC")
+        try:
+            with open_place.connect(autocommit=True) as connection:
+                connection.execute("SET search_path = public")
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+        finally:
+            admin.execute("GRANT EXECUTE ON FUNCTION pg_catalog.int8(integer) TO PUBLIC")
+
+
 @pytest.mark.parametrize(
     ("text", "answer", "status"),
     [
