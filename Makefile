@@ -7,9 +7,11 @@ READY := $(VENV)/.ready
 COMPILED := build/.compiled
 TOUR ?=
 WORKERS ?= auto
+TESTS ?=
+MORE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections soak fuzz docs lock clean
+.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections soak regression fuzz docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /	/' | \
@@ -63,6 +65,9 @@ connections: $(COMPILED) ## connections per second: direct and through the gatew
 
 soak: $(READY) ## the long proofs in whole size
 	@$(PYTHON) -m pytest -m soak
+
+regression: $(READY) ## PostgreSQL's own regression tests, directly and through the gateway
+	@$(PYTHON) tests/regression/run.py $(MORE) $(TESTS)
 
 fuzz: $(READY) ## the parsers' fuzz tests alone
 	@$(PYTHON) -m pytest -n $(WORKERS) -k fuzz

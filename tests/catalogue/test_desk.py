@@ -108,6 +108,52 @@ async def test_ddl_voids_every_account_of_the_database(postgres_server: Postgres
     await desk.close()
 
 
+async def test_what_nothing_changed_holds_still(postgres_server: PostgresServer) -> None:
+    """Code that changed nothing costs no second reading; a change does, also one that was under way."""
+    clock, door = Hands(), Door(postgres_server.dsn())
+    desk = Catalogues(door, clock)
+    maker = await asyncpg.connect(postgres_server.dsn())
+    began = maker.transaction()
+    await began.start()
+    await maker.execute("CREATE TABLE public.under_way (x int)")
+    first = await desk.look_up(_session())
+    desk.invalidate(_session())
+    assert desk.fresh(_session()) is None
+    again = await desk.look_up(_session())
+    assert again is first
+    assert desk.fresh(_session()) is first
+    await began.commit()
+    desk.invalidate(_session())
+    after = await desk.look_up(_session())
+    assert first is not None
+    assert after is not None
+    assert "public.under_way" not in first.relations
+    assert "public.under_way" in after.relations
+    await maker.execute("DROP TABLE public.under_way")
+    desk.invalidate(_session())
+    gone = await desk.look_up(_session())
+    assert gone is not None
+    assert "public.under_way" not in gone.relations
+    await maker.close()
+    await desk.close()
+
+
+async def test_what_nothing_changed_is_read_anew_after_a_minute(
+    postgres_server: PostgresServer,
+) -> None:
+    """However often it turned out to hold: nothing is believed for longer than that."""
+    clock, door = Hands(), Door(postgres_server.dsn())
+    desk = Catalogues(door, clock)
+    first = await desk.look_up(_session())
+    clock.now += KEPT_NS - 1
+    desk.invalidate(_session())
+    assert await desk.look_up(_session()) is first
+    clock.now += 1
+    assert desk.fresh(_session()) is None
+    assert await desk.look_up(_session()) is not first
+    await desk.close()
+
+
 async def test_an_alias_that_leads_elsewhere_has_another_view(
     postgres_server: PostgresServer,
 ) -> None:

@@ -192,8 +192,16 @@ async def test_a_refusal_in_the_rest_of_a_pipeline_counts_from_its_beginning() -
 
 
 async def test_in_a_failed_transaction_with_unknown_vector_only_an_ending_passes() -> None:
-    """Only what is one ROLLBACK or COMMIT under either string syntax is forwarded."""
+    """Only what ends it under either string syntax is forwarded, and an empty text."""
     story = Story()
+    opaque = builders.facts(SqlClass.OPAQUE, "PREPARE", vector_safe=False)
+    for text, facts in (("PREPARE TRANSACTION 'one-1';", (opaque,)), (" ;\n", ())):
+        whole = builders.action(text)._replace(facts=facts)
+        (answer,) = await story.clear(whole, vector_known=False)
+        assert isinstance(answer, Permit), text
+    (unclear,) = await story.clear(
+        builders.action("PREPARE TRANSACTION 'one\\'", opaque), vector_known=False
+    )
     rollback = builders.facts(
         SqlClass.SESSION, "ROLLBACK", transaction=TransactionVerb.ROLLBACK, vector_safe=False
     )
@@ -203,7 +211,7 @@ async def test_in_a_failed_transaction_with_unknown_vector_only_an_ending_passes
     )
     (other,) = await story.clear(builders.action("SELECT 1"), vector_known=False)
     assert isinstance(ending, Permit)
-    for refused in (hidden, other):
+    for refused in (hidden, other, unclear):
         assert isinstance(refused, Refusal)
         assert refused.message is None
 

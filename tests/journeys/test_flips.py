@@ -291,6 +291,39 @@ def test_a_flip_in_a_failed_transaction_leaves_rollback_alone(open_place: Place)
     assert open_place.value("SELECT count(*) FROM flips.seen") == 0
 
 
+def test_reading_the_vector_casts_nothing(open_place: Place) -> None:
+    """Where PUBLIC may not cast integers, SET is followed by what it is followed by directly."""
+    with open_place.direct() as admin:
+        admin.execute("REVOKE EXECUTE ON FUNCTION pg_catalog.int8(integer) FROM PUBLIC")
+        try:
+            with open_place.connect(autocommit=True) as connection:
+                connection.execute("SET search_path = public")
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+        finally:
+            admin.execute("GRANT EXECUTE ON FUNCTION pg_catalog.int8(integer) TO PUBLIC")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "status"),
+    [
+        (b"PREPARE TRANSACTION 'kept'", "COMMAND_OK", "IDLE"),
+        (b"COMMIT", "COMMAND_OK", "IDLE"),
+        (b";", "EMPTY_QUERY", "INERROR"),
+    ],
+)
+def test_what_a_failed_transaction_still_answers(
+    open_place: Place, text: bytes, answer: str, status: str
+) -> None:
+    """What ends it, and an empty text, are answered as without the gateway, after a flip as well."""
+    for way in (open_place.direct(), open_place.connect(autocommit=True)):
+        with way as connection:
+            connection.pgconn.exec_(b"BEGIN; SELECT flips.scs(); SELECT 1/0")
+            result = connection.pgconn.exec_(text)
+            assert ExecStatus(result.status).name == answer, result.error_message
+            state = psycopg.pq.TransactionStatus(connection.pgconn.transaction_status)
+            assert state.name == status
+
+
 def test_nothing_of_all_this_harmed_the_gateway(open_place: Place) -> None:
     """No traceback, no failed session, and it serves."""
     open_place.unharmed()

@@ -130,3 +130,17 @@ def test_words_of_people_cannot_drive_a_terminal(guarded_place: Place) -> None:
     shown = _psql(guarded_place, "SELECT 1", dbname="a\x1b[31mb")
     assert "\x1b" not in shown
     assert 'no target "a\\x1b[31mb" for alice' in shown
+
+
+def test_what_the_target_says_at_login_is_shown(open_place: Place) -> None:
+    """A login trigger's notice reaches who opened the session, as it does directly."""
+    with open_place.direct() as admin:
+        admin.execute(
+            "CREATE FUNCTION welcome() RETURNS event_trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE NOTICE 'You are welcome!'; END $$;"
+            "CREATE EVENT TRIGGER welcomes ON login EXECUTE FUNCTION welcome()"
+        )
+        try:
+            assert _psql(open_place, "SELECT 1") == "NOTICE:  You are welcome!\n"
+        finally:
+            admin.execute("DROP EVENT TRIGGER welcomes; DROP FUNCTION welcome")

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from gatekeep.catalogue.reader import read_catalogue
+from gatekeep.catalogue.reader import read_changed
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session
 from gatekeep.runtime.clock import Clock
@@ -35,10 +35,17 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Kept:
-    """One database: the last view, when its reading began, and the look-up under way."""
+    """One database: the view that holds, since when, and the look-up under way.
+
+    `last` is what was read last, at `last_ns`, and shows the database in `last_state`: once it was
+    voided it may turn out to hold still.
+    """
 
     view: CatalogueView | None = None
     read_ns: int = 0
+    last: CatalogueView | None = None
+    last_ns: int = 0
+    last_state: str = ""
     failed_ns: int = -RETRY_NS
     version: int = 0
     running: asyncio.Task[CatalogueView | None] | None = None
@@ -68,7 +75,8 @@ class Catalogues:
         if kept is None or kept.view is None:
             return None
         most = UNSETTLED_NS if self._unsettled and key[1:4] in self._unsettled else KEPT_NS
-        return kept.view if self._clock.monotonic_ns() - kept.read_ns < most else None
+        now = self._clock.monotonic_ns()
+        return kept.view if now - kept.read_ns < most and now - kept.last_ns < KEPT_NS else None
 
     def unsettle(self, session: Session) -> None:
         """Code that may change the schema, and commit while it runs, goes to this database."""
@@ -117,9 +125,10 @@ class Catalogues:
     async def _read(self, session: Session, kept: _Kept) -> CatalogueView | None:
         version, began = kept.version, self._clock.monotonic_ns()
         view: CatalogueView | None = None
+        state = ""
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                view = await self._read_once(session)
+                view, state = await self._read_once(session, kept, began)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing is known then
             _log.warning(
                 "catalogue look-up failed", target=session.target.name, error=type(error).__name__
@@ -130,12 +139,21 @@ class Catalogues:
         kept.view, kept.read_ns = view, began
         if view is None:
             kept.failed_ns = began
+        elif view is not kept.last:
+            kept.last, kept.last_ns, kept.last_state = view, began, state
         return view
 
-    async def _read_once(self, session: Session) -> CatalogueView:
+    async def _read_once(
+        self, session: Session, kept: _Kept, now: int
+    ) -> tuple[CatalogueView | None, str]:
+        """What was read last, if it is young and nothing has changed since; else all anew."""
+        last, known = kept.last, kept.last_state
+        if now - kept.last_ns >= KEPT_NS:
+            known = ""
         connection = await self._connect(session)
         try:
-            return await read_catalogue(connection)
+            view, state = await read_changed(connection, known)
+            return (view if view is not None else last), state
         finally:
             connection.terminate()
 

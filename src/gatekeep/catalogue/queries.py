@@ -27,6 +27,15 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
 FROM pg_catalog.pg_roles r WHERE r.rolname = pg_catalog.session_user()
 """
 
+# Which state of the database is seen: two of the same text hold the same rows of every catalogue,
+# because whatever changes one takes a transaction id, and its commit shows here. Not so on a
+# standby. A server that was started or configured anew may give other settings.
+STATE = """
+SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' ELSE
+       pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), ' ', pg_catalog.pg_conf_load_time(),
+                         ' ', pg_catalog.pg_current_snapshot()) END
+"""
+
 MEMBERS = """
 SELECT d.classid::pg_catalog.regclass::pg_catalog.text AS class, d.objid AS oid, e.extname::pg_catalog.text AS extension
 FROM pg_catalog.pg_depend d

@@ -40,13 +40,33 @@ async def read_catalogue(connection: Any) -> CatalogueView:
     The connection should be new and is good for nothing else afterwards (its search_path is
     changed). Raises what asyncpg raises; callers treat that as "nothing is known".
     """
+    view, _ = await _whole(connection)
+    return view
+
+
+async def read_changed(connection: Any, known: str) -> tuple[CatalogueView | None, str]:
+    """The same with the state of the database that it shows; no view where that state is `known`.
+
+    States are texts to compare; an empty one equals none.
+    """
+    if known and await _state(connection) == known:
+        return None, known
+    return await _whole(connection)
+
+
+async def _whole(connection: Any) -> tuple[CatalogueView, str]:
     search_path = str(await connection.fetchval("SHOW search_path"))
     await connection.execute("SET search_path = pg_catalog, pg_temp")
     await connection.execute(f"SET statement_timeout = {_TIMEOUT_MS}")
     identifier = await _system_identifier(connection)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        state = await _state(connection)
         view = await _read(connection)
-    return replace(view, search_path=search_path, system_identifier=identifier)
+    return replace(view, search_path=search_path, system_identifier=identifier), state
+
+
+async def _state(connection: Any) -> str:
+    return str(await connection.fetchval(queries.STATE))
 
 
 async def _system_identifier(connection: Any) -> str:

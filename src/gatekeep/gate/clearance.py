@@ -41,6 +41,12 @@ _ENDINGS: Final = frozenset(
     {TransactionVerb.ROLLBACK, TransactionVerb.ROLLBACK_TO, TransactionVerb.COMMIT}
 )
 _UNAMBIGUOUS: Final = re.compile(r"[A-Za-z0-9_\s]+;?\s*")
+# It rolls a failed transaction back, as COMMIT does. Its name is a string that reads alike under
+# either syntax; under an unknown one no facts are told of it.
+_PREPARE: Final = re.compile(
+    r"\s*prepare\s+transaction\s*'[a-z0-9_ .:-]*'\s*;?\s*", re.IGNORECASE | re.ASCII
+)
+_EMPTY: Final = re.compile(r"[\s;]*")
 
 
 _PLAIN_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.DDL})
@@ -335,7 +341,9 @@ def _is_rollback(action: SqlAction) -> bool:
 
 
 def _ends_transaction(action: SqlAction) -> bool:
-    """Whether the text is one ROLLBACK, ROLLBACK TO or COMMIT under either string syntax."""
+    """Whether the text ends a failed transaction under either string syntax, or is empty."""
+    if _EMPTY.fullmatch(action.text) or _PREPARE.fullmatch(action.text):
+        return True
     return (
         len(action.facts) == 1
         and action.facts[0].transaction in _ENDINGS

@@ -23,6 +23,15 @@ def test_the_welcome_ends_ready() -> None:
     )
 
 
+def test_notices_of_the_target_are_passed_on() -> None:
+    """As they are, before ReadyForQuery; one that speaks as gatekeep has its origin named."""
+    hello, mask = b"SNOTICE\0Mhello\0\0", b"SNOTICE\0Mgatekeep: all is well\0\0"
+    said = welcome({}, CancelKey(7, b"abcd"), theirs=[hello, mask])
+    assert messages.frame(b"N", hello) in said
+    assert b"Mtarget says: gatekeep: all is well\0" in said
+    assert said.endswith(b"Z\0\0\0\x05I")
+
+
 @given(st.text(st.characters(max_codepoint=127, exclude_characters="\0")), st.binary())
 def test_what_a_client_writes_is_read(mechanism: str, data: bytes) -> None:
     """Mechanism and first message."""

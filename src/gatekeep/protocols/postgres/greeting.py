@@ -13,20 +13,28 @@ from gatekeep.errors import ClientFault
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.cancel import CancelKey
+from gatekeep.protocols.postgres.grammar import unmasked
 
 _LENGTH = struct.Struct(">i")
 
 
 def welcome(
-    parameters: Mapping[str, str], key: CancelKey, notices: Iterable[WireMessage] = ()
+    parameters: Mapping[str, str],
+    key: CancelKey,
+    notices: Iterable[WireMessage] = (),
+    theirs: Iterable[bytes] = (),
 ) -> bytes:
-    """All that a client gets between its proof and its first statement."""
+    """All that a client gets between its proof and its first statement.
+
+    `theirs` are bodies of the target's notices, which code may say that runs at each login.
+    """
     return b"".join(
         (
             messages.authentication_ok(),
             *(messages.parameter_status(name, value) for name, value in parameters.items()),
             messages.backend_key_data(key.pid, key.secret),
             *(messages.notice_response(notice) for notice in notices),
+            *(unmasked(b"N", body) or messages.frame(b"N", body) for body in theirs),
             messages.ready_for_query("I"),
         )
     )

@@ -86,7 +86,9 @@ def _read_transaction_modes(node: Any, meaning: Meaning) -> None:
     for one in node.args:
         if one.WhichOneof("node") == "def_elem":
             meaning.settings.add(prefix + one.def_elem.defname.lower())
-    meaning.vector_safe = not any(name.endswith("read_only") for name in meaning.settings)
+    # Like BEGIN READ ONLY, SET TRANSACTION turns the reading of nothing; and asking for the vector
+    # takes a snapshot, after which the target refuses READ WRITE, SNAPSHOT and another isolation.
+    meaning.vector_safe = "default_transaction_read_only" not in meaning.settings
 
 
 def _privileged(name: str, values: list[str | None], meaning: Meaning) -> None:

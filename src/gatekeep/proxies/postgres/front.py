@@ -74,9 +74,10 @@ def greet(
     parameters: Mapping[str, str],
     key: CancelKey,
     notices: Iterable[WireMessage] = (),
+    theirs: Iterable[bytes] = (),
 ) -> None:
-    """Let an arrival in: AuthenticationOk, the target's parameters, our key, ReadyForQuery."""
-    wire.write(welcome(parameters, key, notices))
+    """Let an arrival in: AuthenticationOk, the target's parameters, our key, notices, ReadyForQuery."""
+    wire.write(welcome(parameters, key, notices, theirs))
 
 
 def refuse(wire: WireEnd, message: WireMessage) -> None:

@@ -209,7 +209,8 @@ class PostgresSessions:
             self._running.add(running)
             self._none_left.clear()
             self._opens.supervision.register(live)
-            greet(arrival.wire, _parameters(link, arrival.request), key, arrival.request.notices)
+            shown, request = _parameters(link, arrival.request), arrival.request
+            greet(arrival.wire, shown, key, request.notices, link.notices)
             arrival.wire.write(relayed)
             return await running.run(self._owner)
         except _Refused as refused:
