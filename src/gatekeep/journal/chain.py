@@ -94,7 +94,7 @@ class Chain:
         """
         kind_bytes = kind.encode()
         ciphertext, commitment, ciphertext_hash = self._sealer.seal(
-            n, b"%b|%d|%b" % (self._origin, n, kind_bytes), payload
+            self.q, b"%b|%d|%b" % (self._origin, n, kind_bytes), payload
         )
         leaf = encode_leaf(
             self._leaf,

@@ -35,6 +35,7 @@ _KIND: Final = b',"k":"'
 _RELEASED: Final = b'action.released"'
 _FINISHED: Final = b'action.finished"'
 _OF: Final = b',"r":{"of":'
+_Q: Final = b',"q":'
 _SESSION: Final = b',"s":"'
 _SESSION_CHARACTERS: Final = 32
 _TIME: Final = b'","t":'
@@ -138,7 +139,12 @@ class IndexFiller:
 
     def _released(self, n: int, leaf: bytes, at: int, ciphertext: bytes) -> bool:
         """An action whose session and shape are known."""
-        first = leaf.find(_SESSION, at) + len(_SESSION)
+        begin = leaf.find(_Q, at) + len(_Q)
+        comma = leaf.find(b",", begin)
+        if not leaf.startswith(_SESSION, comma):
+            return False
+        q = leaf[begin:comma]
+        first = comma + len(_SESSION)
         end = first + _SESSION_CHARACTERS
         known = self._known.get(leaf[first:end])
         if known is None or not leaf.startswith(_TIME, end):
@@ -147,7 +153,7 @@ class IndexFiller:
         comma = leaf.find(b",", end)
         t = int(leaf[end:comma])
         try:
-            plain = AESGCM(known.sealer.event_key(n)).decrypt(
+            plain = AESGCM(known.sealer.event_key(int(q))).decrypt(
                 ciphertext[:NONCE_BYTES],
                 ciphertext[NONCE_BYTES:],
                 b"%b|%d|action.released" % (known.origin, n),
