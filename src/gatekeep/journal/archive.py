@@ -50,7 +50,6 @@ _LOCK_PAUSE_S: Final = 0.05
 _MAX_NOTE: Final = 4096
 
 _LENGTHS = struct.Struct(">III")
-_SEAL_END: Final = b'"ct":"%b","len":%d}}'
 _BUNDLE_PARTS: Final = 2 * TILE_WIDTH  # a length and a leaf, or lengths and a payload, an event
 
 KeepSessionKey = Callable[[str, bytes], None]
@@ -192,7 +191,8 @@ class Archivist:
                 ciphertext = body[second:third]
                 if (
                     not leaf.endswith(
-                        _SEAL_END % (hexlify(sha256(ciphertext).digest()), sealed_length)
+                        b'"ct":"%b","len":%d}}'
+                        % (hexlify(sha256(ciphertext).digest()), sealed_length)
                     )
                     or b'"n":%d%b' % (n, origin) not in leaf
                 ):

@@ -94,7 +94,7 @@ class SessionSealer:
 
 
 def draw_keys(session_key: bytes, block: int) -> bytes:
-    """Keys of the events 16 × `block` and the 15 after it, 32 bytes each.
+    """Keys of the events 16 times `block` and the 15 after it, 32 bytes each.
 
     SHAKE256(session key ‖ `gk/ev/1|` ‖ block as u64, big-endian), FIPS 202 §6.2: everything
     before the output has a fixed length, so the session key keys a pseudo-random function, and

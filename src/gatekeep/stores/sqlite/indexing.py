@@ -44,7 +44,7 @@ _TIME: Final = b'","t":'
 class _Block:
     """What one slice adds to one block. `rows` are as in ROW."""
 
-    __slots__ = ("first_n", "first_t", "last_t", "rows", "terms", "words")
+    __slots__ = ("first_n", "first_t", "last_t", "rows", "terms", "text", "words")
 
     def __init__(self, n: int, t: int) -> None:
         self.first_n = n
@@ -53,6 +53,7 @@ class _Block:
         self.rows: list[list[int]] = []
         self.terms: set[int] = set()
         self.words: set[bytes] = set()
+        self.text = b""  # whose words were added last: a prepared statement's are added once
 
 
 class _Known(NamedTuple):
@@ -172,7 +173,9 @@ class IndexFiller:
         block = self._blocks.get(n >> BLOCK_SHIFT) or self._block(n, t)
         row = self._rows[n] = [n & _PLACE, t, self._released_term, shape, known.row, 0, 0]
         block.rows.append(row)
-        block.words.update(words.split())
+        if words != block.text:
+            block.text = words
+            block.words.update(words.split())
         return True
 
     def _block(self, n: int, t: int) -> _Block:
