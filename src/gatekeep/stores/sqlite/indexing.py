@@ -21,7 +21,9 @@ from gatekeep.journal.reading import EventFiles
 from gatekeep.journal.recent import Event
 from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
 from gatekeep.journal.unsealing import Unsealer
-from gatekeep.stores.sqlite.index import BLOCK_SHIFT, ROW, TERM_CHARACTERS, fetch, open_index
+from gatekeep.stores.sqlite.index import (
+    BLOCK_SHIFT, ROW, TERM_CHARACTERS, fetch, open_index, set_outcome,
+)  # fmt: skip
 from gatekeep.stores.sqlite.terms import TEXT, search_pairs, text_of
 
 SLICE_EVENTS: Final = 8192
@@ -353,7 +355,7 @@ class IndexFiller:
         ) if number in self._late or (block is not None and block.first_n != base) else []
         packed = bytearray(old[0][2] if old else b"")
         for of, outcome, n in self._late.get(number, ()):
-            _set_outcome(packed, of - base, outcome, n - of)
+            set_outcome(packed, of - base, outcome, n - of)
         pack = ROW.pack
         times = list(old[0][:2]) if old else []
         if block is not None:
@@ -390,15 +392,6 @@ def rebuild_index(path: Path, key: bytes, files: EventFiles, unsealer: Unsealer)
         return filler.index_n
     finally:
         connection.close()
-
-
-def _set_outcome(packed: bytearray, place: int, outcome: int, later: int) -> None:
-    """Set outcome and its index in the row of this place, if there is one."""
-    for offset in range(0, len(packed), ROW.size):
-        if packed[offset] == place:
-            row = ROW.unpack_from(packed, offset)
-            ROW.pack_into(packed, offset, *row[:5], outcome, later)
-            return
 
 
 def _keep(cache: OrderedDict[Any, int], key: Any, value: int) -> None:
