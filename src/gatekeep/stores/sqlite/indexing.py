@@ -22,8 +22,13 @@ from gatekeep.journal.recent import Event
 from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
 from gatekeep.journal.unsealing import Unsealer
 from gatekeep.stores.sqlite.index import (
-    BLOCK_SHIFT, ROW, TERM_CHARACTERS, fetch, open_index, set_outcome,
-)  # fmt: skip
+    BLOCK_SHIFT,
+    ROW,
+    TERM_CHARACTERS,
+    fetch,
+    open_index,
+    set_outcome,
+)
 from gatekeep.stores.sqlite.terms import TEXT, search_pairs, text_of
 
 SLICE_EVENTS: Final = 8192
@@ -271,9 +276,8 @@ class IndexFiller:
 
     def _session(self, envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> int:
         session_id = envelope["s"]
-        rows = fetch(
-            self._db, "SELECT id, terms FROM session WHERE session_id = ?", (session_id,)
-        )
+        query = "SELECT id, terms FROM session WHERE session_id = ?"
+        rows = fetch(self._db, query, (session_id,))
         if rows:
             row_id, terms = int(rows[0][0]), [int(term) for term in rows[0][1].split()]
         else:
@@ -368,11 +372,8 @@ class IndexFiller:
             )
 
     def _stored(self, table: str, row_id: int) -> list[int]:
-        rows = fetch(
-            self._db,
-            f"SELECT terms FROM {table} WHERE id = ?",  # noqa: S608 - one of two names
-            (row_id,),
-        )
+        query = f"SELECT terms FROM {table} WHERE id = ?"  # noqa: S608 - one of two names
+        rows = fetch(self._db, query, (row_id,))
         return [int(term) for term in rows[0][0].split()]
 
 
