@@ -360,10 +360,9 @@ class IndexFiller:
         packed = bytearray(old[0][2] if old else b"")
         for of, outcome, n in self._late.get(number, ()):
             set_outcome(packed, of - base, outcome, n - of)
-        pack = ROW.pack
         times = list(old[0][:2]) if old else []
         if block is not None:
-            packed += b"".join([pack(*row) for row in block.rows])
+            packed += b"".join([ROW.pack(*row) for row in block.rows])
             times += [block.first_t, block.last_t]
         if times:
             self._db.execute(
