@@ -85,6 +85,7 @@ class LiveJournal:
         self._queue: deque[Batch] = deque()
         self._in_flight: deque[Batch] = deque()
         self._stale_refusals = 0
+        self._behind = False  # more was to be sent than may be in flight
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._drained: asyncio.Future[None] | None = None
         self._writer_accepts = False
@@ -290,6 +291,7 @@ class LiveJournal:
                 batch.number, b"".join(batch.parts), len(batch.parts), closing=batch.closing
             )
             batch.parts.clear()
+        self._behind = bool(queue)
 
     def _undecided(self) -> list[Batch]:
         return [*self._in_flight, *self._queue]
@@ -321,7 +323,7 @@ class LiveJournal:
         self.durable_n = batch.first_n + len(batch.events)
         batch.resolve()
         batch.events.clear()
-        if self._queue:
+        if self._behind:
             self._send_waiting()
         elif self._drained is not None and not self._in_flight and not self._drained.done():
             self._drained.set_result(None)
@@ -362,6 +364,7 @@ class LiveJournal:
         self._queue.clear()
         self._current = self._snapshot = None
         self._full = True
+        self._behind = False
         for batch in reversed(undone):
             self._books.undo(batch)
         first = self._next_n = undone[0].first_n
