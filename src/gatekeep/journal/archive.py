@@ -82,7 +82,8 @@ class Archivist:
         self._log = journal / LOG_DIR
         self._signer = signer
         self._keep_session_key = keep_session_key
-        self._origin_member = b',"o":"%b"' % signer.origin.encode()
+        origin = signer.origin.encode()
+        self._origin_member = b',"o":"%b"' % origin
         self._recent = RecentEvents()
         self._staged = StagedFiles(self._log)
         self._synced = (-1, -1)
@@ -189,11 +190,9 @@ class Archivist:
             if n >= known:
                 leaf = body[first:second]
                 ciphertext = body[second:third]
+                digest = hexlify(sha256(ciphertext).digest())
                 if (
-                    not leaf.endswith(
-                        b'"ct":"%b","len":%d}}'
-                        % (hexlify(sha256(ciphertext).digest()), sealed_length)
-                    )
+                    not leaf.endswith(b'"ct":"%b","len":%d}}' % (digest, sealed_length))
                     or b'"n":%d%b' % (n, origin) not in leaf
                 ):
                     raise EvidenceBroken(

@@ -100,9 +100,8 @@ def draw_keys(session_key: bytes, block: int) -> bytes:
     before the output has a fixed length, so the session key keys a pseudo-random function, and
     no key says anything of another.
     """
-    return shake_256(b"%bgk/ev/1|%b" % (session_key, block.to_bytes(8, "big"))).digest(
-        _KEYS_DRAWN * KEY_BYTES
-    )
+    number = block.to_bytes(8, "big")
+    return shake_256(b"%bgk/ev/1|%b" % (session_key, number)).digest(_KEYS_DRAWN * KEY_BYTES)
 
 
 def associated_data(origin: str, n: int, kind: str) -> bytes:
