@@ -14,7 +14,7 @@ ROOT = "src/gatekeep"
 HOT = {
     "domain": "actions events outcomes",
     "gate": "clearance evidence permit policy_desk supervision",
-    "journal": "archive books chain encoding frames live recent sealing streams tiles timekeeping"
+    "journal": "archive books chain encoding frames live pacing recent sealing streams tiles timekeeping"
     " tree unsealing",
     "protocols/postgres": "conversation copy_in cutting flight frames grammar messages refusals replies"
     " rereading segments settlement statements turns values",

@@ -2,7 +2,8 @@
 
 Every gateway figure is with full recording, durable events and policy on. CPU is what the middle's
 processes together used, read from /proc before and after each run, per statement. Ratios of one
-run on one machine are what counts; absolute figures drift. Writes bench/results/<date>.json.
+run on one machine are what counts; absolute figures drift: beside each figure stands its ratio
+to PgBouncer of the same round. Writes bench/results/<date>.json.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from gatekeep.demo.embedded import EmbeddedPostgres, free_port
 TICK = os.sysconf("SC_CLK_TCK")
 PASSWORD = "only-for-this-bench"  # noqa: S105 - a throw-away target on loopback
 SCALE = 10
+SETTLE_S = 1.5  # what a run leaves behind is archived and indexed within this, and counts
+PARTS = {b"gatekeep.journal.writer": "writer", b"gatekeep.archivist": "archivist"}
 
 
 @dataclass
@@ -45,16 +48,18 @@ class Contender:
     runs: list[dict[str, float]] = field(default_factory=list)
 
 
-def cpu_seconds(pids: list[int]) -> float:
-    """User and system time of these processes so far."""
-    total = 0
+def cpu_seconds(pids: list[int]) -> dict[str, float]:
+    """User and system time of these processes so far, by what each of them is."""
+    total: dict[str, float] = {}
     for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
         except FileNotFoundError:
             continue
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
+        part = next((name for word, name in PARTS.items() if word in words), "middle")
+        total[part] = total.get(part, 0.0) + (int(fields[11]) + int(fields[12])) / TICK
+    return total
 
 
 def peak_kib(pids: list[int]) -> int:
@@ -98,10 +103,24 @@ def measure(contender: Contender, mode: str, clients: int, seconds: int) -> None
     pids = contender.processes()
     before = cpu_seconds(pids)
     tps, count = pgbench(contender.dsn, contender.password, mode, clients, seconds)
-    used = cpu_seconds(pids) - before
+    if pids:
+        time.sleep(SETTLE_S)
+    after = cpu_seconds(pids)
+    used = {part: (after[part] - before.get(part, 0.0)) / max(count, 1) * 1e6 for part in after}
     contender.runs.append(
-        {"tps": tps, "cpu_us": used / count * 1e6 if count else 0.0, "peak_kib": peak_kib(pids)}
-    )
+        {
+            "tps": tps, "cpu_us": sum(used.values()), "peak_kib": peak_kib(pids),
+            **{f"{part}_us": spent for part, spent in used.items()},
+        }
+    )  # fmt: skip
+
+
+def add_ratios(found: list[Contender]) -> None:
+    """Beside the CPU of each run its ratio to PgBouncer's in the same round."""
+    pooled = next((c.runs for c in found if c.name == "pgbouncer"), [])
+    for contender in found:
+        for run, beside in zip(contender.runs, pooled, strict=False):
+            run["of_pgbouncer"] = run["cpu_us"] / beside["cpu_us"] if beside["cpu_us"] else 0.0
 
 
 def start_pgbouncer(directory: Path, target_port: int) -> tuple[subprocess.Popen[bytes], int]:
@@ -174,15 +193,21 @@ def load(target: EmbeddedPostgres) -> None:
 def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
     """Medians as a Markdown table."""
     lines = [
-        "| case | contender | statements/s | of direct | CPU µs per statement | peak MiB |",
-        "|---|---|---|---|---|---|",
+        "| case | contender | statements/s | of direct | CPU µs | of PgBouncer | by part | peak MiB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for case, rows in results.items():
         for name, row in rows.items():
             ratio = row["tps"] / rows["direct"]["tps"]
+            parts = " + ".join(
+                f"{row[f'{part}_us']:.0f}"
+                for part in ("middle", "writer", "archivist")
+                if f"{part}_us" in row
+            )
             lines.append(
                 f"| {case} | {name} | {row['tps']:,.0f} | {ratio:.2f} | "
-                f"{row['cpu_us']:.1f} | {row['peak_kib'] / 1024:.0f} |"
+                f"{row['cpu_us']:.1f} | {row.get('of_pgbouncer', 0):.2f} | {parts} "
+                f"| {row['peak_kib'] / 1024:.0f} |"
             )
     return "\n".join(lines)
 
@@ -226,6 +251,7 @@ def main() -> None:
                     for _ in range(options.rounds):
                         for contender in found:
                             measure(contender, mode, clients, options.seconds)
+                    add_ratios(found)
                     case = f"{mode} c={clients}"
                     results[case] = {c.name: median_row(c.runs) for c in found}
                     print(case, {n: round(r["tps"]) for n, r in results[case].items()}, flush=True)

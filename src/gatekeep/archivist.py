@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import gc
 import os
 import select
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,7 @@ from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.logkey import load_log_key, read_vkey
 from gatekeep.journal.pruning import deletable_segments, delete_segment
 from gatekeep.journal.reading import EventFiles
+from gatekeep.journal.recent import Event
 from gatekeep.journal.unsealing import Unsealer
 from gatekeep.runtime.clock import SystemClock
 from gatekeep.stores.sqlite.index import open_index
@@ -42,6 +45,7 @@ _STEP_EVENTS: Final = 2048
 _CURSOR_S: Final = 0.1
 _STATUS_S: Final = 1.0
 _INDEX_S: Final = 0.25
+_INDEX_BUSY_S: Final = 1.0  # larger transactions while events keep coming
 _PRUNE_S: Final = 60.0
 _IDLE_MS: Final = 50
 _NS_IN_DAY: Final = 86_400 * 10**9
@@ -83,7 +87,10 @@ class Work:
         try:
             begin = self._filler.index_n
             end = min(self.archivist.size, begin + limit)
-            return self._filler.add(self._files.events(begin, end)) if begin < end else 0
+            if begin >= end:
+                return 0
+            events: Iterable[Event] = self.archivist.recent(begin, end - begin)
+            return self._filler.add(events or self._files.events(begin, end))
         except (apsw.CorruptError, apsw.SQLError) as error:
             self._index_hurt = True
             sys.stderr.write(
@@ -143,7 +150,7 @@ class Loop:
         self._poll = select.poll()
         if life >= 0:
             self._poll.register(life, select.POLLIN | select.POLLHUP)
-        self._due = {"checkpoint": 0.0, "cursor": 0.0, "status": 0.0, "index": 0.0, "prune": 0.0}
+        self._done: dict[str, float] = {}
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the gateway's to hear
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -182,21 +189,22 @@ class Loop:
         behind = taken >= _STEP_EVENTS
         indexed = 0
         if not behind and (
-            work.archivist.size - work.index_n >= SLICE_EVENTS or self._is_due("index", _INDEX_S)
+            work.archivist.size - work.index_n >= SLICE_EVENTS // 2
+            or self._is_due("index", _INDEX_BUSY_S if taken else _INDEX_S)
         ):
             indexed = work.index()
         if self._is_due("status", _STATUS_S):
             self.tell()
         busy = behind or indexed >= SLICE_EVENTS
         if not busy and self._is_due("prune", _PRUNE_S) and work.prune():
-            self._due["prune"] = 0.0  # there may be more, one a turn
+            del self._done["prune"]  # there may be more, one a turn
         return busy
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now = time.monotonic()
-        if now < self._due[name]:
+        if now - self._done.get(name, -every_s) < every_s:
             return False
-        self._due[name] = now + every_s
+        self._done[name] = now
         return True
 
     def _end(self, _number: int, _frame: object) -> None:
@@ -215,6 +223,9 @@ def main(arguments: list[str] | None = None) -> int:
         with contextlib.closing(Work(chosen.state, chosen.keys, chosen.keep_days)) as work:
             loop = Loop(work, chosen.life_fd, chosen.status_fd, chosen.checkpoint_s)
             loop.tell()
+            gc.collect()
+            gc.freeze()  # what the start left is never looked through again
+            gc.set_threshold(50_000, 20, 50)
             loop.run()
     except (GatekeepError, OSError, apsw.Error) as error:
         return _later(error) if _may_pass(error) else _fail(chosen.status_fd, error)

@@ -47,6 +47,23 @@ def test_no_call_stands_inside_a_slice(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", HOT, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_call_stands_among_what_a_bytes_literal_is_filled_with(path: Path) -> None:
+    """The compiler evaluates these too a second time, where it finds that it knows no short way."""
+    called = [
+        f"line {part.lineno}: {ast.unparse(part)}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Mod)
+        and isinstance(node.left, ast.Constant)
+        and isinstance(node.left.value, bytes)
+        for part in ast.walk(node.right)
+        if isinstance(part, ast.Await | ast.NamedExpr)
+        or (isinstance(part, ast.Call) and ast.unparse(part.func) not in HARMLESS_TWICE)
+    ]
+    assert called == []
+
+
+@pytest.mark.parametrize("path", HOT, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_compiled_class_extends_one_written_in_c(path: Path) -> None:
     """Its memory would be laid out twice: a crash at the first use."""
     bases = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,16 +23,17 @@ def _sealer(key: bytes = _KEY) -> sealing.SessionSealer:
 @given(st.binary(max_size=3000))
 def test_what_is_sealed_opens_again(payload: bytes) -> None:
     """Sealing and opening are inverse, and the digests are those of the format."""
-    ciphertext, commitment, digest = _sealer().seal(5, _PLACE, payload)
-    assert _sealer().open(5, _PLACE, ciphertext, commitment.decode()) == payload
+    ciphertext, commitment, digest = _sealer().seal(21, _PLACE, payload)
+    assert _sealer().open(21, _PLACE, ciphertext, commitment.decode()) == payload
     assert hashlib.sha256(ciphertext).hexdigest().encode() == digest
-    key = hmac.new(_KEY, b"gk/ev/1|5", "sha256").digest()
-    assert sealing.event_key(_KEY, 5) == key == _sealer().event_key(5)
+    drawn = hashlib.shake_256(_KEY + b"gk/ev/1|" + (1).to_bytes(8, "big")).digest(512)
+    key = drawn[5 * 32 : 6 * 32]  # 21 is the sixth of the second sixteen
+    assert sealing.event_key(_KEY, 21) == key == _sealer().event_key(21)
     plain = AESGCM(key).decrypt(
         ciphertext[:12], ciphertext[12:], b"example.com/gk|5|action.released"
     )
     assert plain[32:] == payload
-    assert hmac.new(plain[:32], payload, "sha256").hexdigest().encode() == commitment
+    assert hashlib.sha256(plain[:32] + payload).hexdigest().encode() == commitment
 
 
 def test_a_payload_opens_only_in_its_place() -> None:
@@ -55,6 +55,19 @@ def test_a_payload_opens_only_in_its_place() -> None:
         changed[at] ^= 1
         with pytest.raises(EvidenceBroken):
             _sealer().open(5, _PLACE, bytes(changed), shown)
+
+
+def test_every_event_has_a_key_of_its_own() -> None:
+    """However they are asked for, two events never share a key, nor two sessions; none is below 0."""
+    sealer = _sealer()
+    forwards = [sealer.event_key(q) for q in range(100)]
+    backwards = [sealer.event_key(q) for q in reversed(range(100))]
+    assert backwards[::-1] == forwards == [sealing.event_key(_KEY, q) for q in range(100)]
+    others = [_sealer(bytes(32)).event_key(q) for q in range(100)]
+    assert len({*forwards, *others}) == 200
+    assert {len(key) for key in forwards} == {32}
+    with pytest.raises(EvidenceBroken):
+        sealer.event_key(-1)
 
 
 def test_no_nonce_or_salt_is_used_twice() -> None:

@@ -151,7 +151,8 @@ def open_events(bench: Bench) -> dict[int, bytes]:
             keys[session] = key
         sealer = SessionSealer(keys[session], RandomPool())
         place = associated_data(ORIGIN, event.n, event.kind)
-        opened[event.n] = sealer.open(event.n, place, event.ciphertext, event.envelope["y"]["com"])
+        q, committed = event.envelope["q"], event.envelope["y"]["com"]
+        opened[event.n] = sealer.open(q, place, event.ciphertext, committed)
     return opened
 
 

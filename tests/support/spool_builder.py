@@ -115,7 +115,7 @@ class SpoolBuilder:
         """Append one event to the batch that waits; returns its index."""
         n = self.n + len(self.waiting)
         ciphertext, commitment, sealed_hash = session.sealer.seal(
-            n, associated_data(ORIGIN, n, kind), orjson.dumps(payload)
+            session.q, associated_data(ORIGIN, n, kind), orjson.dumps(payload)
         )
         leaf = encode_leaf(
             session.stream, kind=kind.encode(), n=n, q=session.q,

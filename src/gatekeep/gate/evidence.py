@@ -47,16 +47,20 @@ class EvidenceWriter:
         """Payload of `action.released` (no `cause`) or `action.refused`."""
         parameters = _parameters(action.parameters) if action.parameters else b""
         names = _names(action) if action.statement_name or action.portal_name else b""
+        facts = self._facts_fragment(action.facts)
+        mode = action.mode.encode()
+        why = b'"cause":"%b",' % cause if cause else b""
+        text = orjson.dumps(action.redacted)
         return b'{%b,"decision":%b,"mode":"%b",%b%b%b"request":%b,"session":%b,"text":%b}' % (
-            self._facts_fragment(action.facts),
+            facts,
             judgement.decision_json,
-            action.mode.encode(),
+            mode,
             names,
             parameters,
-            b'"cause":"%b",' % cause if cause else b"",
+            why,
             judgement.request_json,
             session,
-            orjson.dumps(action.redacted),
+            text,
         )
 
     def _facts_fragment(self, facts: tuple[SqlFacts, ...]) -> bytes:
@@ -76,12 +80,11 @@ class EvidenceWriter:
 def outcome_payload(of: int, outcome: Outcome, duration_us: int) -> bytes:
     """Payload of `action.finished`; `of` is the index of the released event."""
     if outcome.sqlstate or outcome.message:
-        failure = b'"message":%b,"sqlstate":%b,' % (
-            orjson.dumps(outcome.message[:2000]),
-            orjson.dumps(outcome.sqlstate),
-        )
+        message, sqlstate = orjson.dumps(outcome.message[:2000]), orjson.dumps(outcome.sqlstate)
+        failure = b'"message":%b,"sqlstate":%b,' % (message, sqlstate)
     else:
         failure = b""
+    kind, status, tag = outcome.kind.encode(), outcome.status.encode(), orjson.dumps(outcome.tag)
     return (
         b'{"bytes_in":%d,"bytes_out":%d,"duration_us":%d,%b"of":%d,"outcome":"%b",'
         b'"rows":%d,"status":"%b","tag":%b}'
@@ -91,10 +94,10 @@ def outcome_payload(of: int, outcome: Outcome, duration_us: int) -> bytes:
             duration_us,
             failure,
             of,
-            outcome.kind.encode(),
+            kind,
             outcome.rows,
-            outcome.status.encode(),
-            orjson.dumps(outcome.tag),
+            status,
+            tag,
         )
     )
 
@@ -106,7 +109,8 @@ def of_counters(of: int) -> bytes:
 
 def outcome_counters(of: int, outcome: Outcome) -> bytes:
     """The envelope's `r` of `action.finished`: the outcome's word can be indexed unopened."""
-    return b'{"of":%d,"outcome":"%b"}' % (of, outcome.kind.encode())
+    kind = outcome.kind.encode()
+    return b'{"of":%d,"outcome":"%b"}' % (of, kind)
 
 
 def _encode_facts(facts: tuple[SqlFacts, ...]) -> bytes:
@@ -153,14 +157,13 @@ def _parameters(values: tuple[BoundValue, ...]) -> bytes:
         value.text if not value.sha256 else {"length": value.length, "sha256": value.sha256}
         for value in values
     ]
-    return b'"parameters":%b,' % orjson.dumps(shown)
+    encoded = orjson.dumps(shown)
+    return b'"parameters":%b,' % encoded
 
 
 def _names(action: SqlAction) -> bytes:
-    return b'"portal":%b,"statement":%b,' % (
-        _encoded(action.portal_name),
-        _encoded(action.statement_name),
-    )
+    portal, statement = _encoded(action.portal_name), _encoded(action.statement_name)
+    return b'"portal":%b,"statement":%b,' % (portal, statement)
 
 
 def _encoded(name: str) -> bytes:

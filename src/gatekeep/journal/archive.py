@@ -50,7 +50,6 @@ _LOCK_PAUSE_S: Final = 0.05
 _MAX_NOTE: Final = 4096
 
 _LENGTHS = struct.Struct(">III")
-_SEAL_END: Final = b'"ct":"%b","len":%d}}'
 _BUNDLE_PARTS: Final = 2 * TILE_WIDTH  # a length and a leaf, or lengths and a payload, an event
 
 KeepSessionKey = Callable[[str, bytes], None]
@@ -83,7 +82,8 @@ class Archivist:
         self._log = journal / LOG_DIR
         self._signer = signer
         self._keep_session_key = keep_session_key
-        self._origin_member = b',"o":"%b"' % signer.origin.encode()
+        origin = signer.origin.encode()
+        self._origin_member = b',"o":"%b"' % origin
         self._recent = RecentEvents()
         self._staged = StagedFiles(self._log)
         self._synced = (-1, -1)
@@ -190,10 +190,9 @@ class Archivist:
             if n >= known:
                 leaf = body[first:second]
                 ciphertext = body[second:third]
+                digest = hexlify(sha256(ciphertext).digest())
                 if (
-                    not leaf.endswith(
-                        _SEAL_END % (hexlify(sha256(ciphertext).digest()), sealed_length)
-                    )
+                    not leaf.endswith(b'"ct":"%b","len":%d}}' % (digest, sealed_length))
                     or b'"n":%d%b' % (n, origin) not in leaf
                 ):
                     raise EvidenceBroken(

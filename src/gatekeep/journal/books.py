@@ -31,6 +31,11 @@ class Books:
         self._open: dict[str, Chain] = {}
         self._actions: dict[int, str] = {}
 
+    @property
+    def sessions(self) -> int:
+        """How many chains are open."""
+        return len(self._open)
+
     def adopt(self, opened: OpenThings) -> None:
         """Take over the released actions that an earlier run left without outcome."""
         self._actions.update(opened.actions)

@@ -6,6 +6,7 @@ In memory only: what is sent where is `live`, bytes are `encoding` and `sealing`
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -94,7 +95,7 @@ class Chain:
         """
         kind_bytes = kind.encode()
         ciphertext, commitment, ciphertext_hash = self._sealer.seal(
-            n, b"%b|%d|%b" % (self._origin, n, kind_bytes), payload
+            self.q, b"%b|%d|%b" % (self._origin, n, kind_bytes), payload
         )
         leaf = encode_leaf(
             self._leaf,
@@ -121,7 +122,7 @@ class Chain:
 
 
 class Batch:
-    """Events that become durable together."""
+    """Events that become durable together, or are given up at `late_at` (the loop's time)."""
 
     __slots__ = (
         "before",
@@ -130,15 +131,23 @@ class Batch:
         "events",
         "first_n",
         "future",
+        "late_at",
         "number",
         "parts",
         "size",
-        "timer",
     )
 
-    def __init__(self, first_n: int, loop: asyncio.AbstractEventLoop, *, closing: bool) -> None:
+    def __init__(
+        self,
+        first_n: int,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        closing: bool,
+        late_at: float = math.inf,
+    ) -> None:
         self.first_n = first_n
         self.closing = closing
+        self.late_at = late_at
         self.number = 0
         self.size = 0
         self.parts: list[bytes] = []
@@ -146,13 +155,9 @@ class Batch:
         self.before: list[tuple[Chain, int, bytes]] = []
         self.error: JournalUnavailable | None = None
         self.future: asyncio.Future[None] = BatchFuture(loop=loop)
-        self.timer: asyncio.TimerHandle | None = None
 
     def resolve(self, error: JournalUnavailable | None = None) -> None:
         """Let the waiters go on; the first word counts."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
         if not self.future.done():
             self.error = error
             self.future.set_result(None)

@@ -23,10 +23,6 @@ HASH_BYTES = 32
 _LENGTHS = struct.Struct(">III")
 RECORD_HEADER_BYTES = _LENGTHS.size
 
-_LEAF = (
-    b'%b%b,"k":"%b","m":%d,"n":%d,"o":"%b","p":"%b","q":%d%b'
-    b',"s":"%b","t":%d,"v":1%b,"y":{"alg":"A256GCM","com":"%b","ct":"%b","len":%d}}'
-)
 _TYPES: dict[str, type] = {
     "b": str,
     "g": dict,
@@ -116,7 +112,11 @@ def encode_leaf(  # noqa: PLR0913 - one argument for each part that changes with
     `decision` and `counters` are canonical JSON objects or empty; `length` is the length of
     nonce + ciphertext + tag.
     """
-    return _LEAF % (
+    # the format stands here and not in a constant: the compiler then builds the bytes in one step
+    return (
+        b'%b%b,"k":"%b","m":%d,"n":%d,"o":"%b","p":"%b","q":%d%b'
+        b',"s":"%b","t":%d,"v":1%b,"y":{"alg":"A256GCM","com":"%b","ct":"%b","len":%d}}'
+    ) % (
         stream.head,
         b',"g":' + decision if decision else b"",
         kind,
@@ -177,7 +177,8 @@ class Record:
 
 def encode_record(leaf: bytes, ciphertext: bytes, extra: bytes = b"") -> bytes:
     """A record of a batch: three lengths (u32, big-endian), then the three parts."""
-    return _LENGTHS.pack(len(leaf), len(ciphertext), len(extra)) + leaf + ciphertext + extra
+    lengths = _LENGTHS.pack(len(leaf), len(ciphertext), len(extra))
+    return b"%b%b%b%b" % (lengths, leaf, ciphertext, extra)
 
 
 def iterate_records(body: bytes | memoryview) -> Iterator[Record]:

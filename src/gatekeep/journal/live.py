@@ -21,6 +21,7 @@ from gatekeep.journal.frames import MAX_BODY_BYTES
 from gatekeep.journal.keys import KeyRing, WrappedKeys
 from gatekeep.journal.link import WriterLink
 from gatekeep.journal.opened import OpenSession, OpenThings
+from gatekeep.journal.pacing import Deadlines, Pacing
 from gatekeep.journal.segments import Sizes
 from gatekeep.journal.spool import Position
 from gatekeep.journal.streams import GATEWAY_SUBJECT, Streams
@@ -55,6 +56,7 @@ class LiveJournal:
     """The gate's Journal.
 
     One batch is filled while up to two are on their way. All waiters of a batch share one future.
+    When a batch goes out is `pacing`.
     `durable_n` is the number of events known to be durable.
     """
 
@@ -83,14 +85,16 @@ class LiveJournal:
         self._queue: deque[Batch] = deque()
         self._in_flight: deque[Batch] = deque()
         self._stale_refusals = 0
-        self._flushing = False
+        self._behind = False  # more was to be sent than may be in flight
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._drained: asyncio.Future[None] | None = None
         self._writer_accepts = False
         self._full = False
         self._ended = False
         self._error: JournalUnavailable | None = None
-        self._books = Books()
+        self._books = books = Books()
+        self._pacing = Pacing(self._loop, self._send_waiting, lambda: books.sessions)
+        self._deadlines = Deadlines(self._loop, self._undecided, self._late)
         self._books_complete = False
         self._snapshot: tuple[int, bytes] | None = None
         self.system = self.open_stream(
@@ -244,6 +248,7 @@ class LiveJournal:
         batch.parts.append(record)
         batch.size += len(record)
         batch.events.append((pending, chain, kind, payload, decision, counters))
+        self._pacing.appended(kind)
         pending.n, pending.batch = n, batch
         self._next_n = n + 1
         self._books.note(n, chain, kind, counters)
@@ -254,12 +259,11 @@ class LiveJournal:
             raise JournalUnavailable("this event is too large to be recorded")
         if sum(batch.size for batch in self._queue) > _WAITING_BYTES:
             raise JournalUnavailable("the journal is too slow", cause="64 MiB wait for the disk")
-        batch = self._current = Batch(self._next_n, self._loop, closing=self._full)
-        batch.timer = self._loop.call_later(self._deadline_s, self._late, batch)
+        late_at = self._loop.time() + self._deadline_s
+        batch = Batch(self._next_n, self._loop, closing=self._full, late_at=late_at)
+        self._current = self._pacing.batch = batch
         self._queue.append(batch)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        self._deadlines.watch(late_at)
         return batch
 
     def _note_step(self) -> None:
@@ -269,10 +273,6 @@ class LiveJournal:
             self._put(Pending(), self.system, EventKind.CLOCK_STEPPED, payload, b"", b"")
 
     # -- sending -------------------------------------------------------------------------------
-
-    def _flush(self) -> None:
-        self._flushing = False
-        self._send_waiting()
 
     def _send_waiting(self) -> None:
         queue, in_flight = self._queue, self._in_flight
@@ -286,13 +286,17 @@ class LiveJournal:
             batch.number = self._next_number
             self._next_number += 1
             in_flight.append(batch)
+            self._pacing.last_size = len(batch.parts)
             self._link.send_batch(
                 batch.number, b"".join(batch.parts), len(batch.parts), closing=batch.closing
             )
             batch.parts.clear()
+        self._behind = bool(queue)
+
+    def _undecided(self) -> list[Batch]:
+        return [*self._in_flight, *self._queue]
 
     def _late(self, batch: Batch) -> None:
-        batch.timer = None
         batch.resolve(JournalUnavailable("the journal is too slow", cause="deadline"))
 
     def _heard(self, kind: bytes, number: int, value: int) -> None:
@@ -319,7 +323,7 @@ class LiveJournal:
         self.durable_n = batch.first_n + len(batch.events)
         batch.resolve()
         batch.events.clear()
-        if self._queue:
+        if self._behind:
             self._send_waiting()
         elif self._drained is not None and not self._in_flight and not self._drained.done():
             self._drained.set_result(None)
@@ -360,6 +364,7 @@ class LiveJournal:
         self._queue.clear()
         self._current = self._snapshot = None
         self._full = True
+        self._behind = False
         for batch in reversed(undone):
             self._books.undo(batch)
         first = self._next_n = undone[0].first_n

@@ -49,10 +49,8 @@ class Unsealer:
             sealer = self._find(session, extra)
             if sealer is None:
                 return None
-        n = envelope["n"]
-        return sealer.open(
-            n, associated_data(envelope["o"], n, envelope["k"]), ciphertext, envelope["y"]["com"]
-        )
+        place = associated_data(envelope["o"], envelope["n"], envelope["k"])
+        return sealer.open(envelope["q"], place, ciphertext, envelope["y"]["com"])
 
     def sealer(self, session: str) -> SessionSealer | None:
         """What opens this session's events, if it was needed before and is still at hand."""
@@ -69,10 +67,9 @@ class Unsealer:
         sealer = self._sessions.get(session) or self._find(session, extra)
         if sealer is None:
             return None
-        n = envelope["n"]
-        place = f"{envelope['o']}|{n}|{envelope['k']}".encode()
+        place = associated_data(envelope["o"], envelope["n"], envelope["k"])
         try:
-            plain = AESGCM(sealer.event_key(n)).decrypt(
+            plain = AESGCM(sealer.event_key(envelope["q"])).decrypt(
                 ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], place
             )
         except InvalidTag as error:

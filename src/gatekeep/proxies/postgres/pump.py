@@ -65,7 +65,11 @@ class WireEnd(asyncio.Protocol):
         self._transport = made
 
     def data_received(self, data: bytes) -> None:
-        """Bytes arrived: hold them for the reader, and stop reading the peer if they are many."""
+        """Bytes arrived: hold them for the reader, and stop reading the peer if they are many.
+
+        A reader who waits takes them in this turn of the loop, however many one read brought: to
+        stop and start for that would cost two system calls each time.
+        """
         if self._closing or self.overrun:
             self._discarded += len(data)
             if self._discarded > LINGER_BYTES:
@@ -83,10 +87,12 @@ class WireEnd(asyncio.Protocol):
             self._release()
             self._end_of_input(ConnectionAbortedError("too much before the hand-shake"))
             return
-        if self._held > HIGH_WATER and not self._paused and self._transport is not None:
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+        elif self._held > HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        _settle(self._reader)
 
     def eof_received(self) -> bool:
         """The peer sends no more; the wire stays open for what it still wants to read."""
@@ -120,7 +126,12 @@ class WireEnd(asyncio.Protocol):
         while not self._chunks:
             if self._ended:
                 return b""
-            await self._arrival()
+            # as `_arrival`, without a coroutine more for each read
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()

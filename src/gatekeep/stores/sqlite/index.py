@@ -108,6 +108,15 @@ def has_words(text: str, wanted: Sequence[str]) -> bool:
     )
 
 
+def set_outcome(packed: bytearray, place: int, outcome: int, later: int) -> None:
+    """In a block's rows: set outcome and its index in the row of this place, if there is one."""
+    for offset in range(0, len(packed), ROW.size):
+        if packed[offset] == place:
+            row = ROW.unpack_from(packed, offset)
+            ROW.pack_into(packed, offset, *row[:5], outcome, later)
+            return
+
+
 class SearchIndex:
     """Answers queries from `index.db`. One instance and thread at a time."""
 

@@ -21,7 +21,14 @@ from gatekeep.journal.reading import EventFiles
 from gatekeep.journal.recent import Event
 from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
 from gatekeep.journal.unsealing import Unsealer
-from gatekeep.stores.sqlite.index import BLOCK_SHIFT, ROW, TERM_CHARACTERS, fetch, open_index
+from gatekeep.stores.sqlite.index import (
+    BLOCK_SHIFT,
+    ROW,
+    TERM_CHARACTERS,
+    fetch,
+    open_index,
+    set_outcome,
+)
 from gatekeep.stores.sqlite.terms import TEXT, search_pairs, text_of
 
 SLICE_EVENTS: Final = 8192
@@ -35,6 +42,7 @@ _KIND: Final = b',"k":"'
 _RELEASED: Final = b'action.released"'
 _FINISHED: Final = b'action.finished"'
 _OF: Final = b',"r":{"of":'
+_Q: Final = b',"q":'
 _SESSION: Final = b',"s":"'
 _SESSION_CHARACTERS: Final = 32
 _TIME: Final = b'","t":'
@@ -43,7 +51,7 @@ _TIME: Final = b'","t":'
 class _Block:
     """What one slice adds to one block. `rows` are as in ROW."""
 
-    __slots__ = ("first_n", "first_t", "last_t", "rows", "terms", "words")
+    __slots__ = ("first_n", "first_t", "last_t", "rows", "terms", "text", "words")
 
     def __init__(self, n: int, t: int) -> None:
         self.first_n = n
@@ -52,6 +60,7 @@ class _Block:
         self.rows: list[list[int]] = []
         self.terms: set[int] = set()
         self.words: set[bytes] = set()
+        self.text = b""  # whose words were added last: a prepared statement's are added once
 
 
 class _Known(NamedTuple):
@@ -138,7 +147,12 @@ class IndexFiller:
 
     def _released(self, n: int, leaf: bytes, at: int, ciphertext: bytes) -> bool:
         """An action whose session and shape are known."""
-        first = leaf.find(_SESSION, at) + len(_SESSION)
+        begin = leaf.find(_Q, at) + len(_Q)
+        comma = leaf.find(b",", begin)
+        if not leaf.startswith(_SESSION, comma):
+            return False
+        q = leaf[begin:comma]
+        first = comma + len(_SESSION)
         end = first + _SESSION_CHARACTERS
         known = self._known.get(leaf[first:end])
         if known is None or not leaf.startswith(_TIME, end):
@@ -147,7 +161,7 @@ class IndexFiller:
         comma = leaf.find(b",", end)
         t = int(leaf[end:comma])
         try:
-            plain = AESGCM(known.sealer.event_key(n)).decrypt(
+            plain = AESGCM(known.sealer.event_key(int(q))).decrypt(
                 ciphertext[:NONCE_BYTES],
                 ciphertext[NONCE_BYTES:],
                 b"%b|%d|action.released" % (known.origin, n),
@@ -166,7 +180,9 @@ class IndexFiller:
         block = self._blocks.get(n >> BLOCK_SHIFT) or self._block(n, t)
         row = self._rows[n] = [n & _PLACE, t, self._released_term, shape, known.row, 0, 0]
         block.rows.append(row)
-        block.words.update(words.split())
+        if words != block.text:
+            block.text = words
+            block.words.update(words.split())
         return True
 
     def _block(self, n: int, t: int) -> _Block:
@@ -260,9 +276,8 @@ class IndexFiller:
 
     def _session(self, envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> int:
         session_id = envelope["s"]
-        rows = fetch(
-            self._db, "SELECT id, terms FROM session WHERE session_id = ?", (session_id,)
-        )
+        query = "SELECT id, terms FROM session WHERE session_id = ?"
+        rows = fetch(self._db, query, (session_id,))
         if rows:
             row_id, terms = int(rows[0][0]), [int(term) for term in rows[0][1].split()]
         else:
@@ -344,11 +359,10 @@ class IndexFiller:
         ) if number in self._late or (block is not None and block.first_n != base) else []
         packed = bytearray(old[0][2] if old else b"")
         for of, outcome, n in self._late.get(number, ()):
-            _set_outcome(packed, of - base, outcome, n - of)
-        pack = ROW.pack
+            set_outcome(packed, of - base, outcome, n - of)
         times = list(old[0][:2]) if old else []
         if block is not None:
-            packed += b"".join([pack(*row) for row in block.rows])
+            packed += b"".join([ROW.pack(*row) for row in block.rows])
             times += [block.first_t, block.last_t]
         if times:
             self._db.execute(
@@ -357,11 +371,8 @@ class IndexFiller:
             )
 
     def _stored(self, table: str, row_id: int) -> list[int]:
-        rows = fetch(
-            self._db,
-            f"SELECT terms FROM {table} WHERE id = ?",  # noqa: S608 - one of two names
-            (row_id,),
-        )
+        query = f"SELECT terms FROM {table} WHERE id = ?"  # noqa: S608 - one of two names
+        rows = fetch(self._db, query, (row_id,))
         return [int(term) for term in rows[0][0].split()]
 
 
@@ -381,15 +392,6 @@ def rebuild_index(path: Path, key: bytes, files: EventFiles, unsealer: Unsealer)
         return filler.index_n
     finally:
         connection.close()
-
-
-def _set_outcome(packed: bytearray, place: int, outcome: int, later: int) -> None:
-    """Set outcome and its index in the row of this place, if there is one."""
-    for offset in range(0, len(packed), ROW.size):
-        if packed[offset] == place:
-            row = ROW.unpack_from(packed, offset)
-            ROW.pack_into(packed, offset, *row[:5], outcome, later)
-            return
 
 
 def _keep(cache: OrderedDict[Any, int], key: Any, value: int) -> None:
