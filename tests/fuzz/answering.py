@@ -16,8 +16,10 @@ from gatekeep.domain.sessions import SessionVector
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import messages as m
 from gatekeep.protocols.postgres.conversation import (
+    ClientTurn,
     Conversation,
     Notification,
+    Onward,
     Ready,
     Refused,
     Relay,
@@ -25,6 +27,7 @@ from gatekeep.protocols.postgres.conversation import (
     Settled,
     Submit,
     TargetTurn,
+    ToTarget,
     Violation,
 )
 
@@ -36,6 +39,8 @@ _ASKED = (
     m.parse("", "copy out") + m.bind("", "") + m.execute("") + m.SYNC, m.close("S", "a") + m.SYNC,
     m.parse("", "x") + m.bind("", "") + m.execute("") + m.FLUSH, m.frame(b"F", bytes(14)), m.SYNC,
     m.parse("", "denied") + m.bind("", "") + m.execute("") + m.SYNC, m.bind("", "") + m.FLUSH, b"",
+    m.query("copy taken from stdin") + m.frame(b"d", b"secret") + m.SYNC + m.frame(b"c") + m.query("select 1"),
+    m.parse("", "copy taken from stdin") + m.bind("", "") + m.execute("") + m.frame(b"d", b"secret") + m.frame(b"c") + m.SYNC,
 )  # fmt: skip
 _RIGHT: dict[int, tuple[bytes, ...]] = {
     ord("1"): (b"",), ord("2"): (b"",), ord("3"): (b"",), ord("n"): (b"",), ord("I"): (b"",),
@@ -64,7 +69,7 @@ _LIES = (
     m.frame(b"N", b"\0\0"), m.frame(b"E", b"SERROR\0"), m.frame(b"A", b"\0\0"), b"T\x7f\xff\xff\xff",
     b"D\xff\xff\xff\xff", b"T\0\0\0\3", b"D\0\0\0\5x", b"\0\0\0\0\0", b"Z\1\0\0\1I", m.frame(b"!"),
 )  # fmt: skip
-_TO_CLIENT = set("123CDEHINSTVZAcdnst")
+_TO_CLIENT = set("123CDEGHINSTVZAcdnst")
 _MOST_HELD = 16 << 20
 
 
@@ -79,30 +84,47 @@ class _Told:
         self.relayed = b""
         self.others: list[object] = []
         self.blamed = False
+        self.sent = b""
         self.keys: list[int] = []
 
     def asks(self, data: bytes) -> None:
-        turns = self.conversation.receive_client(data)
+        self._onward(self.conversation.receive_client(data))
+
+    def _onward(self, turns: list[ClientTurn]) -> None:
         while turns:
             for turn in turns:
+                if isinstance(turn, ToTarget):
+                    self.sent += turn.data
+                    continue
                 assert isinstance(turn, Submit)
-                self.conversation.release(turn.segment, [self._verdict(e.text) for e in turn.segment.executions])
+                takes = any("copy taken from stdin" in one.text for one in turn.segment.executions)
+                sent = self.conversation.release(turn.segment, [self._verdict(e.text) for e in turn.segment.executions])
+                self.sent += sent if takes else b""
             turns = self.conversation.next_turns()
 
     @staticmethod
     def _verdict(text: str) -> Refused | Released:
-        return Refused(_NO) if "denied" in text else Released(copies_out=text.count("copy out"))
+        return Refused(_NO) if "denied" in text else Released(
+            copies_out=text.count("copy out"), copies_in=text.count("copy taken from stdin")
+        )
 
     def hears(self, data: bytes) -> None:
         turns = self.conversation.receive_target(data)
         assert not (self.blamed and turns)
         for turn in turns:
             self._turn(turn)
+        if self.sent:
+            self._onward(self.conversation.next_turns())
         assert len(self.conversation._replies._held) <= _MOST_HELD + len(data)
 
     def _turn(self, turn: TargetTurn) -> None:
         if isinstance(turn, Relay):
             self.relayed += turn.data
+            return
+        if isinstance(turn, ToTarget):
+            self.sent += turn.data
+            return
+        if isinstance(turn, Onward):
             return
         assert isinstance(turn, Settled | Ready | Notification | Violation)
         if isinstance(turn, Settled):
@@ -133,6 +155,11 @@ def check(draw: Draw) -> None:
     whole = _Told()
     whole.asks(asked)
     whole.hears(told)
+    if b"copy taken from stdin" in asked:
+        # Its rows go out between its answers, so that pieces matter; but not one without a G.
+        assert b"secret" not in pieced.sent or b"G\0\0\0" in pieced.relayed
+        return
+    assert b"G\0\0\0" not in pieced.relayed
     assert whole.relayed == pieced.relayed
     assert whole.others == pieced.others
     if not rewritten:

@@ -39,7 +39,7 @@ _TEXTS = (
     "copy out", "denied", "rows denied", "turns", "two", "rows c",
 )  # fmt: skip
 _ENDS = {"commit", "rollback"}
-_TO_CLIENT = set("123CDEHINSTVZAcdnst")
+_TO_CLIENT = set("123CDEGHINSTVZAcdnst")
 _JUNK = (
     m.frame(b"G", b"\0\0\0"), m.frame(b"W", b"\0\0\0"), m.frame(b"H", b"\0\0\0"), m.frame(b"R", bytes(4)),
     m.frame(b"R", b"\0\0\0\3"), m.frame(b"K", bytes(8)), m.frame(b"v", bytes(8)), m.ready_for_query("I"),
@@ -71,6 +71,7 @@ class Run:
         self.released: list[Execution] = []
         self.refusals = 0
         self.probes = 0
+        self.takes = 0
         self.ready = 0
         self.over = False
         self._out = False
@@ -96,9 +97,10 @@ class Run:
 
     def _turns(self, turns: list[object]) -> None:
         while turns:
-            assert len(turns) == 1
-            assert not self.over, "turns after the end"
-            self._turn(turns[0])
+            assert len([one for one in turns if not isinstance(one, ToTarget)]) <= 1
+            for turn in turns:
+                assert not self.over, "turns after the end"
+                self._turn(turn)
             turns = self.conversation.next_turns()
 
     def _turn(self, turn: object) -> None:
@@ -108,12 +110,15 @@ class Run:
             self.relayed += turn.data
         elif isinstance(turn, Settled):
             # Where an answer to a lone Parse is counted depends on what was in flight with it.
-            self.settled.append((turn.execution.key, turn.outcome._replace(bytes_out=0)))
+            # So does how many rows went out before an error was known.
+            bytes_in = 0 if "copy taken from stdin" in turn.execution.text else turn.outcome.bytes_in
+            outcome = turn.outcome._replace(bytes_in=bytes_in, bytes_out=0)
+            self.settled.append((turn.execution.key, outcome))
             if turn.outcome.kind is not OutcomeKind.SKIPPED:
                 self.ran.append((turn.execution.text, self.settled[-1][1]))
             self._true(turn)
         elif isinstance(turn, ToTarget):
-            self.probes += 1
+            self.probes += b"gk_" in turn.data
             self._send(turn.data)
         elif isinstance(turn, Violation):
             self.violations.append(turn)
@@ -155,7 +160,9 @@ class Run:
         if not self.lenient and ("denied" in text or execution.unknown_source):
             return Refused(_NO)
         copies = 9 if execution.unknown_source else text.count("copy out")
-        return Released(probe_after="turns" in text, copies_out=copies)
+        takes = text.count("copy taken from stdin")
+        self.takes += takes
+        return Released("turns" in text and not takes, copies_out=copies, copies_in=takes)
 
     def _send(self, data: bytes) -> None:
         if data:
@@ -177,7 +184,9 @@ def client_stream(draw: Draw) -> tuple[bytes, bool]:
 
 def _message(draw: Draw) -> bytes:
     name, portal, text = draw.choice(_NAMES), draw.choice(_NAMES), draw.choice(_TEXTS)
-    way = draw.below(16)
+    way = draw.below(18)
+    if way >= 16:
+        return _copy_in(draw, name_sync=draw.choice((b"", m.SYNC, m.FLUSH, m.SYNC + m.SYNC)))
     if way < 3:
         return m.query(text if way else f"{text}; {draw.choice(_TEXTS)}")
     if way < 6:
@@ -195,6 +204,18 @@ def _message(draw: Draw) -> bytes:
         lambda: draw.choice((m.frame(b"d", b"x"), m.frame(b"c"), m.frame(b"f", b"x\0"))),
         lambda: draw.choice((m.frame(b"F", bytes(14)), m.TERMINATE, m.SYNC)),
     )[way - 6]()
+
+
+def _copy_in(draw: Draw, name_sync: bytes) -> bytes:
+    """COPY FROM STDIN under a name of its own, with its rows and their end."""
+    rows = b"".join(
+        draw.choice((m.frame(b"d", b"1"), m.frame(b"d"), m.frame(b"d", b"x"), m.SYNC, m.FLUSH))
+        for _ in range(draw.below(5))
+    ) + draw.choice((m.frame(b"c"), m.frame(b"c"), m.copy_fail("no")))
+    if draw.chance(2):
+        return m.query(draw.choice(("copy taken from stdin", "rows a; copy taken from stdin; two", "copy taken from stdin; fail"))) + rows
+    named = m.close("S", "k") + m.close("P", "k") + m.parse("k", "copy taken from stdin")
+    return named + m.bind("k", "k") + m.execute("k") + name_sync + rows + draw.choice((m.SYNC, b""))
 
 
 def check(draw: Draw) -> None:
@@ -226,7 +247,7 @@ def check(draw: Draw) -> None:
         if clean and not lies and not run.over:
             assert not run.conversation.unsettled(), "the last Sync settles everything"
             assert not run.conversation.held
-    if not lies:
+    if not lies and (clean or b"copy taken from stdin" not in stream):
         # What a target skips after an error is sent or not, as its answer comes early or late.
         assert _plain_frames(pieced) == _plain_frames(whole)
         assert pieced.ran == whole.ran
@@ -247,6 +268,7 @@ def _sound(run: Run, stream: bytes, *, lies: bool) -> None:
     assert all(not body.startswith(b"SNOTICE\0VNOTICE\0C00000\0Mgatekeep") for k, body in seen if k == "N")
     asked = [kind for kind, _ in _whole_frames(stream)]
     assert sum(kind == "Z" for kind, _ in seen) <= sum(kind in "SQF" for kind in asked) + lies
+    assert sum(kind == "G" for kind, _ in seen) <= run.takes, "rows are pulled for what takes none"
     _only_the_clients(run, stream)
     if lies:
         return
@@ -277,17 +299,14 @@ def _whole_frames(data: bytes) -> Iterator[tuple[str, bytes]]:
 def _only_the_clients(run: Run, stream: bytes) -> None:
     """Every message sent is the client's, in order, or one of ours, and ours carry our name."""
     theirs = iter(list(_whole_frames(stream)))
-    ours_before = False
-    for kind, body in frames(b"".join(run.sent)):
-        if b"gk_" in body:
-            ours_before = kind == "C"
-            continue
-        if ours_before and kind == "S":
-            ours_before = False  # the Sync that ends a probe
-            continue
-        ours_before = False
-        if (kind, body) == ("Q", b"SELECT 1\0"):
-            continue  # the stand-in that fails by itself in a failed transaction
+    sent = list(frames(b"".join(run.sent)))
+    for at, (kind, body) in enumerate(sent):
+        before = sent[at - 1] if at else ("", b"")
+        after = sent[at + 1] if at + 1 < len(sent) else ("", b"")
+        if b"gk_" in body or kind == "H" or (kind, body) == ("Q", b"SELECT 1\0"):
+            continue  # ours, as is a Flush behind a COPY; the Query fails in a failed transaction
+        if kind == "S" and any(one[0] == "C" and b"gk_" in one[1] for one in (before, after)):
+            continue  # the Sync that ends a probe, or asks how many Syncs were ignored
         # After an error a Sync is sent on without what a broken client may have put into it.
         known = any(one == (kind, body) or one[0] == kind == "S" for one in theirs)
         assert known, f"{kind} {body!r} is not the client's"

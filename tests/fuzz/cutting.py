@@ -16,10 +16,6 @@ from gatekeep.errors import ClientFault
 from gatekeep.protocols.postgres import frames
 from gatekeep.protocols.postgres import messages as m
 
-COPY_CUTS = hasattr(frames.Cutter, "give_back")
-"""Whether CopyData behind an open segment cuts it (it may belong to a COPY in there)."""
-
-
 @dataclass
 class Limits:
     """What the cutter goes by, in bytes and messages."""
@@ -83,8 +79,7 @@ def read_slowly(data: bytes) -> tuple[list[Plain], bool]:
         streamed = kind in b"QPBFd"
         kept_up_to = limits.judged - 1 if kind in b"QPBF" else limits.small
         if kind in b"dcf" or not 4 <= length <= kept_up_to or kind not in b"QPBFDCESHX":
-            cuts = kind in b"QFX" or (COPY_CUTS and kind in b"dcf")
-            if open_ and cuts:
+            if open_ and kind in b"QFXdcf":  # rows may belong to a COPY in what stands open
                 found.append(Plain("cut", open_))
                 open_ = []
             if kind not in b"QPBFDCESHXdcf":

@@ -31,6 +31,9 @@ class FakeTarget:
         self._status = "I"
         self._skipping = False
         self._held = b""
+        self._taking = ""  # simple or extended, while it takes rows
+        self._waiting: list[bytes] = []  # statements of a Query behind its COPY FROM STDIN
+        self._rows_taken = 0
         self.masked = False
         self.answered = b""
 
@@ -44,6 +47,9 @@ class FakeTarget:
                 break
             kind, body = self._held[:1], self._held[5 : 1 + length]
             self._held = self._held[1 + length :]
+            if self._taking:
+                out.append(self._takes(kind, body))
+                continue
             if self._skipping and kind != b"S":
                 continue
             out.append(self._sayings() + _ANSWERS[kind](self, body))
@@ -63,12 +69,38 @@ class FakeTarget:
         elif not text.strip(b"; "):
             out = m.frame(b"I")
         else:
-            for one in text.split(b";"):
-                reply, failed = self._runs(one.strip(), -1)
-                out += reply
-                if failed:
-                    break
+            return self._goes_on([one.strip() for one in text.split(b";")])
         return out + self._sync(b"")
+
+    def _goes_on(self, texts: list[bytes]) -> bytes:
+        """The statements of a Query one after the other, until one takes rows or fails."""
+        out = b""
+        while texts:
+            reply, failed = self._runs(texts.pop(0), -1)
+            out += reply
+            if self._taking:
+                self._waiting = texts
+                return out
+            if failed:
+                break
+        return out + self._sync(b"")
+
+    def _takes(self, kind: bytes, body: bytes) -> bytes:
+        """A message while rows are taken; anything else would close the connection."""
+        assert kind in b"dcfHS", f"{kind!r} while rows are taken"
+        if kind in b"HS":
+            return b""
+        if kind == b"d":
+            self._rows_taken += 1
+            if b"x" not in body:
+                return b""
+        simple, self._taking = self._taking == "simple", ""
+        if kind == b"c":
+            done = _tag(f"COPY {self._rows_taken}".encode())
+            return done + self._goes_on(self._waiting) if simple else done
+        failed = self._fails("22P02" if kind == b"d" else "57014", "no more rows")
+        self._skipping = not simple
+        return failed + (self._sync(b"") if simple else b"")
 
     def _parse(self, body: bytes) -> bytes:
         name, text, _ = body.split(b"\0", 2)
@@ -175,6 +207,9 @@ class FakeTarget:
         if text == b"deallocate all":
             self._statements.clear()
             return _tag(b"DEALLOCATE ALL"), False
+        if text == b"copy taken from stdin":
+            self._taking, self._rows_taken = "simple" if simple else "extended", 0
+            return m.frame(b"G", b"\0\0\0"), False
         if text == b"copy out":
             count = self._draw.randrange(4)
             rows_out = b"".join(m.frame(b"d", bytes(self._draw.randrange(9))) for _ in range(count))

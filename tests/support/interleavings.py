@@ -7,6 +7,7 @@ that names, portals and open transactions of one meet the next.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import time
@@ -146,32 +147,40 @@ def _over(data: bytes) -> bool:
     return b"end of round" in data and data.endswith(_IDLE)
 
 
-def directly(wire: Wire, data: bytes, cuts: list[int] | None = None) -> bytes:
-    """The server's own answer to all of it."""
-    start = 0
-    for stop in cuts or [len(data)]:
-        wire.send(data[start:stop])
-        start = stop
-    answer = b""
-    while not _over(answer):
-        answer += wire.message()[2]
-    return answer
+def directly(wire: Wire, data: bytes, cuts: list[int] | None = None) -> tuple[bytes, bool]:
+    """The server's own answer to all of it, and whether the server closed the connection.
+
+    It may: an EXECUTE of a ROLLBACK TO that a Parse prepared is FATAL to it, for one.
+    """
+    start, answer = 0, b""
+    try:
+        for stop in cuts or [len(data)]:
+            wire.send(data[start:stop])
+            start = stop
+        while not _over(answer):
+            answer += wire.message()[2]
+    except ConnectionError:
+        return answer, True
+    return answer, False
 
 
-def through(link: Link, data: bytes, cuts: list[int]) -> bytes:
-    """The answer by way of our protocol code."""
+def through(link: Link, data: bytes, cuts: list[int]) -> tuple[bytes, bool]:
+    """The same by way of our protocol code."""
     assert link.wire is not None
     before, start = len(link.relayed), 0
-    for stop in cuts:
-        link.client(data[start:stop])
-        link.drain()
-        assert not link.violations, link.violations
-        start = stop
-    while not _over(link.relayed[before:]) or link.conversation.backlog:
-        link.target(link.wire.receive())
-        assert not link.violations, link.violations
+    try:
+        for stop in cuts:
+            link.client(data[start:stop])
+            link.drain()
+            assert not link.violations, link.violations
+            start = stop
+        while not _over(link.relayed[before:]) or link.conversation.backlog:
+            link.target(link.wire.receive())
+            assert not link.violations, link.violations
+    except ConnectionError:
+        return link.relayed[before:], True
     assert not link.conversation.unsettled()
-    return link.relayed[before:]
+    return link.relayed[before:], False
 
 
 def compare_group(connect: Callable[[], Wire], first: int, count: int = GROUP) -> None:
@@ -185,17 +194,20 @@ def compare_group(connect: Callable[[], Wire], first: int, count: int = GROUP) -
         for seed in range(first, first + count):
             data, cuts = sequence(seed)
             try:
-                mine = through(link, data, cuts)
-                theirs = directly(direct, data)
-                assert judge.refused or shape(mine) == shape(theirs)
+                mine, ended = through(link, data, cuts)
+                theirs, closed = directly(direct, data)
+                assert judge.refused or (shape(mine), ended) == (shape(theirs), closed)
             except (AssertionError, OSError) as broken:
                 raise AssertionError(f"sequences {first} to {seed}: {broken}: {data!r}") from broken
+            if ended or closed:
+                return
         assert len(link.outcomes) == len(link.executions) or judge.refused
         assert b"Mgatekeep: pay" not in link.relayed
     finally:
         for wire in (link.wire, direct):
             if wire is not None:
-                wire.close()
+                with contextlib.suppress(OSError):
+                    wire.close()
 
 
 class Progress:
