@@ -16,6 +16,7 @@ from gatekeep.errors import ClientFault
 from gatekeep.protocols.postgres import frames
 from gatekeep.protocols.postgres import messages as m
 
+
 @dataclass
 class Limits:
     """What the cutter goes by, in bytes and messages."""
