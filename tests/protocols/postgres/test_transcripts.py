@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import asyncpg
 import psycopg
 import pytest
+from support.client_tools import CLIENTS as PROGRAMS
+from support.client_tools import jdbc_driver, run
 from support.postgres_link import Link
 from support.postgres_server import PostgresServer
 from support.postgres_wire import Wire, frames
@@ -123,8 +125,18 @@ def _asyncpg(server: PostgresServer, port: int) -> None:
     asyncio.run(talk())
 
 
+def _jdbc(server: PostgresServer, port: int) -> None:
+    jar = jdbc_driver()
+    url = f"jdbc:postgresql://{server.host}:{port}/postgres?sslmode=disable&gssEncMode=disable"
+    said = run(
+        "java", "-XX:TieredStopAtLevel=1", "-cp", str(jar), str(PROGRAMS / "Transcript.java"), url,
+        server.user, server.password,
+    )  # fmt: skip
+    assert said[-1] == "done"
+
+
 CLIENTS: dict[str, Callable[[PostgresServer, int], None]] = {
-    "psql": _psql, "psycopg": _psycopg, "asyncpg": _asyncpg,
+    "psql": _psql, "psycopg": _psycopg, "asyncpg": _asyncpg, "jdbc": _jdbc,
 }  # fmt: skip
 
 
