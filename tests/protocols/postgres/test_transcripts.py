@@ -141,7 +141,7 @@ CLIENTS: dict[str, Callable[[PostgresServer, int], None]] = {
 
 
 @pytest.fixture(scope="module", params=sorted(CLIENTS))
-def talk(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[tuple[bytes, bytes]]:
+def talk(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> tuple[bytes, bytes]:
     """One client's bytes, and what the server itself answered."""
     recorder = Recorder(postgres_server.port)
     try:
@@ -150,7 +150,7 @@ def talk(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Ite
         recorder.close()
     (found,) = recorder.talks
     assert len(found[0]) > 1_000
-    yield found
+    return found
 
 
 def _telling(data: bytes) -> list[tuple[str, bytes]]:
