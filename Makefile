@@ -9,6 +9,7 @@ TOUR ?=
 WORKERS ?= auto
 TESTS ?=
 MORE ?=
+INPUTS ?= 10000000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections soak regression fuzz docs lock clean
@@ -69,8 +70,9 @@ soak: $(READY) ## the long proofs in whole size
 regression: $(READY) ## PostgreSQL's own regression tests, directly and through the gateway
 	@$(PYTHON) tests/regression/run.py $(MORE) $(TESTS)
 
-fuzz: $(READY) ## the parsers' fuzz tests alone
+fuzz: $(READY) ## the parsers' fuzz tests, then ten million inputs (or INPUTS=...)
 	@$(PYTHON) -m pytest -n $(WORKERS) -k fuzz
+	@$(PYTHON) tests/fuzz/run.py --inputs $(INPUTS)
 
 docs: $(READY) ## write the generated pages anew
 	@$(PYTHON) tests/support/messages_page.py

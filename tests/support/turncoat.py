@@ -5,22 +5,26 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 
 class Turncoat:
     """Listens on `port` and passes everything on to the real target at `behind`.
 
     A message from the client that holds one of the keys of `lies` is not passed on; the lie is
-    the answer to it.
+    the answer to it: bytes (none: silence), or what makes pieces, perhaps without end.
     """
 
-    def __init__(self, behind: int, lies: Mapping[bytes, bytes]) -> None:
+    def __init__(
+        self, behind: int, lies: Mapping[bytes, bytes | Callable[[], Iterable[bytes]]]
+    ) -> None:
         self._behind = behind
         self._lies = lies
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         self.heard = b""
+        self.asked = 0  # how often he lied, or kept silent
+        self.said = 0  # bytes of lies
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
@@ -60,7 +64,10 @@ class Turncoat:
                     self.heard += data
                 elif lie is not None:
                     lied = True
-                    near.sendall(lie)
+                    self.asked += 1
+                    for piece in lie() if callable(lie) else (lie,):
+                        near.sendall(piece)
+                        self.said += len(piece)
                 else:
                     far.sendall(data)
         with contextlib.suppress(OSError):

@@ -290,6 +290,18 @@ def test_a_target_takes_no_rows_for_what_is_none() -> None:
         assert TAKES not in link.relayed
 
 
+def test_a_copy_that_is_bound_and_not_executed_takes_no_rows(connect: Connect) -> None:
+    """A Bind alone asks for none; executed later in the same transaction it is a COPY like any other."""
+    link = Link(judge, connect())
+    bound = m.parse("k", "copy taken from stdin") + m.bind("k", "k")
+    assert shape(link.exchange(bound + m.SYNC)) == ["1", "2", "Z I"]
+    link.exchange(m.query("begin"))
+    assert shape(link.exchange(m.bind("k", "k") + m.parse("", "select 1") + m.SYNC)) == ["2", "1", "Z T"]
+    taken = link.exchange(m.execute("k") + m.SYNC + row("1\n") + DONE + m.SYNC)
+    assert shape(taken) == ["G", "C COPY 1", "Z T"]
+    assert not link.violations
+
+
 @pytest.mark.parametrize("extended", [False, True])
 def test_a_copy_is_given_up_when_its_client_is_gone(extended: bool) -> None:
     """CopyFail, once, and only between messages."""

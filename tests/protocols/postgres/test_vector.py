@@ -214,6 +214,31 @@ def test_an_answer_of_another_shape_is_the_targets_fault(row: bytes) -> None:
         vector.read_row(row)
 
 
+def test_columns_that_are_not_there_are_not_counted() -> None:
+    """A short answer that claims 65,535 columns costs no time."""
+
+    class Watched(bytes):
+        looks = 0
+
+        def __getitem__(self, at: object) -> object:
+            type(self).looks += 1
+            return super().__getitem__(at)  # type: ignore[index] # whatever bytes take
+
+    with pytest.raises(TargetFault):
+        vector.read_row(Watched(b"\xff\xff" + bytes(40)))
+    assert Watched.looks < 30
+
+
+def test_a_session_that_ends_while_we_ask_owes_nothing_for_our_question() -> None:
+    """The probe in flight is no execution of the client's; what it sent stays to be told as unknown."""
+    link = Link(lambda _: Released(probe_after=True))
+    link.client(m.query("select flip()"))
+    assert [one.text for one in link.conversation.unsettled()] == ["select flip()"]
+    link.target(m.frame(b"C", b"SELECT 1\0") + m.ready_for_query("I"))
+    assert b"gk_" in link.sent
+    assert link.conversation.unsettled() == []
+
+
 def test_a_probe_that_fails_ends_the_conversation(connect: Connect) -> None:
     """Without the vector nothing can be judged."""
     link = Link()

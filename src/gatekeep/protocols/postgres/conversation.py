@@ -290,8 +290,8 @@ class Conversation:
         for execution, verdict in zip(segment.executions, verdicts, strict=False):
             assert isinstance(verdict, Released)  # noqa: S101 - what was refused is not among them
             execution.copies_out = verdict.copies_out
-            execution.copies_in = verdict.copies_in
-            if verdict.copies_in and segment.kind != "query" and segment.owners[-1] is not execution:
+            execution.copies_in = 0 if execution.bind_only else verdict.copies_in
+            if execution.copies_in and segment.kind != "query" and segment.owners[-1] is not execution:
                 raise ValueError("a COPY FROM STDIN that was not read as one: rows may not follow it")
 
     def _send_copy(self, segment: Segment, raw: bytes) -> bytes:

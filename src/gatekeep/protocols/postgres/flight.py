@@ -69,6 +69,8 @@ class Flight:
         """Executions sent whose end is not known, in order."""
         found: list[Execution] = []
         for segment in self._queue:
+            if segment.kind in _OURS:
+                continue
             found += [done.execution for done in segment.done or ()]
             found += ending(segment, segment.at)
         parted = [done.execution for done in self._settlement.parted]

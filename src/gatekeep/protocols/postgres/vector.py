@@ -77,6 +77,8 @@ def _columns(body: bytes) -> list[str | None]:
     values: list[str | None] = []
     at = 2
     for _ in range(int.from_bytes(body[:2], "big")):
+        if at >= len(body):
+            raise ValueError  # more columns than there are bytes: do not count them
         length = int.from_bytes(body[at : at + 4], "big", signed=True)
         at += 4
         if length < 0:
