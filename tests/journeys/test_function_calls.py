@@ -80,6 +80,7 @@ NEXT = {
     "in-a-failed-transaction": (m.query("begin; select 1/0"), call(ABS, b"-7"), 1),
     "twice-at-once": (b"", call(ABS, b"-7") + call(DIVIDE, b"1", b"0"), 2),
     "behind-an-error": (b"", m.parse("", "select 1/") + call(ABS, b"-7") + m.SYNC, 1),
+    "query-behind-an-error": (b"", m.parse("", "select 1/") + m.query("select 5") + m.SYNC, 1),
     "behind-a-pipeline": (b"", RUN + m.SYNC + call(ABS, b"-7") + m.query("select 2"), 3),
 }
 

@@ -22,6 +22,7 @@ from gatekeep.protocols.postgres.turns import (
     READY,
     Execution,
     Notification,
+    Onward,
     Relay,
     Segment,
     Settled,
@@ -390,5 +391,6 @@ class Replies(Flight):
             if not self._queue:
                 self.skipping = True
                 self._resume()
+                turns.append(Onward())  # what owed an answer owes none: the client's Sync may go
                 return
             segment = self._queue[0]
