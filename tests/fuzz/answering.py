@@ -37,7 +37,7 @@ _ASKED = (
     m.parse("", "x") + m.bind("", "") + m.describe("P", "") + m.execute("") + m.SYNC,
     m.parse("a", "x") + m.describe("S", "a") + m.SYNC, m.bind("p", "") + m.execute("p", 2) + m.SYNC,
     m.parse("", "copy out") + m.bind("", "") + m.execute("") + m.SYNC, m.close("S", "a") + m.SYNC,
-    m.parse("", "x") + m.bind("", "") + m.execute("") + m.FLUSH, m.frame(b"F", bytes(14)), m.SYNC,
+    m.parse("", "x") + m.bind("", "") + m.execute("") + m.FLUSH, m.frame(b"F", bytes(10)), m.SYNC,
     m.parse("", "denied") + m.bind("", "") + m.execute("") + m.SYNC, m.bind("", "") + m.FLUSH, b"",
     m.query("copy taken from stdin") + m.frame(b"d", b"secret") + m.SYNC + m.frame(b"c") + m.query("select 1"),
     m.parse("", "copy taken from stdin") + m.bind("", "") + m.execute("") + m.frame(b"d", b"secret") + m.frame(b"c") + m.SYNC,

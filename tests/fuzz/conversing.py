@@ -144,8 +144,10 @@ class Run:
                 verdicts.append(verdicts[-1])
                 continue
             verdicts.append(self._verdict(execution))
+            if isinstance(verdicts[-1], Released) and verdicts[-1].probe_after:
+                break  # what stands behind it comes again
         known = self.conversation.vector is not None or turn.segment.vector is None
-        for execution, verdict in zip(turn.segment.executions, verdicts, strict=True):
+        for execution, verdict in zip(turn.segment.executions, verdicts, strict=False):
             if isinstance(verdict, Refused) or not known or execution.forced:
                 self.refusals += 1
                 break
@@ -202,7 +204,7 @@ def _message(draw: Draw) -> bytes:
         lambda: m.FLUSH,
         lambda: m.SYNC,
         lambda: draw.choice((m.frame(b"d", b"x"), m.frame(b"c"), m.frame(b"f", b"x\0"))),
-        lambda: draw.choice((m.frame(b"F", bytes(14)), m.TERMINATE, m.SYNC)),
+        lambda: draw.choice((m.frame(b"F", bytes(10)), m.TERMINATE, m.SYNC)),
     )[way - 6]()
 
 

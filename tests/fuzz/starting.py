@@ -126,7 +126,7 @@ def _options(draw: Draw) -> None:
     try:
         settings = options.settings_of(text)
     except options.OptionsRefused as refused:
-        assert len(str(refused)) < 200
+        assert len(str(refused)) < 500
         return
     for name, _ in settings:
         assert options.setting_name(name) == name
