@@ -151,6 +151,23 @@ def test_a_pipeline_that_fails_at_its_end_undoes_all_of_its_parts(connect: Conne
     assert b"\x00\x010" in link.exchange(m.query("select count(*) from t"))
 
 
+def test_a_query_among_messages_without_a_sync_keeps_their_transaction_open(
+    connect: Connect,
+) -> None:
+    """The target answers it with T and commits nothing; neither does our question behind it."""
+    direct = connect()
+    direct.exchange(m.query("drop table if exists unsynced; create table unsynced (n int)"))
+    link = Link(risky, connect())
+    insert = run("insert into unsynced values (1)") + m.query("set work_mem = '1MB'")
+    link.client(insert + m.query("select 1/0") + m.SYNC + m.query("select 'over'"))
+    assert link.wire is not None
+    while b"over" not in link.relayed or link.conversation.backlog:
+        link.target(link.wire.receive())
+        assert not link.violations, link.violations
+    rows = [body for kind, body in frames(direct.exchange(m.query("select n from unsynced"))) if kind == "D"]
+    assert rows == []
+
+
 def test_what_waits_behind_a_part_that_fails_is_dropped_undecided(connect: Connect) -> None:
     """It is never submitted again, and the client's own Sync brings ReadyForQuery."""
     link = Link(risky, connect())

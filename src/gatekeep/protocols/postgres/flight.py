@@ -20,9 +20,11 @@ _OURS: Final = frozenset(("probe", "sorting"))
 class Flight:
     """The segments in flight of one conversation.
 
-    `idle` says whether nothing is; `owed` counts segments that owe a ReadyForQuery; `skipping` is true while the target ignores
-    everything up to a Sync; `boundary` is true between a ReadyForQuery and the next segment;
-    `ours` while the replies are to something of our own and not for the client.
+    `idle` says whether nothing is; `owed` counts segments that owe a ReadyForQuery; `skipping` is
+    true while the target ignores everything up to a Sync; `boundary` is true between a
+    ReadyForQuery and the next segment; `ours` while the replies are to something of our own and
+    not for the client; `unsynced` while messages have gone out that no Sync has ended: a Query
+    among them does not end their transaction, whatever it is answered.
     """
 
     def __init__(self) -> None:
@@ -30,6 +32,7 @@ class Flight:
         self.skipping = False
         self.boundary = True
         self.ours = False
+        self.unsynced = False
         self._queue: deque[Segment] = deque()
         self._segment: Segment | None = None
         self._row = _IDLE_ROW
@@ -53,6 +56,9 @@ class Flight:
         if segment.codes[-1] in g.OWES_READY:
             self.owed += 1
             self.skipping = False
+            self.unsynced = self.unsynced and segment.codes[-1] != g.SYNC
+        else:
+            self.unsynced = True
         self._queue.append(segment)
         self.boundary = False
         if self._segment is None:

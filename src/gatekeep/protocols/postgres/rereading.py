@@ -98,7 +98,9 @@ class Rereading:
             return True
         if self.vector is None and may_ask:
             if replies.boundary and replies.status != "E":
-                turns.append(ToTarget(self.probe()))
+                # What a Query left open behind messages without a Sync, ours would commit.
+                open_without_sync = replies.unsynced and replies.status == "T"
+                turns.append(ToTarget(self.probe(sync=not open_without_sync)))
             elif self._state == cutting.OWED and replies.idle:
                 self._ask(turns)
         return False
