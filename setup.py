@@ -18,7 +18,7 @@ HOT = {
     " tree unsealing",
     "protocols/postgres": "conversation copy_in cutting flight frames grammar messages refusals replies"
     " rereading segments settlement statements turns values",
-    "proxies/postgres": "effects knowledge lookup pump reading session tls_bytes",
+    "proxies/postgres": "effects knowledge lookup pump reading record session tls_bytes",
     "runtime": "clock",
     "stores/sqlite": "indexing",
 }

@@ -3,72 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from support import builders
 from support.fake_journal import FakeJournal
+from support.gate_story import ScriptedPolicy, Story, by_text
 
 from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts, TransactionVerb
 from gatekeep.domain.decisions import Verdict
-from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
-from gatekeep.gate.clearance import Answer, Clearance
-from gatekeep.gate.permit import EarlyPermit, Permit, Refusal
+from gatekeep.gate.permit import Permit, Refusal
 from gatekeep.gate.ports import Judgement
-from gatekeep.gate.supervision import LiveSession
-
-
-class ScriptedPolicy:
-    """Judges by a function of the action's text."""
-
-    version = "abcdef012345"
-
-    def __init__(self, rule: Callable[[SqlAction], Judgement]) -> None:
-        self._rule = rule
-
-    def judge(self, session: object, action: SqlAction) -> Judgement:
-        """Ask the script."""
-        return self._rule(action)
-
-
-def by_text(**verdicts: Verdict) -> ScriptedPolicy:
-    """A policy that allows all but the texts named."""
-    return ScriptedPolicy(
-        lambda action: builders.judgement(
-            verdicts.get(action.text.split()[0].lower(), Verdict.ALLOW)
-        )
-    )
-
-
-class Story:
-    """A gate over a fake journal, and one live session."""
-
-    def __init__(self, policy: ScriptedPolicy | None = None, journal: FakeJournal | None = None) -> None:
-        self.journal = journal or FakeJournal()
-        self.incidents: list[str] = []
-        self.gate = Clearance(
-            self.journal,
-            policy or by_text(),
-            on_unrecordable=lambda incident, _error: self.incidents.append(incident),
-        )
-        session = builders.session()
-        stream = self.journal.open_stream(session_id=session.id, subject="alice", target="orders")
-        self.live = LiveSession(session, stream, 0, lambda _reason: None)
-
-    async def clear(
-        self, *actions: SqlAction, vector_known: bool = True, overlap: bool = False
-    ) -> list[Answer]:
-        """Send one segment through the gate."""
-        return await self.gate.clear(
-            self.live, b"{}", actions, vector_known=vector_known, overlap=overlap
-        )
-
-    def only_reads(self) -> None:
-        """Policy lets the session do nothing else."""
-        self.live.session = replace(self.live.session, read_only=True)
 
 
 async def test_an_allowed_action_is_released_with_its_own_receipt() -> None:
@@ -347,55 +293,3 @@ async def test_an_outcome_names_the_event_it_ends() -> None:
     assert event.kind == "action.finished"
     assert (event.counters, event.payload["of"]) == ({"of": 0, "outcome": "failed"}, 0)
     assert (event.payload["sqlstate"], event.payload["outcome"]) == ("22012", "failed")
-
-
-async def test_a_proven_read_overlaps_with_its_fsync_where_nothing_can_be_written() -> None:
-    """The permit comes at once, and the event is on its way (12-threats M3)."""
-    story = Story(journal=FakeJournal(auto=False))
-    story.only_reads()
-    (answer,) = await story.clear(builders.action("SELECT 1"), overlap=True)
-    assert isinstance(answer, EarlyPermit)
-    assert answer.vector_safe
-    assert answer.n == 0
-    assert [event.kind for event in story.journal.events] == [EventKind.ACTION_RELEASED]
-
-
-@pytest.mark.parametrize(
-    ("action", "read_only", "overlap"),
-    [
-        (builders.action("SELECT 1"), True, False),
-        (builders.action("SELECT 1"), False, True),
-        (builders.action("BEGIN", builders.facts(SqlClass.SESSION, "BEGIN")), True, True),
-        (
-            builders.action("SELECT 1", builders.facts(SqlClass.READ, "SELECT", vector_safe=False)),
-            True,
-            True,
-        ),
-    ],
-    ids=["transactions may write", "session may write", "no read", "changes how others are read"],
-)
-async def test_everything_else_is_durable_first(
-    action: SqlAction, read_only: bool, overlap: bool
-) -> None:
-    """One condition that does not hold, and there is no permit before the fsync."""
-    story = Story(journal=FakeJournal(auto=False))
-    if read_only:
-        story.only_reads()
-    waiting = asyncio.ensure_future(story.clear(action, overlap=overlap))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    story.journal.synced.set()
-    assert isinstance((await waiting)[0], Permit)
-
-
-async def test_a_refusal_among_reads_waits_for_the_disk_too() -> None:
-    """What is refused is not reported before it is recorded."""
-    story = Story(by_text(drop=Verdict.DENY), FakeJournal(auto=False))
-    story.only_reads()
-    drop = builders.action("DROP TABLE t", builders.facts(SqlClass.DDL, "DROP TABLE"))
-    waiting = asyncio.ensure_future(story.clear(builders.action("SELECT 1"), drop, overlap=True))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    story.journal.synced.set()
-    assert [type(answer) for answer in await waiting] == [Permit, Refusal]

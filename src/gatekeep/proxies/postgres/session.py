@@ -12,18 +12,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
 import structlog
 
 from gatekeep import messages
 from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.domain.outcomes import Outcome
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.clearance import Answer, Clearance
-from gatekeep.gate.evidence import of_counters, session_fragment
-from gatekeep.gate.permit import EarlyPermit, Permit, Refusal
-from gatekeep.gate.ports import Journal, PendingReceipt
+from gatekeep.gate.evidence import session_fragment
+from gatekeep.gate.permit import Refusal
+from gatekeep.gate.ports import Journal
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
@@ -31,6 +30,7 @@ from gatekeep.proxies.postgres.effects import released
 from gatekeep.proxies.postgres.knowledge import Knowledge
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import StatementReader
+from gatekeep.proxies.postgres.record import SessionRecord
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
@@ -38,7 +38,6 @@ _log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 10.0
 _BACKLOG_BYTES: Final = 1 << 20
-_NOTES_UNWAITED: Final = 256
 _STOPPED: Final = "gateway stopped"
 _GOES_ON: Final = frozenset((talk.Ready, talk.VectorKnown, talk.Onward))
 
@@ -80,8 +79,7 @@ class PostgresSession:
         self._rooms = rooms
         self._fragment = session_fragment(live.session)
         self._knowledge = Knowledge(live.session, rooms.reader)
-        self._open: dict[int, tuple[Permit | EarlyPermit, int]] = {}
-        self._unconfirmed: list[PendingReceipt] = []  # of reads that went out before their fsync
+        self._record = SessionRecord(live, rooms.gate, rooms.journal, rooms.clock)
         self._clearing = False
         self._draining = False
         self._reason = ""
@@ -89,18 +87,16 @@ class PostgresSession:
         self._target_broken = False
         self._over = asyncio.Event()
         self._answered: asyncio.Future[None] | None = None
-        self._notifications = 0  # recorded since one was waited for
-        self._last_note: PendingReceipt | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something that was forwarded has not ended yet."""
-        return bool(self._open)
+        return bool(self._record.open)
 
     @property
     def _runs(self) -> bool:
         """Whether what was forwarded comes to its end, and needs no Sync for it."""
-        return bool(self._open) and not self._talk.stalled
+        return bool(self._record.open) and not self._talk.stalled
 
     def end(self, reason: str) -> None:
         """End the session from outside, once what runs has ended."""
@@ -115,7 +111,7 @@ class PostgresSession:
         """End without waiting any longer for what runs; `words` go to one for whom nothing runs."""
         self._target_broken = True
         self._leave(_STOPPED, words)
-        if self._open:
+        if self._record.open:
             self._farewell = messages.outcome_unknown()
         self._over.set()
 
@@ -135,7 +131,7 @@ class PostgresSession:
             from_target.cancel()
             await asyncio.gather(from_client, from_target, return_exceptions=True)
             self._say_farewell()
-            self._close_open_actions()
+            self._record.close(self._reason)
             self._knowledge.session_over()
         return self._reason
 
@@ -193,7 +189,7 @@ class PostgresSession:
         elif isinstance(turn, talk.Answer):
             self._client.write(turn.data)
         elif isinstance(turn, talk.Violation):
-            self._note(EventKind.PROTOCOL_FAULT, {"what": messages.printable(turn.what)})
+            self._record.note(EventKind.PROTOCOL_FAULT, {"what": messages.printable(turn.what)})
             self._leave("client fault", messages.client_violation(turn.what))
         else:
             self._leave("client left", None)
@@ -224,32 +220,23 @@ class PostgresSession:
     ) -> None:
         """Send what is permitted; what is not fails in its place; what has no answer comes again."""
         verdicts: list[talk.Released | talk.Refused] = []
-        now = self._rooms.clock.monotonic_ns()
         changed = self._talk.vector is None and segment.vector is not None
         if changed or self._reason:
             # The target reported a change while the gate judged, and the conversation will refuse
             # all of it; or the session was ended meanwhile.
-            answers = [self._taken_back(answer) for answer in answers]
+            answers = [self._record.taken_back(answer) for answer in answers]
         if self._reason:
             self._over.set()
             return
         for execution, action, answer in zip(segment.executions, actions, answers, strict=False):
             if not isinstance(answer, Refusal):
                 verdicts.append(released(action, answer))
-                self._open[execution.key] = (answer, now)
-                if isinstance(answer, EarlyPermit):
-                    self._unconfirmed.append(answer.pending)
+                self._record.goes_out(execution, answer)
                 execution.gives = action.facts[0].gives if len(action.facts) == 1 else None
                 self._knowledge.goes_out(action, vector_safe=answer.vector_safe)
             else:
                 verdicts.append(talk.Refused(answer.message))
         self._target.write(self._talk.release(segment, verdicts))
-
-    def _taken_back(self, answer: Answer) -> Refusal:
-        """A permit that is not used after all: its action never ran, and the log says so."""
-        if not isinstance(answer, Refusal):
-            self._rooms.gate.settle(self._live, answer, Outcome(OutcomeKind.SKIPPED))
-        return Refusal(messages.after_vector_change())
 
     # target to client
 
@@ -271,15 +258,16 @@ class PostgresSession:
                 await self._go_on(boundary=boundary)
             if self._target_broken or (self._reason and not self._runs):
                 return
-            if self._client.congested or self._notifications > _NOTES_UNWAITED:
-                await self._keep_pace()
+            if self._client.congested or self._record.behind:
+                await self._client.drain()
+                await self._record.keep_pace()
 
     async def _from_target_confirmed(self) -> bytes:
         """What the target says, once all that went out early is recorded; empty at the end."""
         data = await self._target.read()
         if not data:
             self._leave("target left", messages.target_silent(self._live.session.target.name))
-        elif self._unconfirmed and not await self._confirmed():
+        elif self._record.unconfirmed and not await self._confirmed():
             return b""
         return data
 
@@ -288,11 +276,8 @@ class PostgresSession:
 
         If it never is, what the target answered is dropped, its query is cancelled, and both wires close.
         """
-        waiting, self._unconfirmed = self._unconfirmed, []
         try:
-            async with asyncio.timeout(self._rooms.confirm_s):
-                for pending in waiting:
-                    await pending.durable()
+            await self._record.confirmed(self._rooms.confirm_s)
         except (JournalUnavailable, TimeoutError) as error:
             self._target_broken = True
             self._leave("journal", messages.cannot_record("the gateway's journal"))
@@ -308,13 +293,9 @@ class PostgresSession:
         if isinstance(turn, talk.ToTarget):
             self._target.write(turn.data)
         elif isinstance(turn, talk.Notification):
-            self._notifications += 1
-            self._last_note = self._note(
-                EventKind.NOTIFICATION_RECEIVED,
-                {"channel": turn.channel, "length": turn.length, "sha256": turn.sha256},
-            )
+            self._record.notified(turn)
         elif isinstance(turn, talk.Violation):
-            self._note(EventKind.TARGET_FAULT, {"what": messages.printable(turn.what)})
+            self._record.note(EventKind.TARGET_FAULT, {"what": messages.printable(turn.what)})
             name = self._live.session.target.name
             self._leave("target fault", messages.target_violation(name))
             self._target_broken = True
@@ -336,13 +317,8 @@ class PostgresSession:
             self._answered.set_result(None)
 
     def _settle(self, execution: talk.Execution, outcome: Outcome) -> None:
-        forwarded = self._open.pop(execution.key, None)
-        if forwarded is None:
-            return
-        permit, left_ns = forwarded
-        elapsed_us = (self._rooms.clock.monotonic_ns() - left_ns) // 1000
         try:
-            self._rooms.gate.settle(self._live, permit, outcome, elapsed_us)
+            self._record.settle(execution, outcome)
         except JournalUnavailable:
             self._leave("journal", messages.outcome_unknown())  # it ran: nobody may say it did not
             raise
@@ -369,32 +345,8 @@ class PostgresSession:
             self._target.write(failing)
 
     def _say_farewell(self) -> None:
-        if self._open and self._farewell == messages.gateway_drains():
+        if self._record.open and self._farewell == messages.gateway_drains():
             self._farewell = messages.outcome_unknown()  # a pipeline that stood still without its Sync
         if self._farewell is not None:
             with contextlib.suppress(OSError):
                 self._client.write(error_response(self._farewell))
-
-    def _close_open_actions(self) -> None:
-        """What was forwarded and never answered is said to be unknown."""
-        for permit, _left_ns in self._open.values():
-            of = permit.n
-            self._note(EventKind.ACTION_UNKNOWN, {"cause": self._reason, "of": of}, of_counters(of))
-        self._open.clear()
-
-    async def _keep_pace(self) -> None:
-        """Wait for the client, and for the disk: one statement can make a million notifications."""
-        await self._client.drain()
-        if self._last_note is not None and self._notifications > _NOTES_UNWAITED:
-            self._notifications = 0
-            await self._last_note.durable()
-
-    def _note(
-        self, kind: EventKind, payload: dict[str, object], counters: bytes = b""
-    ) -> PendingReceipt | None:
-        """Record a fact of this session's end or surroundings, if it still can be recorded."""
-        with contextlib.suppress(JournalUnavailable):
-            return self._rooms.journal.append(
-                self._live.events, kind, orjson.dumps(payload), counters=counters
-            )
-        return None
