@@ -29,7 +29,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     """Each kind of value can be given by a variable, and one variable leaves its neighbours alone."""
-    file = written(tmp_path, "postgres: {port: 1, message_mib: 4}\npolicy: {dir: rules}\n")
+    file = written(tmp_path, "postgres: {port: 1, unauthenticated_total: 4}\npolicy: {dir: rules}\n")
     settings = load_settings(
         file,
         {
@@ -44,7 +44,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
             "PATH": "/usr/bin",
         },
     )
-    assert (settings.postgres.port, settings.postgres.message_mib) == (7000, 4)
+    assert (settings.postgres.port, settings.postgres.unauthenticated_total) == (7000, 4)
     assert settings.postgres.proxy_from == ("192.0.2.7/32", "2001:db8::/32")
     assert settings.drain_s == 2.5
     assert settings.policy.single_person is True

@@ -114,10 +114,6 @@ class PostgresDoor(_Group):
     unauthenticated_total: Count = Field(
         default=512, description="Connections that have not signed in yet, over all addresses."
     )
-    message_mib: Annotated[int, Field(strict=True, ge=1, le=256)] = Field(
-        default=16,
-        description="MiB of one message that must be judged whole (a statement, its values).",
-    )
 
     @property
     def tls_mode(self) -> str:
