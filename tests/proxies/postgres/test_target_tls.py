@@ -151,12 +151,12 @@ async def terminator(
             client.abort()
             server.abort()
 
-    class Met(WireEnd):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            tasks.append(loop.create_task(serve(self)))
+    def met() -> WireEnd:
+        client = WireEnd()
+        tasks.append(loop.create_task(serve(client)))
+        return client
 
-    listening = await loop.create_server(Met, "127.0.0.1", 0, ssl=context)
+    listening = await loop.create_server(met, "127.0.0.1", 0, ssl=context)
     port = listening.sockets[0].getsockname()[1]
     try:
         yield Dial("orders", "localhost", port, TargetTls.VERIFY_FULL,

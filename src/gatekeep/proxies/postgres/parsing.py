@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from dataclasses import fields
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -26,6 +27,7 @@ TextsBehind: TypeAlias = Mapping[Naming, str | None]
 """The texts behind names of a session; None where it is not known."""
 
 PROCESSES: Final = 2
+_NAMES: Final = tuple(one.name for one in fields(SqlFacts))
 
 
 class Parser:
@@ -56,10 +58,23 @@ class Parser:
         kept = None if view is None else Kept(f"{where}/{view.epoch}", view)
         process = min(self._processes, key=lambda one: one.waiting)
         try:
-            return await process.run(_facts, text, kept, vector, trusted, behind)
+            told = await process.run(_told, text, kept, vector, trusted, behind)
         except WorkLost as lost:
             _log.error("reading a statement failed", sizes=sizes, cause=str(lost))
             return unread(text, "its parser died")
+        return tuple(SqlFacts(*values) for values in told)
+
+
+def _told(
+    text: str,
+    view: CatalogueView | None,
+    vector: SessionVector,
+    trusted_code: frozenset[str],
+    behind: TextsBehind | None,
+) -> list[tuple[Any, ...]]:
+    """The facts as plain values: a frozen class that is compiled cannot be pickled."""
+    facts = _facts(text, view, vector, trusted_code, behind)
+    return [tuple(getattr(one, name) for name in _NAMES) for one in facts]
 
 
 def _facts(
