@@ -27,10 +27,12 @@ The question is our own Parse, Bind, Execute and two Close under a name of ours,
 leaves the client's unnamed statement and portal alone, and commits nothing. Where it fails itself
 (a cancel may meet it), the client gets that error in answer to its next message.
 
-It is asked with a Sync where none commits: at a ReadyForQuery in UNKNOWN, and in OWED once the
+It is asked with a Sync where none commits: at a ReadyForQuery in UNKNOWN (but not where a Query
+stood among messages without a Sync, whose transaction it leaves open), and in OWED once the
 part has ended with the tag COMMIT, ROLLBACK or PREPARE TRANSACTION: then no transaction is open, or
 one that only a COMMIT commits. Without that Sync the question would begin the implicit transaction
-of the rest, and what must come first in one (BEGIN ISOLATION LEVEL …, VACUUM) would fail.
+of the rest, and what must come first in one (BEGIN ISOLATION LEVEL …, VACUUM) would fail. Elsewhere it takes a snapshot and counts as a statement
+of the pipeline: what needs a transaction block (DECLARE) finds one where it is the first to run.
 
 Source: PostgreSQL manual, "Message Flow", "Pipelining".
 """
