@@ -12,7 +12,7 @@ MORE ?=
 INPUTS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections soak regression fuzz docs lock clean
+.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections bulk soak regression fuzz docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /	/' | \
@@ -63,6 +63,9 @@ bench: $(COMPILED) ## throughput and CPU per statement: direct, pooled, through 
 
 connections: $(COMPILED) ## connections per second: direct and through the gateway
 	@PYTHONPATH=build/compiled $(PYTHON) bench/connections.py
+
+bulk: $(COMPILED) ## large results and COPY either way: direct, pooled, through the gateway
+	@PYTHONPATH=build/compiled $(PYTHON) bench/bulk.py
 
 soak: $(READY) ## the long proofs in whole size
 	@$(PYTHON) -m pytest -m soak

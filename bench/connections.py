@@ -26,7 +26,7 @@ from gatekeep.demo.embedded import EmbeddedPostgres
 def connections(contender: Contender, script: Path, clients: int, seconds: int) -> None:
     """Add one run to a contender's: connections per second, and CPU of the middle for each."""
     pids = contender.processes()
-    before = cpu_seconds(pids)
+    before = sum(cpu_seconds(pids).values())
     done = subprocess.run(
         [
             "pgbench", "-n", "-C", "-f", str(script), "-c", str(clients),
@@ -38,7 +38,7 @@ def connections(contender: Contender, script: Path, clients: int, seconds: int) 
     if done.returncode or found is None:
         raise RuntimeError(f"pgbench failed: {done.stderr[-1500:]}")
     count = int(found.group(1))
-    used = cpu_seconds(pids) - before
+    used = sum(cpu_seconds(pids).values()) - before
     contender.runs.append({"rate": count / seconds, "cpu_ms": used / max(count, 1) * 1e3})
 
 
