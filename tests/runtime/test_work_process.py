@@ -83,6 +83,16 @@ async def test_what_is_kept_is_sent_once() -> None:
     await work.close()
 
 
+async def test_what_could_not_be_sent_is_not_taken_to_be_kept() -> None:
+    """An argument that cannot be pickled fails its own call; the next one sends what it keeps."""
+    work = WorkProcess()
+    assert await work.run(abs, -1) == 1
+    with pytest.raises(AttributeError):
+        await work.run(operator.add, Kept("one", [0]), lambda: None)
+    assert await work.run(len, Kept("one", [0])) == 1
+    await work.close()
+
+
 async def test_many_at_once_each_get_their_own() -> None:
     """They wait their turn."""
     work = WorkProcess()

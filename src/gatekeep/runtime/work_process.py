@@ -100,7 +100,11 @@ class WorkProcess:
         process = await self._started()
         assert process.stdin is not None  # noqa: S101 - it was started with pipes
         assert process.stdout is not None  # noqa: S101 - likewise
-        message = pickle.dumps((function, tuple(map(self._slimmed, arguments))))
+        try:
+            message = pickle.dumps((function, tuple(map(self._slimmed, arguments))))
+        except BaseException:
+            self._sent.clear()  # nothing went out, so what was to be kept is sent with the next one
+            raise
         process.stdin.writelines((_LENGTH.pack(len(message)), message))
         await process.stdin.drain()
         (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
