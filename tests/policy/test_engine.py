@@ -118,7 +118,8 @@ def test_an_error_while_evaluating_is_a_deny_and_is_told() -> None:
     )
     standing = over.standing(ALICE, PROD)
     context = dict(place_question("tunnel.open", Place(ALICE, PROD, "a", "d"), None).context)
-    context |= {"destination": "x", "port": 22, "resolved_by": "gateway", "tags": []}
+    context |= {"destination": "x", "port": 22, "resolved_by": "gateway", "tags": [],
+                    "known_tags": []}
     decision = over.decide(standing, [Question("tunnel.open", context, frozenset())])
     assert decision.verdict is Verdict.DENY
     assert decision.rule == "errs"

@@ -78,6 +78,9 @@ class Rules:
     def only_reads(self, session: Session) -> bool:
         return False
 
+    def judge_command(self, session: object, action: object) -> Judgement:
+        return self._judge(Verdict.DENY, "")
+
     def judge(self, session: Session, action: Any) -> Judgement:
         return self._judge(Verdict.DENY, "")
 

@@ -23,6 +23,10 @@ class ScriptedPolicy:
     def __init__(self, rule: Callable[[SqlAction], Judgement]) -> None:
         self._rule = rule
 
+    def judge_command(self, session: object, action: object) -> Judgement:
+        """Nothing comes over SSH here."""
+        raise NotImplementedError
+
     def judge(self, session: object, action: SqlAction) -> Judgement:
         """Ask the script."""
         return self._rule(action)

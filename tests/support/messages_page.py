@@ -39,7 +39,7 @@ _HEAD = """\
 # Messages
 
 Every sentence that gatekeep says to a Postgres client, with example values. Made from
-`src/gatekeep/messages.py` by `make docs`, so the words here are the words on the wire.
+`src/gatekeep/messages/` by `make docs`, so the words here are the words on the wire.
 
 Form: a lower-case primary line without a full stop, facts in DETAIL, advice in HINT, and for
 programs the request, rule, policy version and session in CONTEXT. Text that came from people or

@@ -75,6 +75,10 @@ class Policy:
     def __init__(self, denied: Callable[[SqlAction], bool]) -> None:
         self._denied = denied
 
+    def judge_command(self, session: object, action: object) -> Judgement:
+        """Nothing comes over SSH here."""
+        raise NotImplementedError
+
     def judge(self, session: Session, action: SqlAction) -> Judgement:
         """By the test's word."""
         return builders.judgement(Verdict.DENY if self._denied(action) else Verdict.ALLOW)

@@ -42,6 +42,17 @@ class EventKind(enum.StrEnum):
     KEY_ROTATED = "key.rotate"
     CANCEL_RECEIVED = "cancel.received"
     AUDIT_READ = "audit.read"
+    CHANNEL_OPENED = "channel.opened"
+    CHANNEL_CLOSED = "channel.closed"
+    RECORDING_CHUNK = "recording.chunk"
+    RECORDING_VIEWED = "recording.viewed"
+    LINE_HIDDEN = "line.hidden"
+    LINE_UNGATED = "line.ungated"
+    GATE_DEGRADED = "gate.degraded"
+    OPAQUE_BEGAN = "opaque.began"
+    OPAQUE_ENDED = "opaque.ended"
+    HOSTKEY_ACCEPTED = "hostkey.accepted"
+    HOSTKEY_CHANGED = "hostkey.changed"
 
 
 class Receipt(NamedTuple):

@@ -7,60 +7,41 @@ Any exception on the way is a refusal, and the journal's failures are told in it
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
 from gatekeep import messages
-from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts, TransactionVerb
+from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.command_evidence import command_payload
+from gatekeep.gate.command_words import refusal_lines
 from gatekeep.gate.evidence import EvidenceWriter, outcome_counters, outcome_payload
-from gatekeep.gate.permit import EarlyPermit, Permit, Refusal
+from gatekeep.gate.fitness import (
+    PLAIN_CLASSES,
+    PROVEN,
+    Objection,
+    is_rollback,
+    leaves_read_only,
+    unfit,
+    verbs_of,
+)
+from gatekeep.gate.permit import CommandRefusal, EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
-from gatekeep.messages import Place, RuleWords, WireMessage
+from gatekeep.messages import Place, RuleWords
+from gatekeep.messages import ssh as ssh_words
 
 _log = structlog.get_logger(__name__)
 
 Answer = Permit | EarlyPermit | Refusal
-
-TOO_LARGE: Final = "too_large"
-"""Tag of an action whose message was too large to be judged; its text was never kept."""
-
-UNSYNCED_CALL: Final = "unsynced_call"
-"""Tag of a FunctionCall among messages that no Sync has ended: whose transaction is it then?"""
-
-_ENDINGS: Final = frozenset(
-    {TransactionVerb.ROLLBACK, TransactionVerb.ROLLBACK_TO, TransactionVerb.COMMIT}
-)
-_UNAMBIGUOUS: Final = re.compile(r"[A-Za-z0-9_\s]+;?\s*")
-# It rolls a failed transaction back, as COMMIT does. Its name is a string that reads alike under
-# either syntax; under an unknown one no facts are told of it.
-_PREPARE: Final = re.compile(
-    r"\s*prepare\s+transaction\s*'[a-z0-9_ .:-]*'\s*;?\s*", re.IGNORECASE | re.ASCII
-)
-_EMPTY: Final = re.compile(r"[\s;]*")
-
-
-_PLAIN_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.DDL})
-_PROVEN: Final = frozenset({SqlClass.READ})
-_READ_ONLY_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.SESSION})
-_READ_ONLY_SETTINGS: Final = frozenset({"transaction_read_only", "default_transaction_read_only"})
-
-
-class _Objection(NamedTuple):
-    """Why an action is refused: words for the client (None: the target's own), cause for the event."""
-
-    message: WireMessage | None
-    cause: bytes
-
 
 class _Ruled(NamedTuple):
     """One action with what was decided; `refusal` is None when it may run."""
@@ -131,7 +112,7 @@ class Clearance:
             self._give_up(live, ruled, recorded)
             raise
         except Exception as error:  # noqa: BLE001 - fail closed: whatever went wrong is a refusal
-            refusal = Refusal(self._incident(error))
+            refusal = Refusal(messages.cannot_record(self._incident(error)))
             self._give_up(live, ruled, recorded)
             self.tally.unrecorded += len(actions)
             return [refusal] * len(actions)
@@ -141,6 +122,47 @@ class Clearance:
             else one.refusal
             for receipt, one in zip(receipts, ruled, strict=True)
         ]
+
+    async def clear_command(
+        self, live: LiveSession, session_fragment: bytes, action: SshAction
+    ) -> Permit | CommandRefusal:
+        """Judge and record one action over SSH; nothing of it may be forwarded before.
+
+        Never raises but for cancellation: whatever goes wrong is a refusal.
+        """
+        try:
+            judgement = self._policy.judge_command(live.session, action)
+            refusal = self._command_refusal(live, action, judgement)
+            cause = refusal.cause.encode() if refusal is not None else b""
+            pending = self._journal.append(
+                live.events,
+                EventKind.ACTION_RELEASED if refusal is None else EventKind.ACTION_REFUSED,
+                command_payload(action, judgement, session_fragment, cause=cause),
+                decision=judgement.envelope_json,
+            )
+            receipt = await pending.durable()
+        except Exception as error:  # noqa: BLE001 - fail closed: whatever went wrong is a refusal
+            self.tally.unrecorded += 1
+            return CommandRefusal(ssh_words.cannot_record(self._incident(error)), "journal")
+        live.statements += 1
+        if refusal is not None:
+            live.refusals += 1
+            return refusal
+        self.tally.allowed += 1
+        return Permit(receipt, vector_safe=True)
+
+    def _command_refusal(
+        self, live: LiveSession, action: SshAction, judgement: Judgement
+    ) -> CommandRefusal | None:
+        decision = judgement.decision
+        if decision.verdict is Verdict.ALLOW:
+            return None
+        words = rule_words(decision, live.session.code)
+        if decision.verdict is Verdict.ASK:
+            self.tally.asked += 1
+            return CommandRefusal(ssh_words.needs_approval(words), "policy")
+        self.tally.denied += 1
+        return CommandRefusal(refusal_lines(action, live.session.target.name, words), "policy")
 
     def _judge(
         self,
@@ -202,26 +224,26 @@ class Clearance:
         place: Place,
         *,
         vector_known: bool,
-    ) -> _Objection | None:
+    ) -> Objection | None:
         """Why an action may not run, with the words for it; None when it may."""
-        unfit = _unfit(action, vector_known=vector_known)
-        if unfit is not None:
-            return unfit
+        unsuited = unfit(action, vector_known=vector_known)
+        if unsuited is not None:
+            return unsuited
         decision = judgement.decision
         target = live.session.target.name
-        if live.session.read_only and _leaves_read_only(action):
+        if live.session.read_only and leaves_read_only(action):
             words = RuleWords("", context=messages.context_line(session=live.session.code))
-            verb = _verbs(action.facts)
-            return _Objection(messages.policy_refuses(verb, target, words, place), b"read_only")
-        if decision.verdict is Verdict.ALLOW or _is_rollback(action):
+            verb = verbs_of(action.facts)
+            return Objection(messages.policy_refuses(verb, target, words, place), b"read_only")
+        if decision.verdict is Verdict.ALLOW or is_rollback(action):
             return None
         verb, place, decision = self._culprit(live, action, place, decision)
         words = rule_words(decision, live.session.code)
         if decision.verdict is Verdict.ASK:
             self.tally.asked += 1
-            return _Objection(messages.approval_not_set_up(words, place), b"policy")
+            return Objection(messages.approval_not_set_up(words, place), b"policy")
         self.tally.denied += 1
-        return _Objection(messages.policy_refuses(verb, target, words, place), b"policy")
+        return Objection(messages.policy_refuses(verb, target, words, place), b"policy")
 
     def _culprit(
         self, live: LiveSession, action: SqlAction, place: Place, decision: Decision
@@ -232,7 +254,7 @@ class Clearance:
                 alone = self._policy.judge(live.session, action._replace(facts=(fact,))).decision
                 if alone.verdict is decision.verdict:
                     return fact.verb, Place(position, len(action.facts)), alone
-        return _verbs(action.facts), place, decision
+        return verbs_of(action.facts), place, decision
 
     def _record(self, live: LiveSession, fragment: bytes, one: _Ruled) -> PendingReceipt:
         kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
@@ -261,11 +283,11 @@ class Clearance:
             except JournalUnavailable:
                 return
 
-    def _incident(self, error: BaseException) -> WireMessage:
+    def _incident(self, error: BaseException) -> str:
         incident = secrets.token_hex(3).upper()
         _log.error("not recorded, so not forwarded", incident=incident, error=repr(error))
         self._on_unrecordable(incident, error)
-        return messages.cannot_record(incident)
+        return incident
 
 
 def _passes(live: LiveSession, action: SqlAction, judgement: Judgement) -> bool:
@@ -274,7 +296,7 @@ def _passes(live: LiveSession, action: SqlAction, judgement: Judgement) -> bool:
         judgement.decision.verdict is Verdict.ALLOW
         and not live.session.read_only
         and not action.tags
-        and action.within(_PLAIN_CLASSES)
+        and action.within(PLAIN_CLASSES)
     )
 
 
@@ -282,7 +304,7 @@ def _only_reads(live: LiveSession, ruled: Sequence[_Ruled]) -> bool:
     """Whether all of it is proven to read, in a session whose target account may do nothing else."""
     return live.session.read_only and all(
         one.refusal is None
-        and one.action.within(_PROVEN)
+        and one.action.within(PROVEN)
         and one.action.vector_safe
         and not one.action.tags
         for one in ruled
@@ -298,54 +320,4 @@ def rule_words(decision: Decision, session_code: str) -> RuleWords:
         messages.context_line(
             rule=decision.rule, policy=decision.policy[:7], session=session_code
         ),
-    )
-
-
-def _unfit(action: SqlAction, *, vector_known: bool) -> _Objection | None:
-    """Why an action could not be forwarded whatever the policy says; None when it could."""
-    if not vector_known and not _ends_transaction(action):
-        # Its meaning turns on a session vector that is unknown (12-threats C2): in a failed
-        # transaction, where the target's 25P02 says it.
-        return _Objection(None, b"vector")
-    if TOO_LARGE in action.tags:
-        return _Objection(messages.too_large(), b"too_large")
-    if UNSYNCED_CALL in action.tags:
-        return _Objection(messages.not_offered("a FunctionCall within a pipeline"), b"not_offered")
-    if any("session_authorization" in fact.settings for fact in action.facts):
-        # It is no part of the session vector, and "$user" in search_path would follow it.
-        return _Objection(messages.not_offered("SET SESSION AUTHORIZATION"), b"not_offered")
-    return None
-
-
-def _verbs(facts: Sequence[SqlFacts]) -> str:
-    return ", ".join(dict.fromkeys(fact.verb for fact in facts)) or "this"
-
-
-def _leaves_read_only(action: SqlAction) -> bool:
-    """Whether it is unproven, or could end the read-only state of a session that may only read.
-
-    The second wall of 12-threats C1: it stands although policy would refuse these anyway.
-    """
-    return any(
-        fact.sql_class not in _READ_ONLY_CLASSES or not fact.settings.isdisjoint(_READ_ONLY_SETTINGS)
-        for fact in action.facts
-    )
-
-
-def _is_rollback(action: SqlAction) -> bool:
-    """ROLLBACK and ROLLBACK TO are never refused: they only give up what was not committed."""
-    return bool(action.facts) and all(
-        fact.transaction in (TransactionVerb.ROLLBACK, TransactionVerb.ROLLBACK_TO)
-        for fact in action.facts
-    )
-
-
-def _ends_transaction(action: SqlAction) -> bool:
-    """Whether the text ends a failed transaction under either string syntax, or is empty."""
-    if _EMPTY.fullmatch(action.text) or _PREPARE.fullmatch(action.text):
-        return True
-    return (
-        len(action.facts) == 1
-        and action.facts[0].transaction in _ENDINGS
-        and _UNAMBIGUOUS.fullmatch(action.text) is not None
     )

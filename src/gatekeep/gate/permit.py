@@ -65,3 +65,14 @@ class Refusal:
 
     def __init__(self, message: WireMessage | None) -> None:
         self.message: Final = message
+
+
+@final
+class CommandRefusal:
+    """An action over SSH that is not forwarded: the lines that the client gets, and the cause."""
+
+    __slots__ = ("cause", "lines")
+
+    def __init__(self, lines: tuple[str, ...], cause: str) -> None:
+        self.lines: Final = lines
+        self.cause: Final = cause

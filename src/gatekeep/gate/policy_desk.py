@@ -14,11 +14,13 @@ import orjson
 import structlog
 
 from gatekeep.domain.actions import SqlAction, SqlFacts
+from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target
 from gatekeep.gate.ports import Judgement
+from gatekeep.policy.command_request import command_questions, command_request_json
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.request import (
     EMPTY_STATEMENT,
@@ -170,6 +172,21 @@ class PolicyDeskOver:
             return False
         return around.only_reads
 
+    def judge_command(self, session: Session, action: SshAction) -> Judgement:
+        """Judge one action over SSH; the strictest of its facts decides. Never raises."""
+        active = self._active
+        try:
+            around, now = self._around(active, session)
+            questions = command_questions(around.place, action, now)
+            key = tuple(_key(active, question) for question in questions)
+            decision = around.decisions.get(key)
+            if decision is None:
+                decision = active.engine.decide(around.standing, questions)
+                _keep(around, key, decision)
+            return _judgement(decision, command_request_json(around.place, action, now))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(active, error)
+
     def judge_gateway(self, principal: Principal, verb: str) -> Judgement:
         """Judge an action on gatekeep itself, such as `audit.read` or `token.make`."""
         active = self._active
@@ -246,10 +263,14 @@ def _decide(
         # Statements that no rule can tell apart are one question.
         distinct = list(dict(zip(key, questions, strict=True)).values())
         decision = active.engine.decide(around.standing, distinct)
-        if decision.verdict is not Verdict.ASK and not decision.errors:
-            _bound(around.decisions, MAX_DECISIONS)
-            around.decisions[key] = decision
+        _keep(around, key, decision)
     return decision
+
+
+def _keep(around: _Around, key: tuple[Any, ...], decision: Decision) -> None:
+    if decision.verdict is not Verdict.ASK and not decision.errors:
+        _bound(around.decisions, MAX_DECISIONS)
+        around.decisions[key] = decision
 
 
 def _key(active: _Active, question: Question) -> tuple[Any, ...]:
@@ -258,11 +279,14 @@ def _key(active: _Active, question: Question) -> tuple[Any, ...]:
     return (
         question.action,
         question.unknown & active.version.reads,
-        *(
-            tuple(value) if isinstance(value, list) else value
-            for value in map(context.get, active.read)
-        ),
+        *(_hashable(value) for value in map(context.get, active.read)),
     )
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return value["__extn"]["arg"] if isinstance(value, dict) else value
 
 
 def _standing_key(principal: Principal, target: Target | None) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.catalogue import CatalogueView
+from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Decision
 from gatekeep.domain.events import EventKind, Receipt
 from gatekeep.domain.events import SearchQuery as SearchQuery  # noqa: PLC0414 - part of the port
@@ -103,6 +104,9 @@ class PolicyDesk(Protocol):
 
     def judge(self, session: Session, action: SqlAction) -> Judgement:
         """Judge one execution; the strictest of its statements decides. Never raises."""
+
+    def judge_command(self, session: Session, action: SshAction) -> Judgement:
+        """Judge one action over SSH; the strictest of its facts decides. Never raises."""
 
     def judge_gateway(self, principal: Principal, verb: str) -> Judgement:
         """Judge an action on gatekeep itself, such as `audit.read` or `token.make`."""

@@ -179,7 +179,7 @@ def sql_request_json(
     """The whole normalised request of one action: sorted keys, sets as sorted lists."""
     return _dump(
         {
-            **_shown_place(place, now),
+            **shown_place(place, now),
             "mode": mode,
             "statements": [
                 {
@@ -198,10 +198,11 @@ def sql_request_json(
 
 def place_request_json(action: str, place: Place, now: Moment | None) -> bytes:
     """The normalised request of `session.open` or of an action on the gateway."""
-    return _dump({**_shown_place(place, now), "action": action})
+    return _dump({**shown_place(place, now), "action": action})
 
 
-def _shown_place(place: Place, now: Moment | None) -> dict[str, Any]:
+def shown_place(place: Place, now: Moment | None) -> dict[str, Any]:
+    """The part of a normalised request that says who acts and where."""
     principal, target = place.principal, place.target
     shown: dict[str, Any] = {
         "principal": {

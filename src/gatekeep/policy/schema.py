@@ -48,7 +48,7 @@ _SFTP_ACTIONS: Final = ("sftp.read", "sftp.write", "sftp.delete", "sftp.admin")
 
 #: Context attributes that may be absent; a rule must guard them with `context has`.
 OPTIONAL: Final = frozenset(
-    {"approval", "time", "source", "mfa_age", "reason", "ticket", "grant"}
+    {"approval", "time", "source", "mfa_age", "reason", "ticket", "grant", "address"}
 )
 
 #: Optional attributes that nothing supplies yet: a rule that needs one never sees it.
@@ -87,13 +87,18 @@ _SQL_FACTS: Final = f"""\
   tables_complete: Bool, columns_complete: Bool, functions_complete: Bool,
   {_PLACE}"""
 
+# `resolved` is false where a line of a shell could not be read for sure; `complete` where words of
+# a command are not literal, or hide more. `mode` is the way in: exec, line, sftp, scp and so on.
 _COMMAND_FACTS: Final = f"""\
   program: String, argv: Set<String>, flags: Set<String>, paths: Set<String>,
-  tags: Set<String>, assurance: String,
+  tags: Set<String>, known_tags: Set<String>, assurance: String, mode: String,
+  resolved: Bool, complete: Bool,
   {_PLACE}"""
 
+# `address` is what the gateway dials; absent where the target resolves the name.
 _TUNNEL_FACTS: Final = f"""\
-  destination: String, port: Long, resolved_by: String, tags: Set<String>,
+  destination: String, port: Long, address?: ipaddr, resolved_by: String,
+  tags: Set<String>, known_tags: Set<String>,
   {_PLACE}"""
 
 
@@ -121,6 +126,8 @@ SCHEMA_TEXT: Final = "\n".join(
         _actions("ssh", _SSH_ACTIONS, "Target", _COMMAND_FACTS),
         _actions("sftp", _SFTP_ACTIONS, "Target", _COMMAND_FACTS),
         _alone("tunnel.open", _TUNNEL_FACTS),
+        _alone("tunnel.listen", _TUNNEL_FACTS),
+        _alone("agent.forward", _PLACE),
         _alone("function.call", _SQL_FACTS),
         _actions("gateway", GATEWAY_ACTIONS, "Gateway", _ANYWHERE),
     )

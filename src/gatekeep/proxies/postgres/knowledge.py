@@ -10,7 +10,7 @@ from typing import Final
 
 from gatekeep.domain.actions import BoundValue, SqlAction
 from gatekeep.domain.sessions import Session, SessionVector
-from gatekeep.gate.clearance import TOO_LARGE, UNSYNCED_CALL
+from gatekeep.gate.fitness import TOO_LARGE, UNSYNCED_CALL
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.values import bound_values
 from gatekeep.protocols.sql.reading import ending_changes

@@ -1,0 +1,1 @@
+"""SSH without sockets: what commands mean, what a terminal shows, what sftp packets ask for."""

@@ -1,0 +1,1 @@
+"""The SSH door: sockets, channels and back-pressure around the gate."""

@@ -1,0 +1,1 @@
+"""What sessions showed: recorded as events, joined live, replayed and exported."""
