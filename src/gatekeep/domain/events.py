@@ -17,6 +17,7 @@ class EventKind(enum.StrEnum):
     SESSION_REFUSED = "session.refused"
     SESSION_CLOSED = "session.closed"
     SESSION_ABORTED = "session.aborted"
+    SESSION_KILLED = "session.killed"
     AUTH_SUCCEEDED = "auth.succeeded"
     AUTH_FAILED = "auth.failed"
     AUTH_LOCKED = "auth.locked"

@@ -1,0 +1,1 @@
+"""Command lines: what they run, on what, and how surely that is known."""

@@ -1,0 +1,1 @@
+"""Interactive shells: what a terminal shows, which lines are entered, and who may let them go."""

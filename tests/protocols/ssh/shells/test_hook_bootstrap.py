@@ -1,0 +1,56 @@
+"""The command that starts a shell with the hook: plain for every log-in shell, and without a secret."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gatekeep.protocols.ssh.shells.hook_bash import BASH_HOOK
+from gatekeep.protocols.ssh.shells.hook_bootstrap import HookedShell, hook_command
+from gatekeep.protocols.ssh.shells.hook_zsh import ZSH_HOOK
+
+TEXTS: dict[HookedShell, str] = {"bash": BASH_HOOK, "zsh": ZSH_HOOK}
+
+
+@pytest.mark.parametrize("shell", TEXTS)
+def test_it_is_one_plain_line(shell: HookedShell) -> None:
+    """Three quoted words at most, nothing in them that a log-in shell could read as its own."""
+    command = hook_command(shell)
+    assert len(command) < 16_000
+    assert command.isascii()
+    assert command.isprintable()
+    assert "!" not in command
+    assert command.count("'") == 4
+    text = command.split("'")[3]
+    assert re.fullmatch(r"(?:[^\\]|\\0[0-7]{3})*", text)
+
+
+@pytest.mark.parametrize("shell", TEXTS)
+@pytest.mark.parametrize("reader", ["sh", "bash", "dash", "zsh", "fish", "csh", "tcsh"])
+def test_every_log_in_shell_reads_the_text_back(
+    shell: HookedShell, reader: str, tmp_path: Path
+) -> None:
+    """What `printf %b` makes of the argument is the hook, byte for byte."""
+    if shutil.which(reader) is None:
+        pytest.skip(f"no {reader}")
+    text = hook_command(shell).split("'")[3]
+    done = subprocess.run(
+        [reader, "-c", f"exec bash --norc --noprofile -c 'printf %b \"$0\"' '{text}'"],
+        capture_output=True, check=True, timeout=30, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.decode() == TEXTS[shell].lstrip("\n")
+
+
+@pytest.mark.parametrize("shell", TEXTS)
+def test_the_text_is_a_script(shell: HookedShell, tmp_path: Path) -> None:
+    """The shell it is for can parse it."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell}")
+    script = tmp_path / "hook"
+    script.write_text(TEXTS[shell])
+    done = subprocess.run([shell, "-n", str(script)], capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,162 @@
+"""The hook in real shells: what a person is used to is as it was."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from support.hooked_shell import Open
+
+from gatekeep.protocols.ssh.shells.hook_bootstrap import HookedShell
+from gatekeep.protocols.ssh.shells.hook_states import State
+
+
+def test_the_terminal_has_its_name(opened: Open, shell: HookedShell) -> None:
+    """`tty` names the device, as in any shell."""
+    person = opened(shell)
+    person.run("tty")
+    assert b"/dev/pts/" in person.shown
+
+
+def test_job_control(opened: Open, shell: HookedShell) -> None:
+    """Ctrl-Z stops, fg goes on, Ctrl-C ends; each belongs to the line that began it."""
+    person = opened(shell)
+    person.type("cat\r")
+    person.until(lambda: person.gate.state is State.RUN)
+    person.type("echo\r")
+    person.until(lambda: person.shown.count(b"echo\r\n") >= 2)
+    person.type("\x1a")
+    person.prompt()
+    person.type("fg\r")
+    person.until(lambda: len(person.lines) == 2 and person.gate.state is State.RUN)
+    person.type("again\r")
+    person.until(lambda: person.shown.count(b"again\r\n") >= 2)
+    person.type("\x03")
+    person.prompt()
+    assert person.texts == ["cat", "fg"]
+    assert person.status_of("fg") == 130
+    assert not person.notes
+
+
+def test_every_character_comes_through(opened: Open, shell: HookedShell) -> None:
+    """UTF-8, percent signs, semicolons, quotes and a quoted control character."""
+    person = opened(shell)
+    line = "printf '%s;%%41 ü漢😀 \\\\ \"&' > out"
+    person.run(line)
+    person.run("printf '\x16\x01\x16\x1b' > raw")
+    assert person.texts == [line, "printf '\x01\x1b' > raw"]
+    assert (person.home / "raw").read_bytes() == b"\x01\x1b"
+
+
+def test_a_long_line(opened: Open, shell: HookedShell) -> None:
+    """10 kB, reported whole."""
+    person = opened(shell)
+    line = "echo '" + "aä%;" * 2500 + "' > out"
+    person.run(line)
+    assert person.texts == [line]
+    assert len((person.home / "out").read_text()) == 10001
+
+
+def test_the_window_keeps_its_size(opened: Open, shell: HookedShell) -> None:
+    """A resize while a line waits reaches the program."""
+    person = opened(shell)
+    person.type(": pending; stty size\r")
+    person.until(lambda: person.lines)
+    person.resize(33, 99)
+    person.answer(person.lines[0], allowed=True)
+    person.until(lambda: b"33 99" in person.shown)
+
+
+def test_it_starts_as_a_login_shell_would(opened: Open, shell: HookedShell) -> None:
+    """The person's own files, prompt, terminal and history; no file left; no secret exported."""
+    person = opened(shell, rc="alias mine='touch aliased'\nHISTFILE=$HOME/hist HISTSIZE=50 SAVEHIST=50\n")
+    person.run("mine")
+    person.run('echo "$TERM:$-"; env > env.txt')
+    person.run("tr '\\0' ' ' < /proc/$$/cmdline > cmd.txt")
+    assert b"P> " in person.shown
+    assert person.made("aliased")
+    assert b"xterm-256color:" in person.shown
+    assert "gk" not in (person.home / "env.txt").read_text()
+    assert "gk" not in (person.home / "cmd.txt").read_text()
+    person.type("exit\r")
+    person.until(lambda: person.ended)
+    assert "mine\n" in (person.home / "hist").read_text()
+    assert "gk" not in (person.home / "hist").read_text()
+
+
+@pytest.mark.parametrize("login", ["/bin/sh", "bash", "zsh", "dash", "fish"])
+def test_any_log_in_shell_can_start_it(opened: Open, shell: HookedShell, login: str) -> None:
+    """The command means the same to each of them."""
+    path = shutil.which(login)
+    if path is None:
+        pytest.skip(f"no {login}")
+    person = opened(shell, login=path)
+    person.run("touch one")
+    assert person.made("one")
+
+
+@pytest.mark.parametrize("option", ["set -e", "set -u", "set -f", "set -a", "IFS=t", "set -x", "LC_ALL=C"])
+def test_options_of_the_shell_do_not_disturb_it(opened: Open, shell: HookedShell, option: str) -> None:
+    """Set by the person; the hook reports as before, and exports nothing."""
+    person = opened(shell)
+    person.run(option)
+    plain = "touch one" if option == "LC_ALL=C" else "touch ünï"
+    person.run(plain)
+    person.run("touch denied")
+    person.type("\x15")
+    person.run("env > env.txt")
+    assert person.texts[1:] == [plain, "touch denied", "env > env.txt"]
+    assert not person.made("denied")
+    assert person.gate._tokens.current.decode() not in (person.home / "env.txt").read_text()
+
+
+def test_history_expansion_is_done_before_the_line_is_reported(
+    opened: Open, shell: HookedShell
+) -> None:
+    """What is reported is what runs: expanded once, by the editor, and not again."""
+    person = opened(shell)
+    person.run("touch first")
+    person.run("!!.2")
+    person.run("echo '!!' > quoted")
+    person.run("^quoted^again")
+    person.type("echo '\r")
+    person.until(lambda: person.gate.state is State.CONT)
+    person.run("' !touch")
+    person.run("touch denied")
+    person.type("\x15")
+    assert person.texts[:4] == [
+        "touch first", "touch first.2", "echo '!!' > quoted", "echo '!!' > again",
+    ]  # fmt: skip
+    assert person.made("first.2")
+    assert (person.home / "again").read_text() == "!!\n"
+    assert person.texts[5] == "echo '\n' !touch"
+    assert b"\n !touch\r\n" in person.shown, bytes(person.shown)
+    assert not person.made("denied")
+
+
+def test_an_event_that_is_not_there_runs_nothing(opened: Open, shell: HookedShell) -> None:
+    """And neither does one that is only to be printed."""
+    person = opened(shell)
+    person.run("echo x >> count")
+    person.type("!nosuchevent; echo x >> count\r")
+    for _ in range(6):
+        person.pump()
+    person.prompt()
+    person.type("\x15")
+    person.type("!ec:p\r")
+    for _ in range(6):
+        person.pump()
+    person.prompt()
+    person.type("\x15")
+    person.run("true")
+    assert (person.home / "count").read_text() == "x\n"
+
+
+def test_status_and_last_argument_are_left_alone(opened: Open, shell: HookedShell) -> None:
+    """`$?` and `$_` are those of the line before, not of the hook."""
+    person = opened(shell)
+    person.run("(exit 9)")
+    person.run("echo status=$? some=word")
+    person.run("echo last=$_")
+    assert b"status=9" in person.shown
+    assert b"last=some=word" in person.shown
