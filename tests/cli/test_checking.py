@@ -75,6 +75,23 @@ def test_token_references_are_tried(files: Path) -> None:
     ]
 
 
+def test_what_ssh_needs_is_tried(files: Path) -> None:
+    """Registered keys and one-time secrets, and a target that believes whoever answers first."""
+    (files / "principals.yaml").write_text(
+        "principals: [{name: alice, keys: [nonsense], totp: 'env:NONE'}]"
+    )
+    report = check(files / "gatekeep.yaml", {})
+    assert [one.key for one in report.problems] == ["principals[0].keys[0]", "principals[0].totp"]
+    (files / "principals.yaml").write_text("principals: []")
+    (files / "targets.yaml").write_text(
+        "targets: [{name: web-1, kind: ssh, host: h, host_key: first_use,"
+        f" accounts: {{x: 'file:{files}/secret'}}}}]"
+    )
+    report = check(files / "gatekeep.yaml", {})
+    assert report.exit == 0
+    assert report.warnings == ("target web-1 believes whoever answers first (host_key: first_use)",)
+
+
 def test_exposed_secrets_are_a_warning(files: Path) -> None:
     """The file is named, its content is not, and the check still passes."""
     (files / "secret").chmod(0o644)

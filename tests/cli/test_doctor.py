@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import asyncssh
 import pytest
 from support.certificates import Authority
 
@@ -45,13 +46,14 @@ def test_open_directories_and_keys_are_wrong(tmp_path: Path) -> None:
     """What others may read is named with the command that closes it."""
     made = settings(tmp_path)
     made.state_dir.chmod(0o755)
-    for name, mode in (("kek", 0o644), ("log.key", 0o600), ("log.vkey", 0o644)):
+    for name, mode in (("kek", 0o644), ("log.key", 0o600), ("log.vkey", 0o644), ("ssh_host_ca.pub", 0o644)):
         (made.keys_dir / name).write_text("x")
         (made.keys_dir / name).chmod(mode)
     wrong = named(examine(made, {}), "wrong")
     assert f"chmod 700 {made.state_dir}" in wrong
     assert f"chmod 600 {made.keys_dir / 'kek'}" in wrong
     assert "log." not in wrong
+    assert "ssh_host_ca.pub" not in wrong
 
 
 def test_a_file_where_a_directory_belongs(tmp_path: Path) -> None:
@@ -157,3 +159,26 @@ def test_the_command_ends_with_8_when_something_is_wrong(
 def test_paths_cannot_drive_the_terminal() -> None:
     """An escape sequence in a file's name is shown, not sent."""
     assert "\x1b" not in told([Finding("wrong", "key \x1b[2J can be read", "chmod \x1b")])
+
+
+def test_ssh_targets_are_looked_at(tmp_path: Path) -> None:
+    """Who is believed at first sight, and accounts whose certificate ended."""
+    authority, key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    ended = authority.generate_user_certificate(
+        key, "old", principals=["x"], valid_after=0, valid_before=86_400
+    )
+    made = settings(tmp_path, targets=tmp_path / "targets.yaml")
+    pin = key.export_public_key().decode().strip()
+    made.targets.write_text(
+        "targets:\n- {name: web-1, kind: ssh, host: h, host_key: first_use,"
+        " accounts: {x: {key: 'env:KEY', certificate: 'env:CERT'}}}\n"
+        f"- {{name: web-2, kind: ssh, host: i, host_keys: ['{pin}'], accounts: {{x: 'env:KEY'}}}}\n"
+    )
+    secrets = {
+        "KEY": key.export_private_key("openssh").decode(),
+        "CERT": ended.export_certificate().decode(),
+    }
+    found = examine(made, secrets)
+    assert "web-1: whoever answers first is believed" in named(found, "warning")
+    assert "web-1: the certificate of x ended on 1970-01-02" in named(found, "wrong")
+    assert "target web-2: its host key is known" in named(found, "good")

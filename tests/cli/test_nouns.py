@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import yaml
-from support.api_world import ALICE
+from support.api_world import ALICE, DOOR, WEB
 from support.gateway_thread import Gatekeep, Gateway
 
 from gatekeep.cli.sessions import open_for
@@ -66,12 +67,35 @@ def test_targets_are_those_one_may_open(gateway: Gateway, gatekeep: Gatekeep) ->
     assert shown["accounts"] == ["app"]
 
 
+def test_ssh_is_told_how_to_reach_a_target(
+    gateway: Gateway, gatekeep: Gatekeep, tmp_path: Path
+) -> None:
+    """OpenSSH takes the stanza as it is printed, and goes through the gateway by the target's name."""
+    gateway.world.people.uids[os.getuid()] = ALICE
+    gateway.world.book.kept.append(WEB)
+    told = gatekeep("targets", "show", "web-1", "--ssh-config")
+    assert f"#   {DOOR.authority}\n" in told.out
+    assert DOOR.fingerprint in told.out
+    (tmp_path / "config").write_text(told.out)
+    read = subprocess.run(
+        ["ssh", "-F", tmp_path / "config", "-G", "web-1"],
+        check=True, capture_output=True, text=True, timeout=30,
+    ).stdout.splitlines()  # fmt: skip
+    assert {
+        "hostname web-1", "port 2222", "user app", "hostkeyalias gatekeep.web-1",
+        "proxyjump alice@gw.example:2222",
+    } <= set(read)  # fmt: skip
+    refused = gatekeep("targets", "show", "orders", "--ssh-config")
+    assert refused.out == ""
+    assert "orders is no SSH target" in refused.err
+
+
 def test_whoami_and_principals(gateway: Gateway, gatekeep: Gatekeep) -> None:
     """One learns who one is, what one may do, and who else there is."""
     told = gatekeep("whoami")
     assert "name: owner" in told.out
     assert (
-        "may: audit.read,policy.apply,policy.read,principal.read,session.watch,target.read,"
+        "may: audit.read,policy.apply,policy.read,principal.read,recording.play,session.kill,"
         in told.out
     )
     names = [line.split("\t")[0] for line in gatekeep("principals", "ls").out.splitlines()]

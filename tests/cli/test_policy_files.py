@@ -123,13 +123,40 @@ def test_explain_survives_what_would_kill_a_small_stack(gatekeep: Gatekeep, tmp_
 
 
 def test_explain_needs_exactly_one_input(gatekeep: Gatekeep) -> None:
-    """None or two are wrong usage, and command lines are said to be still to come."""
+    """None or two are wrong usage."""
     who = ("policy", "explain", "--principal", "a", "--target", "t", "--policy", str(SHIPPED))
     assert gatekeep(*who).code == 2
     assert gatekeep(*who, "--statement", "select 1", "--command", "ls").code == 2
-    told = gatekeep(*who, "--command", "ls")
-    assert told.code == 2
-    assert "not explained yet" in told.err
+
+
+def test_explain_reads_command_lines(gatekeep: Gatekeep, tmp_path: Path) -> None:
+    """One by option, many among statements in a file; class is the Cedar action, tags those of all commands."""
+    who = ("policy", "explain", "--principal", "a", "--target", "t", "--policy", str(SHIPPED))
+    told = gatekeep(*who, "--command", "ls; sudo r\\m -rf /srv", "-o", "json")
+    line = json.loads(told.out)
+    assert (told.code, line["class"], line["verdict"]) == (0, "ssh.exec", "deny")
+    assert [one["program"] for one in line["facts"]] == ["ls", "sudo", "rm"]
+    assert {"destructive", "privilege"} <= set(line["tags"])
+    lines = tmp_path / "in.jsonl"
+    lines.write_text(
+        '{"command": "ls )"}\n{"statement": "select 1"}\n{"command": "PGPASSWORD=hunter2 psql"}\n'
+    )
+    told = gatekeep(*who, "--file", str(lines), "--catalogue", "none")
+    first, second, third = map(json.loads, told.out.splitlines())
+    assert (first["class"], first["resolved"]) == ("ssh.opaque", False)
+    assert second["input"] == "select 1"
+    assert third["redacted"] == "PGPASSWORD=*** psql"
+    lines.write_text('{"commando": "ls"}\n')
+    assert gatekeep(*who, "--file", str(lines)).code == 2
+
+
+def test_explain_command_for_people(gatekeep: Gatekeep) -> None:
+    """The same words as for a statement."""
+    told = gatekeep(
+        "policy", "explain", "--principal", "alice", "--target", "web", "--command", "rm x",
+        "--policy", str(SHIPPED),
+    )  # fmt: skip
+    assert told.out.startswith("verdict: deny\nclass: ssh.exec\ntags: destructive writes\n")
 
 
 def test_explain_for_people(gatekeep: Gatekeep) -> None:

@@ -284,3 +284,45 @@ def test_events_without_keys_are_still_indexed_by_their_envelope(
     assert len(found(index, "target:wiki rule:careful kind:action.refused")) == 1
     assert found(index, "table:customers") == []
     index.close()
+
+
+def test_chunks_of_recordings_are_found_and_not_read(tmp_path: Path) -> None:
+    """They are found by session and kind; nothing of them is kept, however large they are."""
+    builder = SpoolBuilder(tmp_path / "recorded")
+    session = builder.session(7)
+    builder.append(session, "session.opened", opened_payload())
+    for seq in range(5):
+        payload = {"data": f"{seq}" * 50_000, "principal": "x" * 50_000, "text": "words"}
+        builder.append(session, "recording.chunk", payload)
+    builder.commit()
+    path = tmp_path / "recorded.db"
+    files = EventFiles(builder.journal)
+    rebuild_index(path, bytes(32), files, Unsealer(builder.ring, builder.keys))
+    files.close()
+    made = SearchIndex(open_index(path, bytes(32)))
+    assert found(made, f"session:{session_code(session.id)} kind:recording.chunk") == [5, 4, 3, 2, 1]
+    assert found(made, "principal:alice kind:recording.*") == [5, 4, 3, 2, 1]
+    assert found(made, "words") == []
+    made.close()
+    assert path.stat().st_size < 200_000
+
+
+def test_a_search_that_is_left_early_does_not_hold_the_index(tmp_path: Path) -> None:
+    """The same connection finds what is indexed after a search that wanted only a few hits."""
+    builder = SpoolBuilder(tmp_path / "growing")
+    session = builder.session(7)
+    builder.append(session, "session.opened", opened_payload())
+    builder.statements(session, 600)
+    files, unsealer = EventFiles(builder.journal), Unsealer(builder.ring, builder.keys)
+    path = tmp_path / "growing.db"
+    filler = IndexFiller(open_index(path, bytes(32)), unsealer)
+    filler.add(files.events(0, builder.n))
+    reader = SearchIndex(open_index(path, bytes(32)))
+    for text in ("principal:alice", "principal:alice kind:action.*", "", "select"):
+        assert len(found(reader, text, 3)) == 3
+        n = builder.append(session, "auth.failed", {"principal": "alice"})
+        builder.commit()
+        filler.add(files.events(filler.index_n, n + 1))
+        assert reader.index_n() == n + 1
+    reader.close()
+    files.close()

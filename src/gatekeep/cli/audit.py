@@ -99,15 +99,27 @@ def search(
             break
     if not jsonl:
         terminal = call.screen.surface.terminal
-        rows = [_row(event, terminal=terminal) for event in found]
+        rows = [event_row(event) for event in found]
+        _name_people(rows)
+        if terminal:
+            for row in rows:
+                row["statement"] = _for_a_terminal(row)
         call.screen.rows(SHORT if terminal else COLUMNS, rows, whole=found)
 
 
-def _row(event: Any, *, terminal: bool) -> dict[str, Any]:
-    row = event_row(event)
-    if terminal and not row["statement"]:
-        row["statement"] = f"{row['kind']} {row['outcome']}".rstrip()
-    return row
+def _name_people(rows: list[dict[str, Any]]) -> None:
+    """Events beside actions do not repeat whose session it is: others of it that were found do."""
+    known = {row["session"]: row["principal"] for row in rows if row["principal"] and row["target"]}
+    for row in rows:
+        row["principal"] = row["principal"] or known.get(row["session"], "")
+
+
+def _for_a_terminal(row: dict[str, Any]) -> str:
+    """There is no column for kinds and outcomes there: the last one tells."""
+    if str(row["kind"]) in ("action.released", "action.refused"):
+        outcome = f"  └ {row['outcome']}" if row["outcome"] else ""
+        return f"{row['statement']}{outcome}"
+    return f"{row['kind']} {row['statement'] or row['outcome']}".rstrip()
 
 
 @verb(app, "show", examples=("gatekeep audit show 184467", "gatekeep audit show 184467 -o json"))

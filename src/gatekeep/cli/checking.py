@@ -24,6 +24,8 @@ from gatekeep.domain.targets import Target
 from gatekeep.errors import SettingsError
 from gatekeep.identity.directory import read_tokens
 from gatekeep.identity.secrets import SecretReader, exposed_files
+from gatekeep.identity.ssh_proofs import read_keys
+from gatekeep.identity.totp import read_totp
 from gatekeep.settings import load_settings
 
 
@@ -84,9 +86,22 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
         read_tokens(found.principals, reader)
     except SettingsError as error:
         problems.extend(everything(error))
+    try:
+        read_keys(found.principals)
+    except SettingsError as error:
+        problems.extend(everything(error))
+    try:
+        read_totp(found.principals, reader)
+    except SettingsError as error:
+        problems.extend(everything(error))
     warnings = [
         f"{path} can be read by everybody (the secret of {key}); chmod 600"
         for key, path in exposed_files(_references(found.targets))
+    ]
+    warnings += [
+        f"target {target.name} believes whoever answers first (host_key: first_use)"
+        for target in found.targets
+        if target.ssh is not None and target.ssh.first_use
     ]
     if settings.policy.single_person:
         warnings.append("one person alone may loosen the policy (policy.single_person)")

@@ -28,6 +28,7 @@ from gatekeep.errors import SettingsError
 from gatekeep.identity.certificates import ends_at
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.targets import load_targets
+from gatekeep.proxies.ssh.seams import certificate_end
 from gatekeep.runtime.clock import SystemClock
 from gatekeep.settings import Settings, is_loopback, load_settings
 
@@ -133,7 +134,7 @@ def _key_files(keys_dir: Path) -> Iterator[Finding]:
     if not keys_dir.is_dir() or not os.access(keys_dir, os.R_OK | os.X_OK):
         return
     for file in sorted(keys_dir.iterdir()):
-        if file.suffix != ".vkey" and file.is_file() and file.stat().st_mode & _OTHERS:
+        if file.suffix not in (".vkey", ".pub") and file.is_file() and file.stat().st_mode & _OTHERS:
             yield Finding("wrong", f"key {file} can be read by others", f"chmod 600 {file}")
 
 
@@ -201,12 +202,19 @@ def _targets(file: Path, secrets: SecretReader) -> Iterator[Finding]:
         return
     now = dt.datetime.fromtimestamp(SystemClock().wall_us() / 1e6, dt.UTC)
     for target in targets:
-        found = [*_way(target), *_certificates(target, secrets, now)]
-        yield from found or [Finding("good", f"target {target.name}: tls: {target.tls}")]
+        ends = _ssh_certificates if target.ssh is not None else _certificates
+        found = [*_way(target), *ends(target, secrets, now)]
+        good = f"tls: {target.tls}" if target.ssh is None else "its host key is known"
+        yield from found or [Finding("good", f"target {target.name}: {good}")]
 
 
 def _way(target: Target) -> Iterator[Finding]:
     """What somebody between the gateway and a target could do."""
+    if target.ssh is not None and target.ssh.first_use:
+        yield Finding(
+            "warning", f"target {target.name}: whoever answers first is believed",
+            "have its owner confirm the lines of ssh-keyscan, and pin them: host_keys",
+        )  # fmt: skip
     if target.kind is not TargetKind.POSTGRES or is_loopback(target.host):
         return
     name, mode = f"target {target.name}", target.tls
@@ -235,12 +243,28 @@ def _certificates(target: Target, secrets: SecretReader, now: dt.datetime) -> It
         if account.certificate:
             texts[f"the certificate of {account.name}"] = secrets.read(account.certificate)
     for name, text in texts.items():
-        end = ends_at(text)
-        if end is not None and end - now < _CERTIFICATE_ENDS_SOON:
-            level: Literal["warning", "wrong"] = "wrong" if end <= now else "warning"
-            says = "ended" if end <= now else "ends"
-            what = f"target {target.name}: {name} {says} on {end.date()}"
-            yield Finding(level, what, "have a new one issued")
+        yield from _ending(target, name, ends_at(text), now)
+
+
+def _ssh_certificates(
+    target: Target, secrets: SecretReader, now: dt.datetime
+) -> Iterator[Finding]:
+    """The same of OpenSSH's kind."""
+    for account in target.accounts.values():
+        if account.certificate:
+            name = f"the certificate of {account.name}"
+            yield from _ending(target, name, certificate_end(secrets.read(account.certificate)), now)
+
+
+def _ending(
+    target: Target, name: str, end: dt.datetime | None, now: dt.datetime
+) -> Iterator[Finding]:
+    """A certificate that ended, or soon will."""
+    if end is not None and end - now < _CERTIFICATE_ENDS_SOON:
+        level: Literal["warning", "wrong"] = "wrong" if end <= now else "warning"
+        says = "ended" if end <= now else "ends"
+        what = f"target {target.name}: {name} {says} on {end.date()}"
+        yield Finding(level, what, "have a new one issued")
 
 
 def _sqlite() -> Iterator[Finding]:

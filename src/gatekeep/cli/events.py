@@ -16,6 +16,8 @@ from gatekeep.cli.output import (
     verdict_shape,
     visible,
 )
+from gatekeep.cli.telling import duration_words, said
+from gatekeep.domain.sessions import session_code
 
 Event = Mapping[str, Any]
 
@@ -29,12 +31,15 @@ COLUMNS: Final = (
     Column("CLASS", "class"),
     Column("OUTCOME", "outcome"),
     Column("STATEMENT", "statement"),
+    Column("SESSION", "code"),
 )
-SHORT: Final = tuple(column for column in COLUMNS if column.key not in {"kind", "outcome"})
+SHORT: Final = tuple(column for column in COLUMNS if column.key not in {"kind", "outcome", "code"})
 """What fits a terminal: outcomes and other kinds are told in the last column there."""
 
 _SESSIONS_KEPT: Final = 4096
 _TAIL_STATEMENT: Final = "statement"
+_ID_CHARACTERS: Final = 32
+_ENDED: Final = frozenset({"action.finished", "action.unknown"})
 
 
 def event_row(event: Event) -> dict[str, Any]:
@@ -44,17 +49,19 @@ def event_row(event: Event) -> dict[str, Any]:
     session = payload.get("session")
     if not isinstance(session, Mapping):
         session = {}
+    kind, session_id = str(envelope.get("k", "")), str(envelope.get("s", ""))
     return {
         "n": event.get("n"),
         "time": envelope.get("t", 0),
-        "kind": envelope.get("k", ""),
+        "kind": kind,
         "decision": (envelope.get("g") or {}).get("decision", ""),
         "principal": session.get("principal") or payload.get("principal", ""),
         "target": envelope.get("x", ""),
         "class": payload.get("class", ""),
-        "outcome": outcome_words(payload),
-        "statement": payload.get("text", ""),
-        "session": envelope.get("s", ""),
+        "outcome": outcome_words(payload) or outcome_words(event.get("outcome") or {}),
+        "statement": said(kind, payload, session_id),
+        "session": session_id,
+        "code": session_code(session_id) if len(session_id) == _ID_CHARACTERS else "",
         "state": event.get("state", ""),
     }
 
@@ -63,7 +70,9 @@ def outcome_words(payload: Mapping[str, Any]) -> str:
     """What became of an action, in a few words; empty when the event says nothing of it."""
     cause = payload.get("cause")
     if "outcome" not in payload:
-        return f"not sent: {cause}" if cause and cause != "policy" else ""
+        if isinstance(payload.get("of"), int):
+            return f"unknown: {cause}" if cause else "unknown"
+        return f"not sent: {cause}" if cause and cause != "policy" and "class" in payload else ""
     words = [str(payload["outcome"])]
     if payload.get("sqlstate"):
         words.append(str(payload["sqlstate"]))
@@ -75,15 +84,6 @@ def outcome_words(payload: Mapping[str, Any]) -> str:
     if isinstance(duration, int):
         words.append(duration_words(duration))
     return " ".join(words)
-
-
-def duration_words(duration_us: int) -> str:
-    """A duration as people say it: `850 µs`, `12 ms`, `3.4 s`."""
-    if duration_us < 1000:  # noqa: PLR2004 - microseconds in a millisecond
-        return f"{duration_us} µs"
-    if duration_us < 1_000_000:  # noqa: PLR2004 - microseconds in a second
-        return f"{duration_us // 1000} ms"
-    return f"{duration_us / 1_000_000:.1f} s"
 
 
 class TailLines:
@@ -104,7 +104,7 @@ class TailLines:
     def _for_people(self, row: Mapping[str, Any]) -> str:
         screen = self._screen
         clock = local_time(int(row["time"]))[11:]
-        if row["kind"] == "action.finished":
+        if row["kind"] in _ENDED:
             rest = f"└ {visible(str(row['outcome']))}   {_place(row)}"
             return screen.paint("dim", screen.cut(f"{clock}    {rest}"))
         if row["decision"] and row["kind"].startswith("action."):
@@ -137,7 +137,7 @@ def _place(row: Mapping[str, Any]) -> str:
 
 def _said(row: Mapping[str, Any]) -> str:
     said = folded(str(row[_TAIL_STATEMENT]))
-    if row["kind"] != "action.finished" and row["outcome"]:
+    if row["kind"] not in _ENDED and row["outcome"]:
         said = f"({visible(str(row['outcome']))}) {said}"
     return said
 

@@ -18,7 +18,7 @@ import typer
 
 from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Format, json_text, visible
-from gatekeep.cli.policy_directory import all_cases, facts_of, load_policy_directory
+from gatekeep.cli.policy_directory import action_of, all_cases, facts_of, load_policy_directory
 from gatekeep.errors import GatekeepError, SettingsError
 from gatekeep.gate.ports import PolicyRecord
 from gatekeep.journal.keys import KeyRing
@@ -58,7 +58,7 @@ def diff_command(
     place = _Place.of(policy, state)
     try:
         before, after = place.version(old), place.version(new) if new else place.files()
-        found = compare(before, after, all_cases(place.directory), facts_of)
+        found = compare(before, after, all_cases(place.directory), facts_of, action_of)
     except SettingsError as error:
         stop = Stop.of(error)
         stop.code = Exit.CHECK_FAILED

@@ -13,11 +13,13 @@ from typing import Any, Final
 from gatekeep.cli.policy_catalogue import catalogue_named, facts_against
 from gatekeep.documents import parse_document, read_text
 from gatekeep.domain.actions import SqlFacts
+from gatekeep.domain.commands import SshAction
 from gatekeep.errors import SettingsError
 from gatekeep.policy.cases import CaseFile, CaseResult, read_cases, run_cases
 from gatekeep.policy.engine import Engine
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion
+from gatekeep.protocols.ssh.commands.command import command_action
 
 ADOPTED: Final = "adopted.cedar"
 """Rules accepted on the running gateway: `<state>/policy/adopted.cedar`."""
@@ -78,7 +80,7 @@ def run_case_file(
     """Decide the cases of a file under these rules and the file's own. Raises SettingsError."""
     rules = {f"{Path(cases.file).name} (rules)": cases.rules} if cases.rules else {}
     engine = Engine(load({**texts, **rules}, folder), cases.members)
-    return engine, run_cases(engine, cases.cases, facts_of)
+    return engine, run_cases(engine, cases.cases, facts_of, action_of)
 
 
 def demand_cases(version: PolicyVersion, path: Path) -> None:
@@ -99,6 +101,11 @@ def demand_cases(version: PolicyVersion, path: Path) -> None:
 def facts_of(text: str, catalogue: str) -> Sequence[SqlFacts]:
     """The facts of a case's statement under the catalogue that it names."""
     return facts_against(text, _catalogue(catalogue), frozenset())
+
+
+def action_of(text: str, action: str) -> SshAction:
+    """The action that a case's command line is."""
+    return command_action(text, action=action)
 
 
 @functools.lru_cache(maxsize=4)

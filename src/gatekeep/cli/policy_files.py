@@ -37,11 +37,12 @@ from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.targets import targets_of
 from gatekeep.policy.cases import CaseResult, report
 from gatekeep.policy.engine import Engine, Standing
-from gatekeep.policy.explain import explain_sql, explanation
+from gatekeep.policy.explain import command_explanation, explain_sql, explain_ssh, explanation
 from gatekeep.policy.lint import unknown_approvers
 from gatekeep.policy.loading import examine
 from gatekeep.policy.request import Place
 from gatekeep.policy.rules import PolicyVersion, Problem
+from gatekeep.protocols.ssh.commands.command import command_action
 from gatekeep.settings import Settings, load_settings
 
 _MAX_LINE: Final = 32 * 1024 * 1024
@@ -94,7 +95,10 @@ def explain_command(  # noqa: PLR0913 - the options of the public face
     command: Annotated[str | None, typer.Option("--command", help="One command line.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", help='JSON lines, each {"statement": …}; - is standard input.'),
+        typer.Option(
+            "--file",
+            help='JSON lines, each {"statement": …} or {"command": …}; - is standard input.',
+        ),
     ] = None,
     account: Annotated[str, typer.Option("--account", help="The log-in on the target.")] = "",
     catalogue: Annotated[
@@ -103,22 +107,24 @@ def explain_command(  # noqa: PLR0913 - the options of the public face
     policy: PolicyOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """What would be decided of a statement, and why. Nothing is touched but the catalogue.
+    """What would be decided of a statement or a command line, and why.
+
+    Nothing is touched but the catalogue.
 
     With --file, or with -o json, one JSON line comes out for each line that goes in.
     """
     inputs = _inputs(statement, command, file)
     path, state, settings = _place(policy)
     version = load_policy_directory(path, state)
-    asked = _Asked.of(settings, version, principal, target, account)
-    view = asked.live_view() if catalogue == "live" else catalogue_named(catalogue)
-    if catalogue == "clean" and view is None:
-        sys.stderr.write("gatekeep: no clean catalogue is at hand, so no read is proven\n")
-    known = catalogue if view is not None else "none"
-    for text in inputs:
-        facts = facts_against(text, view, asked.trusted())
-        decision = explain_sql(asked.engine, asked.standing, asked.place, facts, "simple")
-        told = explanation(text, facts, decision, known)
+    kind = TargetKind.SSH if command is not None else TargetKind.POSTGRES
+    asked = _Asked.of(settings, version, principal, (target, kind), account)
+    view: CatalogueView | None = None
+    looked = False
+    for one in inputs:
+        if not one.command and not looked:
+            view, looked = asked.catalogue(catalogue), True
+        known = catalogue if view is not None else "none"
+        told = asked.command(one.text) if one.command else asked.statement(one.text, view, known)
         if file is None and output is Format.TABLE:
             _tell_explanation(told)
         else:
@@ -155,7 +161,7 @@ def _principals(settings: Settings) -> list[Principal]:
     return [one.principal for one in entries]
 
 
-def _target(settings: Settings, name: str) -> Target:
+def _target(settings: Settings, name: str, kind: TargetKind) -> Target:
     found: Sequence[Target] = ()
     if settings.targets.exists():
         secrets = _NoSecrets(os.environ)
@@ -164,7 +170,7 @@ def _target(settings: Settings, name: str) -> Target:
         if one.name == name:
             return one
     sys.stderr.write(f"gatekeep: no target {visible(name)} in {settings.targets}; taken as plain\n")
-    return Target(name, TargetKind.POSTGRES, "", 0)
+    return Target(name, kind, "", 0)
 
 
 # --- check and test ----------------------------------------------------------------------------
@@ -247,7 +253,12 @@ class _Asked:
 
     @classmethod
     def of(
-        cls, settings: Settings, version: PolicyVersion, who: str, where: str, account: str
+        cls,
+        settings: Settings,
+        version: PolicyVersion,
+        who: str,
+        where: tuple[str, TargetKind],
+        account: str,
     ) -> _Asked:
         """Principal and target as the files say; unknown ones are taken without any group."""
         principals = _principals(settings)
@@ -262,7 +273,7 @@ class _Asked:
                 "taken without groups\n"
             )
             named = Principal(who, who)
-        target = _target(settings, where)
+        target = _target(settings, *where)
         frozen = {group: frozenset(people) for group, people in members.items()}
         engine = Engine(version, frozen)
         logins = sorted(target.accounts)
@@ -272,6 +283,26 @@ class _Asked:
     def trusted(self) -> frozenset[str]:
         """The code that the target's owner vouches for."""
         return self.place.target.trusted_code if self.place.target else frozenset()
+
+    def catalogue(self, name: str) -> CatalogueView | None:
+        """The catalogue of that name; says so when there is no clean one."""
+        view = self.live_view() if name == "live" else catalogue_named(name)
+        if name == "clean" and view is None:
+            sys.stderr.write("gatekeep: no clean catalogue is at hand, so no read is proven\n")
+        return view
+
+    def statement(self, text: str, view: CatalogueView | None, known: str) -> dict[str, Any]:
+        """The decision over one SQL text, explained."""
+        facts = facts_against(text, view, self.trusted())
+        decision = explain_sql(self.engine, self.standing, self.place, facts, "simple")
+        return explanation(text, facts, decision, known)
+
+    def command(self, text: str) -> dict[str, Any]:
+        """The decision over one command line, explained."""
+        shell = self.place.target.login_shell if self.place.target else "bash"
+        action = command_action(text, login_shell=shell)
+        decision = explain_ssh(self.engine, self.standing, self.place, action)
+        return command_explanation(action, decision)
 
     def live_view(self) -> CatalogueView:
         """What the target's catalogue says now. Raises SettingsError when it cannot be read."""
@@ -288,7 +319,15 @@ class _Asked:
         return live_catalogue(session, SecretReader(os.environ).read)
 
 
-def _inputs(statement: str | None, command: str | None, file: Path | None) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """One text to explain: SQL, or a command line."""
+
+    text: str
+    command: bool = False
+
+
+def _inputs(statement: str | None, command: str | None, file: Path | None) -> Iterator[_Input]:
     if sum(one is not None for one in (statement, command, file)) != 1:
         raise Stop(
             "one of --statement, --command and --file is needed",
@@ -296,19 +335,12 @@ def _inputs(statement: str | None, command: str | None, file: Path | None) -> It
             code=Exit.USAGE,
         )
     if command is not None:
-        raise _no_commands()
-    return iter([statement]) if statement is not None else _lines(file or Path("-"))
+        return iter([_Input(command, command=True)])
+    return iter([_Input(statement)]) if statement is not None else _lines(file or Path("-"))
 
 
-def _no_commands() -> Stop:
-    return Stop(
-        "command lines are not explained yet", why="SSH is still to come",
-        advice="use --statement", code=Exit.USAGE,
-    )  # fmt: skip
-
-
-def _lines(file: Path) -> Iterator[str]:
-    """The statement of each line of a JSONL file."""
+def _lines(file: Path) -> Iterator[_Input]:
+    """The statement or command of each line of a JSONL file."""
     try:
         stream = sys.stdin if str(file) == "-" else file.open(encoding="utf-8")
     except OSError as error:
@@ -321,17 +353,17 @@ def _lines(file: Path) -> Iterator[str]:
                 yield _statement(line, f"{file}:{number}")
 
 
-def _statement(line: str, where: str) -> str:
+def _statement(line: str, where: str) -> _Input:
     try:
         raw = json.loads(line)
     except ValueError:
         raw = None
     if isinstance(raw, dict) and isinstance(raw.get("statement"), str):
-        return str(raw["statement"])
-    if isinstance(raw, dict) and "command" in raw:
-        raise _no_commands()
-    raise Stop(f"{where}: is not a statement", advice='write {"statement": "select 1"}',
-               code=Exit.USAGE)  # fmt: skip
+        return _Input(str(raw["statement"]))
+    if isinstance(raw, dict) and isinstance(raw.get("command"), str):
+        return _Input(str(raw["command"]), command=True)
+    raise Stop(f"{where}: is neither a statement nor a command",
+               advice='write {"statement": "select 1"} or {"command": "ls"}', code=Exit.USAGE)  # fmt: skip
 
 
 def _tell_explanation(told: Mapping[str, Any]) -> None:
@@ -343,7 +375,7 @@ def _tell_explanation(told: Mapping[str, Any]) -> None:
         "rule": told["rule"],
         "reason": told["reason"],
         "approvers": approvers,
-        "unproven": "; ".join(one["unproven"] for one in told["facts"] if one["unproven"]),
+        "unproven": "; ".join(one["unproven"] for one in told["facts"] if one.get("unproven")),
         "template": told["template"],
         "policy": told["policy"],
         "catalogue": told["catalogue"],

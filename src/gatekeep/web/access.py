@@ -26,6 +26,7 @@ from gatekeep.gate.ports import (
     Tokens,
 )
 from gatekeep.gate.supervision import LiveSession
+from gatekeep.recordings.live import LiveRecordings
 from gatekeep.runtime.clock import Clock
 
 RecordEvent = Callable[[EventKind, bytes, bytes], Awaitable[Receipt]]
@@ -39,6 +40,8 @@ TOKEN_MAKE: Final = "token.make"  # noqa: S105 - the name of an action, not a se
 TOKEN_READ: Final = "token.read"  # noqa: S105 - the name of an action, not a secret
 TOKEN_REVOKE: Final = "token.revoke"  # noqa: S105 - the name of an action, not a secret
 PRINCIPAL_READ: Final = "principal.read"
+RECORDING_PLAY: Final = "recording.play"
+SESSION_KILL: Final = "session.kill"
 SESSION_WATCH: Final = "session.watch"
 POLICY_APPLY: Final = "policy.apply"
 POLICY_READ: Final = "policy.read"
@@ -48,6 +51,8 @@ VERBS: Final = (
     POLICY_APPLY,
     POLICY_READ,
     PRINCIPAL_READ,
+    RECORDING_PLAY,
+    SESSION_KILL,
     SESSION_WATCH,
     TARGET_READ,
     TOKEN_MAKE,
@@ -58,12 +63,25 @@ VERBS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class SshDoorFacts:
+    """What clients of the SSH door must know; nothing of it is secret.
+
+    `address` is `host:port` as clients reach it, `fingerprint` that of its host key, `authority`
+    the line of known_hosts by which targets behind the jump host are known.
+    """
+
+    address: str
+    fingerprint: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApiNeeds:
     """Everything the API works with; the composition root fills it.
 
     `parse_query` raises ClientFault for a query that cannot be understood. `reload` loads
     targets, principals and policy anew for whoever wishes it and says what is active now; it
-    raises SettingsError and then the old ones stay active.
+    raises SettingsError and then the old ones stay active. `ssh` is None without that door.
     """
 
     directory: Directory
@@ -77,6 +95,8 @@ class ApiNeeds:
     reload: Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
     policies: PolicyBook
     clock: Clock
+    recordings: LiveRecordings
+    ssh: SshDoorFacts | None = None
 
 
 NEEDS: Final = web.AppKey("needs", ApiNeeds)

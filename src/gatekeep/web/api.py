@@ -7,9 +7,8 @@ durable before a byte of it is given.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from aiohttp import web
 
 from gatekeep.domain.decisions import Verdict
@@ -25,7 +24,6 @@ from gatekeep.web.access import (
     POLICY_APPLY,
     PRINCIPAL,
     PRINCIPAL_READ,
-    SESSION_WATCH,
     TARGET_READ,
     TOKEN_MAKE,
     TOKEN_READ,
@@ -35,20 +33,22 @@ from gatekeep.web.access import (
     permitted,
     record,
 )
+from gatekeep.web.asking import answer, body, number
 from gatekeep.web.hosts import problem
 from gatekeep.web.policies import add_policy_routes, wish_of
+from gatekeep.web.recordings import add_recording_routes
+from gatekeep.web.sessions import add_session_routes
 from gatekeep.web.shapes import (
     event_shape,
-    json_bytes,
+    found_shape,
     principal_shape,
-    session_shape,
     target_shape,
     token_shape,
 )
-from gatekeep.web.tailing import Tails
+from gatekeep.web.tailing import TAILS
 
-TAILS: Final = web.AppKey("tails", Tails)
 API_VERSION: Final = 1
+TAIL_PATH: Final = "/v1/audit/tail"
 MAX_EVENTS: Final = 1000
 MAX_QUERY_CHARS: Final = 4096
 MAX_NOTE_CHARS: Final = 200
@@ -60,21 +60,18 @@ def add_routes(app: web.Application) -> None:
     """Every address of version 1."""
     app.router.add_get("/v1/whoami", whoami)
     app.router.add_get("/v1/targets", targets)
-    app.router.add_get("/v1/sessions", sessions)
+    app.router.add_get("/v1/ssh", ssh)
     app.router.add_get("/v1/principals", principals)
     app.router.add_get("/v1/audit/events", search_events)
     app.router.add_get("/v1/audit/events/{n}", show_event)
-    app.router.add_get("/v1/audit/tail", tail_events)
+    app.router.add_get(TAIL_PATH, tail_events)
     app.router.add_get("/v1/tokens", list_tokens)
     app.router.add_post("/v1/tokens", make_token)
     app.router.add_delete("/v1/tokens/{id}", revoke_token)
     app.router.add_post("/v1/reload", reload)
     add_policy_routes(app)
-
-
-def answer(value: Any, *, status: int = 200) -> web.Response:
-    """A JSON answer."""
-    return web.Response(body=json_bytes(value), status=status, content_type="application/json")
+    add_session_routes(app)
+    add_recording_routes(app)
 
 
 async def whoami(request: web.Request) -> web.Response:
@@ -101,6 +98,14 @@ async def targets(request: web.Request) -> web.Response:
     return answer({"targets": shown})
 
 
+async def ssh(request: web.Request) -> web.Response:
+    """How clients reach the SSH door, and know it; for every principal."""
+    door = request.app[NEEDS].ssh
+    if door is None:
+        return problem(404, "no SSH door", advice="set ssh.port in the settings file")
+    return answer(dataclasses.asdict(door))
+
+
 def _accounts(request: web.Request, target: Target) -> list[str]:
     desk, principal = request.app[NEEDS].desk, request[PRINCIPAL]
     return [
@@ -111,19 +116,6 @@ def _accounts(request: web.Request, target: Target) -> list[str]:
         ).decision.verdict
         is Verdict.ALLOW
     ]
-
-
-async def sessions(request: web.Request) -> web.Response:
-    """Live sessions: one's own, or all of them for those who may watch."""
-    needs = request.app[NEEDS]
-    everybody = permitted(request, SESSION_WATCH) is not None
-    now_ns = needs.clock.monotonic_ns()
-    shown = [
-        session_shape(live, now_ns=now_ns)
-        for live in needs.live_sessions
-        if everybody or live.session.principal.name == request[PRINCIPAL].name
-    ]
-    return answer({"sessions": shown, "everybody": everybody})
 
 
 async def principals(request: web.Request) -> web.Response:
@@ -142,8 +134,8 @@ async def search_events(request: web.Request) -> web.Response:
         raise ClientFault(f"a query has at most {MAX_QUERY_CHARS} characters")
     query = dataclasses.replace(
         request.app[NEEDS].parse_query(text),
-        limit=_number(request, "limit", low=1, high=MAX_EVENTS, default=100),
-        before_n=_number(request, "before", low=0, default=None),
+        limit=number(request, "limit", low=1, high=MAX_EVENTS, default=100),
+        before_n=number(request, "before", low=0, default=None),
     )
     found = await request.app[NEEDS].archive.search(query)
     if not _only_own(query, request[PRINCIPAL]):
@@ -152,7 +144,7 @@ async def search_events(request: web.Request) -> web.Response:
             facts |= {"first": found[-1].n, "last": found[0].n}
         await record(request, EventKind.AUDIT_READ, judgement, facts)
     following = found[-1].n if len(found) == query.limit else None
-    return answer({"events": [event_shape(event) for event in found], "before": following})
+    return answer({"events": [found_shape(event) for event in found], "before": following})
 
 
 def _only_own(query: SearchQuery, principal: Principal) -> bool:
@@ -164,12 +156,12 @@ async def show_event(request: web.Request) -> web.Response:
     """One event, whole."""
     judgement = demand(request, AUDIT_READ)
     text = request.match_info["n"]
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else -1  # noqa: PLR2004 - below 2^53
-    event = await request.app[NEEDS].archive.event(number) if number >= 0 else None
+    n = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else -1  # noqa: PLR2004 - below 2^53
+    event = await request.app[NEEDS].archive.event(n) if n >= 0 else None
     if event is None:
         return problem(404, f"no event {text[:20]}", advice="gatekeep audit search finds events")
     if not _is_own(event, request[PRINCIPAL]):
-        await record(request, EventKind.AUDIT_READ, judgement, {"verb": AUDIT_READ, "n": number})
+        await record(request, EventKind.AUDIT_READ, judgement, {"verb": AUDIT_READ, "n": n})
     return answer(event_shape(event))
 
 
@@ -183,7 +175,7 @@ def _is_own(event: StoredEvent, principal: Principal) -> bool:
 async def tail_events(request: web.Request) -> web.StreamResponse:
     """Durable events as JSON lines, from `from` or from now on, until either side ends."""
     judgement = demand(request, AUDIT_READ)
-    start = _number(request, "from", low=0, default=None)
+    start = number(request, "from", low=0, default=None)
     # The stream is opened first, so that no event between the two is missed.
     events = request.app[NEEDS].archive.tail(start)
     await record(request, EventKind.AUDIT_READ, judgement, {"verb": AUDIT_READ, "tail": start})
@@ -200,7 +192,7 @@ async def list_tokens(request: web.Request) -> web.Response:
 async def make_token(request: web.Request) -> web.Response:
     """A new token; its secret is in this answer and nowhere else."""
     judgement = demand(request, TOKEN_MAKE)
-    wish = await _body(request)
+    wish = await body(request)
     name = wish.get("principal") or request[PRINCIPAL].name
     ttl, note = wish.get("ttl_s"), wish.get("note", "")
     if not isinstance(name, str) or not isinstance(note, str) or len(note) > MAX_NOTE_CHARS:
@@ -247,25 +239,3 @@ async def reload(request: web.Request) -> web.Response:
     judgement = demand(request, POLICY_APPLY)
     wish = wish_of(request, judgement, "reload")
     return answer(dict(await request.app[NEEDS].reload(wish)))
-
-
-def _number(
-    request: web.Request, name: str, *, low: int, high: int = 2**53 - 1, default: int | None
-) -> Any:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and low <= int(text) <= high):  # noqa: PLR2004 - digits of 2^53
-        raise ClientFault(f"{name} is a whole number from {low} to {high}")
-    return int(text)
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    raw = await request.read()
-    try:
-        wish = orjson.loads(raw) if raw else {}
-    except orjson.JSONDecodeError:
-        raise ClientFault("the body is not JSON") from None
-    if not isinstance(wish, dict):
-        raise ClientFault("the body is not a JSON object")
-    return wish

@@ -28,9 +28,10 @@ from gatekeep.errors import (
 )
 from gatekeep.runtime.clock import random_bytes
 from gatekeep.web.access import NEEDS, PRINCIPAL, ApiNeeds, Refused
-from gatekeep.web.api import TAILS, add_routes
+from gatekeep.web.api import TAIL_PATH, add_routes
 from gatekeep.web.hosts import add_safe_headers, problem
-from gatekeep.web.tailing import Tails
+from gatekeep.web.recordings import RECORDING_PATH, WATCH_PATH
+from gatekeep.web.tailing import TAILS, Tails
 
 MAX_BODY: Final = 64 * 1024
 CALL_SECONDS: Final = 30.0
@@ -39,7 +40,7 @@ SOCKET_NAME: Final = "gatekeep.sock"
 _IDLE_SECONDS: Final = 30.0
 _PEERCRED: Final = struct.Struct("3i")
 _MAX_SOCKET_PATH: Final = 107
-_TAIL_PATH: Final = "/v1/audit/tail"
+_STREAMS: Final = frozenset({TAIL_PATH, RECORDING_PATH, WATCH_PATH})
 
 _log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -89,7 +90,8 @@ def _caller(uid_of: PeerUid) -> Middleware:
 
 @web.middleware
 async def _deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.path == _TAIL_PATH:
+    resource = request.match_info.route.resource
+    if resource is not None and resource.canonical in _STREAMS:
         return await handler(request)
     async with asyncio.timeout(CALL_SECONDS):
         return await handler(request)

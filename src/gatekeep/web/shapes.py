@@ -10,7 +10,6 @@ import orjson
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.targets import Target
 from gatekeep.gate.ports import StoredEvent, TokenRow
-from gatekeep.gate.supervision import LiveSession
 
 Shape = dict[str, Any]
 
@@ -46,26 +45,6 @@ def target_shape(target: Target, accounts: list[str]) -> Shape:
     }
 
 
-def session_shape(live: LiveSession, *, now_ns: int) -> Shape:
-    """A live session; `open_s` is how long it has been open, in seconds."""
-    session = live.session
-    return {
-        "code": session.code,
-        "id": session.id,
-        "principal": session.principal.name,
-        "target": session.target.name,
-        "account": session.account,
-        "database": session.database,
-        "protocol": session.protocol,
-        "source": session.source,
-        "application": session.application,
-        "read_only": session.read_only,
-        "open_s": max(0, now_ns - live.opened_ns) // 1_000_000_000,
-        "statements": live.statements,
-        "refusals": live.refusals,
-    }
-
-
 def token_shape(row: TokenRow) -> Shape:
     """A token as listed; times in microseconds UTC, 0 for never."""
     return {
@@ -86,6 +65,11 @@ def event_shape(event: StoredEvent) -> Shape:
         "envelope": event.envelope,
         "payload": event.payload,
     }
+
+
+def found_shape(event: StoredEvent) -> Shape:
+    """An event as a search finds it: an action has what became of it (null while unknown) beside."""
+    return event_shape(event) | {"outcome_n": event.outcome_n, "outcome": event.outcome}
 
 
 def _plain(value: Any) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from aiohttp import web
 
 from gatekeep.gate.ports import StoredEvent
 from gatekeep.runtime.tasks import TaskOwner
-from gatekeep.web.shapes import event_shape, json_bytes
+from gatekeep.web.shapes import Shape, event_shape, json_bytes
 
 BEAT_SECONDS: Final = 15.0
 """After so long without an event an empty line is sent, so that a dead peer is noticed."""
@@ -36,37 +36,41 @@ class Tails:
         self, request: web.Request, events: AsyncIterator[StoredEvent]
     ) -> web.StreamResponse:
         """Write events until the peer leaves, the events end, or the gateway drains."""
+        return await self.lines(request, _shaped(events))
+
+    async def lines(
+        self, request: web.Request, values: AsyncGenerator[Shape, None]
+    ) -> web.StreamResponse:
+        """Write values as JSON lines until the peer leaves, they end, or the gateway drains."""
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         draining = self._tasks.spawn(self._draining.wait(), name="draining")
         try:
-            await self._write(response, events, draining)
+            await self._write(response, values, draining)
         finally:
             draining.cancel()
-            close = getattr(events, "aclose", None)
-            if close is not None:
-                await close()
+            await values.aclose()
         await response.write_eof()
         return response
 
     async def _write(
         self,
         response: web.StreamResponse,
-        events: AsyncIterator[StoredEvent],
+        values: AsyncIterator[Shape],
         draining: asyncio.Task[object],
     ) -> None:
-        coming = self._tasks.spawn(_following(events), name="next")
+        coming = self._tasks.spawn(_following(values), name="next")
         try:
             while True:
                 await asyncio.wait(
                     {coming, draining}, timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
                 if coming.done():
-                    event = coming.result()
-                    if event is None:
+                    value = coming.result()
+                    if value is None:
                         return
-                    await response.write(json_bytes(event_shape(event)) + b"\n")
-                    coming = self._tasks.spawn(_following(events), name="next")
+                    await response.write(json_bytes(value) + b"\n")
+                    coming = self._tasks.spawn(_following(values), name="next")
                 elif draining.done():
                     return
                 else:
@@ -75,11 +79,24 @@ class Tails:
             await _let_go(coming)
 
 
-async def _following(events: AsyncIterator[StoredEvent]) -> StoredEvent | None:
-    return await anext(events, None)
+async def _shaped(events: AsyncIterator[StoredEvent]) -> AsyncGenerator[Shape, None]:
+    try:
+        async for event in events:
+            yield event_shape(event)
+    finally:
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()
 
 
-async def _let_go(task: asyncio.Task[StoredEvent | None]) -> None:
+async def _following(values: AsyncIterator[Shape]) -> Shape | None:
+    return await anext(values, None)
+
+
+async def _let_go(task: asyncio.Task[Shape | None]) -> None:
     """End the waiting read, so that its iterator may be closed. Its own failure passed before."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+TAILS: Final = web.AppKey("tails", Tails)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,9 +27,11 @@ TERM_CHARACTERS: Final = 400
 CLOCK_STEP_US: Final = 86_400_000_000
 ROW: Final = struct.Struct("<BqIIIIq")
 """An event or action in its block: place in the block, µs UTC, kind, shape, session, outcome (term,
-0 while there is none), index of the outcome less its own (0 while there is none). By place."""
+0 while there is none; the kind `action.unknown` where that is all that is known of it), index of the
+outcome less its own (0 while there is none). By place."""
 
 _LAST: Final = "\U0010ffff"
+_SLICE: Final = 256
 _WORD: Final = re.compile(r"\w+\*?")
 
 MIGRATIONS: Final = (
@@ -72,6 +74,16 @@ MIGRATIONS: Final = (
       block INTEGER PRIMARY KEY, first_t INTEGER NOT NULL, last_t INTEGER NOT NULL,
       rows BLOB NOT NULL
     ) STRICT;
+    """,
+    # actions over SSH were told apart by less than what is searched for: made anew
+    """
+    UPDATE progress SET index_n = 0;
+    DELETE FROM block;
+    DELETE FROM posting;
+    DELETE FROM shape;
+    DELETE FROM session;
+    DELETE FROM term;
+    INSERT INTO words(words) VALUES('delete-all');
     """,
 )
 
@@ -140,7 +152,10 @@ class SearchIndex:
         if not all(groups):
             return
         before = query.before_n if query.before_n is not None else self.index_n()
-        matcher = _Matcher(self._db, groups, self._term_ids("kind", "action.finished"))
+        ended = self._term_ids("kind", "action.finished")
+        lost = self._term_ids("kind", "action.unknown")
+        own = {term: lost | self._term_ids("outcome", "unknown") for term in lost}
+        matcher = _Matcher(self._db, groups, ended, own)
         for block in self._blocks(groups, words_of(query.text), query, (before - 1) >> BLOCK_SHIFT):
             base = block << BLOCK_SHIFT
             for row in self._rows_of(block):
@@ -194,27 +209,22 @@ class SearchIndex:
 
     def _posting_blocks(self, terms: frozenset[int], last: int) -> Iterator[int]:
         if len(terms) == 1:
-            (term,) = terms
-            rows = self._db.execute(
-                "SELECT block FROM posting WHERE term = ? AND block <= ? ORDER BY block DESC",
-                (term, last),
-            )
-        else:
-            marks = ",".join(str(int(term)) for term in terms)
-            rows = self._db.execute(
-                f"SELECT DISTINCT block FROM posting WHERE term IN ({marks}) AND block <= ?"  # noqa: S608 - integers
-                " ORDER BY block DESC",
-                (last,),
-            )
-        for row in rows:
-            yield row[0]
+            query = "SELECT block FROM posting WHERE term = %d AND block <= ? ORDER BY block DESC"
+            return self._falling(query % tuple(terms), last)
+        marks = ",".join(str(int(term)) for term in terms)
+        return self._falling(
+            f"SELECT DISTINCT block FROM posting WHERE term IN ({marks}) AND block <= ?"  # noqa: S608 - integers
+            " ORDER BY block DESC",
+            last,
+        )
 
     def _word_blocks(self, words: Sequence[str], last: int) -> Iterator[int]:
         match = " ".join(f'"{w[:-1]}"*' if w.endswith("*") else f'"{w}"' for w in words)
         previous = -1
-        for (row,) in self._db.execute(
-            "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ? ORDER BY rowid DESC",
-            (match, (last + 1) << BLOCK_SHIFT),
+        for row in self._falling(
+            "SELECT rowid FROM words WHERE words MATCH ? AND rowid <= ? ORDER BY rowid DESC",
+            ((last + 1) << BLOCK_SHIFT) - 1,
+            match,
         ):
             block = row >> BLOCK_SHIFT
             if block != previous:
@@ -222,21 +232,37 @@ class SearchIndex:
             previous = block
 
     def _all_blocks(self, last: int) -> Iterator[int]:
-        for row in self._db.execute(
-            "SELECT block FROM block WHERE block <= ? ORDER BY block DESC", (last,)
-        ):
-            yield row[0]
+        return self._falling("SELECT block FROM block WHERE block <= ? ORDER BY block DESC", last)
+
+    def _falling(self, query: str, last: int, *values: str) -> Iterator[int]:
+        """The numbers that a query gives from `last` (its last value) down, some at a time.
+
+        No statement stays open between them: a search that is left early would else keep this
+        connection in a transaction, in which it never sees what is indexed later.
+        """
+        while True:
+            rows = fetch(self._db, f"{query} LIMIT {_SLICE}", (*values, last))
+            for row in rows:
+                yield row[0]
+            if len(rows) < _SLICE:
+                return
+            last = rows[-1][0] - 1
 
 
 class _Matcher:
     """Whether a row has one term of each group; what shapes and sessions match is remembered."""
 
     def __init__(
-        self, db: apsw.Connection, groups: Sequence[frozenset[int]], finished: frozenset[int]
+        self,
+        db: apsw.Connection,
+        groups: Sequence[frozenset[int]],
+        finished: frozenset[int],
+        lost: Mapping[int, frozenset[int]],
     ) -> None:
         self._db = db
         self._groups = groups
         self._finished = finished
+        self._lost = lost
         self._all = (1 << len(groups)) - 1
         self._known: dict[tuple[str, int], int] = {}
 
@@ -246,7 +272,9 @@ class _Matcher:
             return True
         mask = self._mask_of("shape", row[3]) | self._mask_of("session", row[4])
         if mask != self._all:
-            own = {row[2], row[5]} | (self._finished if row[6] else frozenset())
+            own = {row[2], row[5]}
+            if row[6]:
+                own |= self._lost.get(row[5], self._finished)
             mask |= self._mask(own)
         return mask == self._all
 
