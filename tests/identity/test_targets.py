@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from asyncssh import generate_private_key
 from support.certificates import Authority
 
 from gatekeep.documents import everything
@@ -35,7 +36,8 @@ def test_defaults_follow_the_kind(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         "targets:\n- {name: orders, kind: postgres, host: db, accounts: {app: 'env:PW'}}\n"
-        "- {name: web-1, kind: ssh, host: 10.0.0.1, accounts: {deploy: 'env:PW'}}\n",
+        "- {name: web-1, kind: ssh, host: 10.0.0.1, accounts: {deploy: 'env:PW'},"
+        " host_key: first_use}\n",
     )
     orders, web = load_targets(file, SECRETS)
     assert (orders.kind, orders.port, orders.tls, orders.auth) == (
@@ -57,15 +59,17 @@ def test_the_example_works_with_and_without_its_comment_signs(tmp_path: Path) ->
         {
             "ORDERS_APP_RO": "a", "ORDERS_APP_RW": "b", "APP_WEB": "c",
             "APP_WEB_CERTIFICATE": shown.certificate.read_text(),
-            "APP_WEB_KEY": shown.key.read_text(),
+            "APP_WEB_KEY": shown.key.read_text(), "WEB_LEGACY": "d",
+            "WEB_DEPLOY_KEY": generate_private_key("ssh-ed25519").export_private_key().decode(),
         }
     )  # fmt: skip
-    (orders,) = load_targets(written(tmp_path, opened), secrets)
+    (orders, web) = load_targets(written(tmp_path, opened), secrets)
     assert orders.owner == "data-platform"
     assert orders.accounts["app_web"].key == "env:APP_WEB_KEY"
     assert (orders.direct_tls, orders.channel_binding) == (False, False)
     assert orders.labels == {"shop", "pii"}
     assert set(orders.accounts) == {"app_ro", "app_rw", "app_web"}
+    assert set(web.accounts) == {"deploy", "legacy", "ops"}
 
 
 BAD = [
@@ -158,8 +162,9 @@ def test_each_unreadable_secret_is_named(tmp_path: Path) -> None:
     """All accounts are tried, and names used twice are found beside."""
     file = written(
         tmp_path,
-        "targets:\n- {name: a, kind: ssh, host: h, accounts: {x: 'env:N1', y: 'env:N2'}}\n"
-        "- {name: a, kind: ssh, host: h, accounts: {x: 'env:PW'}}\n",
+        "targets:\n- {name: a, kind: ssh, host: h, host_key: first_use,"
+        " accounts: {x: 'env:N1', y: 'env:N2'}}\n"
+        "- {name: a, kind: ssh, host: h, host_key: first_use, accounts: {x: 'env:PW'}}\n",
     )
     with pytest.raises(SettingsError) as caught:
         load_targets(file, SECRETS)

@@ -36,7 +36,7 @@ LongLine = Annotated[
 class PrincipalEntry:
     """One principal as written: `keys` are SSH public keys, `tokens` secret references.
 
-    `file` and `key` say where it stands, for errors that are found later.
+    `totp` refers to the secret of its one-time codes, the second factor over SSH. `file` and `key` say where it stands, for errors that are found later.
     """
 
     principal: Principal
@@ -44,6 +44,7 @@ class PrincipalEntry:
     tokens: tuple[str, ...] = ()
     file: str = ""
     key: str = ""
+    totp: str = ""
 
 
 class _Written(BaseModel):
@@ -58,6 +59,7 @@ class _Written(BaseModel):
     os_user: Line | None = None
     keys: tuple[LongLine, ...] = ()
     tokens: tuple[Line, ...] = ()
+    totp: Line | None = None
 
 
 def load_principals(file: Path) -> tuple[PrincipalEntry, ...]:
@@ -143,4 +145,4 @@ def _entry(written: _Written, file: str, key: str) -> PrincipalEntry:
         owner=written.owner or "",
         os_user=written.os_user or "",
     )
-    return PrincipalEntry(principal, written.keys, written.tokens, file, key)
+    return PrincipalEntry(principal, written.keys, written.tokens, file, key, written.totp or "")

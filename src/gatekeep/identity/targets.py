@@ -9,11 +9,20 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gatekeep.documents import FilePath, everything, first_with_rest, read_document, validated
-from gatekeep.domain.targets import Account, Target, TargetKind, TargetTls
+from gatekeep.domain.targets import Account, SshWay, Target, TargetKind, TargetTls
 from gatekeep.errors import SettingsError
 from gatekeep.identity.certificates import certificates_of, demand_pair, exposed_key
 from gatekeep.identity.principals import Line, Name, duplicates, items_of
 from gatekeep.identity.secrets import SecretReader
+from gatekeep.identity.ssh_targets import (
+    SshKeysOfTarget,
+    beside,
+    foreign_keys,
+    login_faults,
+    one_pin_faults,
+    ssh_faults,
+    ssh_way,
+)
 
 _PORTS: Final[Mapping[TargetKind, int]] = {TargetKind.POSTGRES: 5432, TargetKind.SSH: 22}
 
@@ -36,6 +45,7 @@ class _Login(BaseModel):
     password: Line | None = None
     certificate: Line | None = None
     key: Line | None = None
+    agent: Line | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -47,10 +57,8 @@ class _Login(BaseModel):
         return value
 
 
-class _Written(BaseModel):
+class _Written(SshKeysOfTarget):
     """One item of the list."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name
     kind: Literal["postgres", "ssh"]
@@ -68,7 +76,11 @@ class _Written(BaseModel):
     owner: Line | None = None
     slack_detail: Literal["full", "redacted"] = "full"
     trusted_code: tuple[Line, ...] = ()
-    login_shell: Line = "bash"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port or _PORTS[TargetKind(self.kind)]
 
 
 class FileTargetBook:
@@ -111,6 +123,7 @@ def targets_of(document: object, file: str, secrets: SecretReader) -> tuple[Targ
     problems: list[SettingsError] = []
     targets: list[Target] = []
     names: list[tuple[str, str]] = []
+    ways: list[tuple[tuple[str, int], SshWay, str]] = []
     for index, item in enumerate(items_of(document, "targets", file)):
         key = f"targets[{index}]"
         try:
@@ -118,14 +131,35 @@ def targets_of(document: object, file: str, secrets: SecretReader) -> tuple[Targ
         except SettingsError as error:
             problems.extend(everything(error))
             continue
-        problems += _contradictions(written, file, key)
-        problems += _unreadable(written, file, key, secrets)
+        problems += foreign_keys(written.kind, written.model_fields_set, file, key)
+        check = _ssh_problems if written.kind == "ssh" else _postgres_problems
+        problems += check(written, file, key, secrets)
         names.append((written.name, f"{key}.name"))
         targets.append(_target(written, file))
+        if targets[-1].ssh is not None:
+            ways.append((written.address, targets[-1].ssh, key))
     problems += duplicates(names, file)
+    problems += one_pin_faults(ways, file)
     if problems:
         raise first_with_rest(problems)
     return tuple(targets)
+
+
+def _ssh_problems(
+    written: _Written, file: str, key: str, secrets: SecretReader
+) -> Iterator[SettingsError]:
+    """What is wrong with a target of kind ssh."""
+    yield from ssh_faults(written, written.address, file, key)
+    for account, login in written.accounts.items():
+        yield from login_faults(login, file, f"{key}.accounts.{account}", secrets)
+
+
+def _postgres_problems(
+    written: _Written, file: str, key: str, secrets: SecretReader
+) -> Iterator[SettingsError]:
+    """What is wrong with a target of kind postgres."""
+    yield from _contradictions(written, file, key)
+    yield from _unreadable(written, file, key, secrets)
 
 
 def _contradictions(written: _Written, file: str, key: str) -> Iterator[SettingsError]:
@@ -140,7 +174,7 @@ def _contradictions(written: _Written, file: str, key: str) -> Iterator[Settings
         )
     if written.tls_ca is not None:
         try:
-            held = _beside(written.tls_ca, file).read_text()
+            held = beside(written.tls_ca, file).read_text()
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", "") or "no PEM text"
             held, fault = "", f"cannot be read ({why})"
@@ -159,7 +193,7 @@ def _contradictions(written: _Written, file: str, key: str) -> Iterator[Settings
 
 def _unprotected(written: _Written, file: str, key: str) -> Iterator[SettingsError]:
     """Demands that the chosen `tls` does not fulfil."""
-    if written.kind == "postgres" and written.auth == "password" and written.tls != "verify-full":
+    if written.auth == "password" and written.tls != "verify-full":
         yield SettingsError(
             "password would send the secret in clear to whoever answers",
             file=file,
@@ -199,6 +233,13 @@ def _incomplete(
     written: _Written, login: _Login, file: str, key: str
 ) -> Iterator[SettingsError]:
     """An account that lacks something, or has what is never used."""
+    if login.agent is not None:
+        yield SettingsError(
+            "means nothing for a target of kind postgres",
+            file=file,
+            key=f"{key}.agent",
+            fix="take it away",
+        )
     if login.password is None and written.auth != "certificate":
         yield SettingsError(
             f"has no password, and auth is {written.auth}",
@@ -264,14 +305,11 @@ def _target(written: _Written, file: str) -> Target:
         name=written.name,
         kind=kind,
         host=written.host,
-        port=written.port or _PORTS[kind],
+        port=written.address[1],
         database=written.database or "",
-        accounts={
-            name: Account(name, login.password or "", login.certificate or "", login.key or "")
-            for name, login in written.accounts.items()
-        },
+        accounts={name: _account(name, login) for name, login in written.accounts.items()},
         tls=TargetTls(written.tls),
-        tls_ca=str(_beside(written.tls_ca, file)) if written.tls_ca else "",
+        tls_ca=str(beside(written.tls_ca, file)) if written.tls_ca else "",
         direct_tls=written.tls_negotiation == "direct",
         channel_binding=written.channel_binding == "require",
         auth=written.auth,
@@ -281,9 +319,10 @@ def _target(written: _Written, file: str) -> Target:
         slack_detail=written.slack_detail,
         trusted_code=frozenset(written.trusted_code),
         login_shell=written.login_shell,
+        ssh=ssh_way(written, file) if kind is TargetKind.SSH else None,
     )
 
 
-def _beside(path: Path, file: str) -> Path:
-    """A relative path starts at the directory of the file that holds it."""
-    return Path(file).resolve().parent / path
+def _account(name: str, login: _Login) -> Account:
+    certificate, key, agent = login.certificate or "", login.key or "", login.agent or ""
+    return Account(name, login.password or "", certificate, key, agent)

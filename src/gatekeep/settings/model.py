@@ -121,6 +121,32 @@ class PostgresDoor(_Group):
         return self.tls or ("require" if self.certificate else "off")
 
 
+class SshDoor(_Group):
+    """The door for SSH clients."""
+
+    host: Text = Field(default="127.0.0.1", description="Address that the door listens on.")
+    port: Port = Field(default=2222, description="Port of the door; 0 takes a free one.")
+    user_ca: FilePath | None = Field(
+        default=None,
+        description="File with public keys of CAs whose OpenSSH user certificates sign in: the "
+        "certificate's principal is the principal. Unset: keys and tokens only.",
+    )
+    help_url: Text | None = Field(
+        default=None, description="Address that the line before sign-in names; unset: none."
+    )
+    handshake_s: Seconds = Field(
+        default=60.0, description="Seconds until a connection must have signed in."
+    )
+    unauthenticated_per_address: Count = Field(
+        default=32,
+        description="Connections of one address that have not signed in yet; "
+        "the oldest is shed for a new one.",
+    )
+    unauthenticated_total: Count = Field(
+        default=512, description="Connections that have not signed in yet, over all addresses."
+    )
+
+
 class Http(_Group):
     """Health, readiness and metrics."""
 
@@ -213,6 +239,7 @@ class Settings(BaseSettings):
         description="File with the principals.",
     )
     postgres: PostgresDoor = PostgresDoor()
+    ssh: SshDoor = SshDoor()
     http: Http = Http()
     journal: JournalSettings = JournalSettings()
     policy: PolicySettings = Field(default_factory=PolicySettings)
