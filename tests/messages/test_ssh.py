@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatekeep.messages import RuleWords
+from gatekeep.messages import RuleWords, no_such_target
 from gatekeep.messages import ssh as words
 
 RULE = RuleWords("prod-no-recursive-delete", "remove data through its owner", "team storage")
@@ -23,7 +23,7 @@ def test_what_people_wrote_cannot_write_on_the_terminal() -> None:
     told = "".join(words.command_refused(hostile, "web-1", RuleWords("r", hostile, hostile)))
     assert told.isprintable()
     assert words.session_ended(hostile).isprintable()
-    assert "".join(words.no_such_target(hostile, "alice", ["web-1"])).isprintable()
+    assert "".join(words.lines_of(no_such_target(hostile, "alice", ["web-1"]))).isprintable()
 
 
 def test_no_rule_is_said_so() -> None:

@@ -92,7 +92,7 @@ class Admission:
             account=account,
             protocol=asked.protocol,
             source=asked.source,
-            database=asked.database or target.database or account,
+            database=_database(asked, target, account),
             application=asked.application,
         )
         judgement = self._policy.may_open(session)
@@ -119,3 +119,9 @@ class Admission:
             asked.target, self.reachable(asked.principal), _NEAR, cutoff=0.5
         )
         return messages.no_such_target(asked.target, asked.principal.name, sorted(near))
+
+
+def _database(asked: Asked, target: Target, account: str) -> str:
+    if target.kind is not TargetKind.POSTGRES:
+        return ""
+    return asked.database or target.database or account

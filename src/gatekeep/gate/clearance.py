@@ -201,17 +201,22 @@ class Clearance:
         return ruled
 
     def settle(
-        self, live: LiveSession, permit: Permit | EarlyPermit, outcome: Outcome, duration_us: int = 0
+        self,
+        live: LiveSession,
+        permit: Permit | EarlyPermit,
+        outcome: Outcome,
+        duration_us: int = 0,
+        details: bytes = b"",
     ) -> None:
         """Record what became of a forwarded action; it joins the next group commit.
 
-        `duration_us` is the time from forwarding to the end. Raises JournalUnavailable when it cannot: the session must end.
+        `duration_us` is the time from forwarding to the end, `details` a JSON object. Raises JournalUnavailable when it cannot: the session must end.
         """
         of = permit.n
         self._journal.append(
             live.events,
             EventKind.ACTION_FINISHED,
-            outcome_payload(of, outcome, duration_us),
+            outcome_payload(of, outcome, duration_us, details),
             counters=outcome_counters(of, outcome),
         )
         self.tally.finished += 1

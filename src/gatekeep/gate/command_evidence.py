@@ -6,11 +6,21 @@ from typing import Any
 
 import orjson
 
-from gatekeep.domain.commands import CommandFacts, SshAction, TunnelFacts
+from gatekeep.domain.commands import (
+    TUNNEL_LISTEN,
+    TUNNEL_OPEN,
+    CommandFacts,
+    SshAction,
+    TunnelFacts,
+)
 from gatekeep.gate.ports import Judgement
 
 _MOST_COMMANDS = 256
 _WORDS_KEPT = 64
+_CLASS_OF = {"tunnel": TUNNEL_OPEN, "listen": TUNNEL_LISTEN}
+
+UNPERMITTED = b'{"decision":"deny"}'
+"""The envelope's `g` beside `unpermitted_payload`."""
 
 
 def command_payload(
@@ -18,30 +28,44 @@ def command_payload(
 ) -> bytes:
     """Payload of `action.released` (no `cause`) or `action.refused`.
 
-    `class` is the severest Cedar action without its room for commands (`exec`, `line`, `read` …);
-    `verb` names the programs or what is done.
+    `class` is the severest Cedar action; `verb` names the programs or what is done. What stands
+    before `mode` is all that is searched for by key, and `text` is last: the index reads so.
     """
     facts = action.facts[:_MOST_COMMANDS]
     shown: dict[str, Any] = {
         "assurance": action.assurance.value,
         "class": action.facts[0].action if action.facts else action.mode,
-        "commands": [_fact(fact) for fact in facts],
         "decision": orjson.Fragment(judgement.decision_json),
-        "digest": action.digest,
-        "mode": action.mode,
-        "request": orjson.Fragment(judgement.request_json),
         "resolved": action.resolved,
-        "session": orjson.Fragment(session),
         "tags": sorted(action.tags.union(*(fact.tags for fact in facts))),
-        "text": action.command,
         "verb": verbs_of(action),
+        "mode": action.mode,
+        "commands": [_fact(fact) for fact in facts],
+        "digest": action.digest,
+        "request": orjson.Fragment(judgement.request_json),
+        "session": orjson.Fragment(session),
         **action.details,
     }
     if cause:
         shown["cause"] = cause.decode()
     if len(action.facts) > _MOST_COMMANDS:
         shown["commands_left_out"] = len(action.facts) - _MOST_COMMANDS
-    return orjson.dumps(shown)
+    return orjson.dumps(shown | {"text": action.command})
+
+
+def unpermitted_payload(mode: str, text: str, cause: str, session: bytes) -> bytes:
+    """Payload of `action.refused` for what no rule could permit: nobody was asked about it."""
+    return orjson.dumps(
+        {
+            "class": _CLASS_OF.get(mode, mode),
+            "decision": {"rule": "", "verdict": "deny"},
+            "verb": mode,
+            "mode": mode,
+            "cause": cause,
+            "session": orjson.Fragment(session),
+            "text": text,
+        }
+    )
 
 
 def verbs_of(action: SshAction) -> str:

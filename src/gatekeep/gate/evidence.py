@@ -77,20 +77,25 @@ class EvidenceWriter:
         return fragment
 
 
-def outcome_payload(of: int, outcome: Outcome, duration_us: int) -> bytes:
-    """Payload of `action.finished`; `of` is the index of the released event."""
+def outcome_payload(of: int, outcome: Outcome, duration_us: int, details: bytes = b"") -> bytes:
+    """Payload of `action.finished`; `of` is the index of the released event.
+
+    `details` is a JSON object with what else is known of the end, such as hashes; empty for none.
+    """
     if outcome.sqlstate or outcome.message:
         message, sqlstate = orjson.dumps(outcome.message[:2000]), orjson.dumps(outcome.sqlstate)
         failure = b'"message":%b,"sqlstate":%b,' % (message, sqlstate)
     else:
         failure = b""
+    more = b'"details":%b,' % details if details else b""
     kind, status, tag = outcome.kind.encode(), outcome.status.encode(), orjson.dumps(outcome.tag)
     return (
-        b'{"bytes_in":%d,"bytes_out":%d,"duration_us":%d,%b"of":%d,"outcome":"%b",'
+        b'{"bytes_in":%d,"bytes_out":%d,%b"duration_us":%d,%b"of":%d,"outcome":"%b",'
         b'"rows":%d,"status":"%b","tag":%b}'
         % (
             outcome.bytes_in,
             outcome.bytes_out,
+            more,
             duration_us,
             failure,
             of,

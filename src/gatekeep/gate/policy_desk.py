@@ -7,14 +7,14 @@ happens to a refused action is clearance's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
 import structlog
 
 from gatekeep.domain.actions import SqlAction, SqlFacts
-from gatekeep.domain.commands import SshAction
+from gatekeep.domain.commands import LINE, OPAQUE, CommandFacts, SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
@@ -51,6 +51,9 @@ _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 #: Context attributes that are fixed for a place, so that its own cache need not repeat them.
 _OF_THE_PLACE: Final = frozenset({"account", "database", "source", "approval", "time"})
+
+#: Stands for all lines of a shell, and for what is typed into programs.
+ANY_LINE: Final = SshAction("line", "", (CommandFacts(LINE), CommandFacts(OPAQUE)))
 
 _Memo = dict[int, tuple[tuple[SqlFacts, ...], Judgement]]
 
@@ -186,6 +189,24 @@ class PolicyDeskOver:
             return _judgement(decision, command_request_json(around.place, action, now))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
             return _failed(active, error)
+
+    def lines_are_free(self, session: Session) -> bool:
+        """Whether every line of a shell would be allowed, whatever it says, now and later.
+
+        In doubt false: lines then wait for their judgement.
+        """
+        active = self._active
+        try:
+            around, now = self._around(active, session)
+            unknown = active.version.reads - {"account", "database", "source"}
+            return all(
+                active.engine.evaluate(
+                    around.standing, replace(question, unknown=question.unknown | unknown)
+                ).allowed
+                for question in command_questions(around.place, ANY_LINE, now)
+            )
+        except Exception:  # noqa: BLE001 - in doubt lines wait, see above
+            return False
 
     def judge_gateway(self, principal: Principal, verb: str) -> Judgement:
         """Judge an action on gatekeep itself, such as `audit.read` or `token.make`."""

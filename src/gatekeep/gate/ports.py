@@ -108,6 +108,9 @@ class PolicyDesk(Protocol):
     def judge_command(self, session: Session, action: SshAction) -> Judgement:
         """Judge one action over SSH; the strictest of its facts decides. Never raises."""
 
+    def lines_are_free(self, session: Session) -> bool:
+        """Whether every line of a shell would be allowed, whatever it says. In doubt false."""
+
     def judge_gateway(self, principal: Principal, verb: str) -> Judgement:
         """Judge an action on gatekeep itself, such as `audit.read` or `token.make`."""
 
@@ -146,6 +149,19 @@ class Directory(Protocol):
         """What to check a SCRAM proof against; at most 8 verifiers, never raises."""
 
 
+class SshProofs(Protocol):
+    """What proves a principal over SSH beside tokens and certificates."""
+
+    def known_key(self, name: str, key: bytes) -> bool:
+        """Whether this key, in its wire form, is one of this principal's."""
+
+    def needs_code(self, name: str) -> bool:
+        """Whether this principal has a second factor."""
+
+    def accept_code(self, name: str, code: str) -> bool:
+        """Whether this is a code of this moment, not used before; it is used up."""
+
+
 class LockOuts(Protocol):
     """Brute-force protection per (principal, address prefix)."""
 
@@ -170,6 +186,16 @@ class TargetBook(Protocol):
 
     def secret(self, reference: str) -> str:
         """The value behind a secret reference. Raises SettingsError if it cannot be read."""
+
+
+class HostkeyPins(Protocol):
+    """Host keys of SSH targets that were believed at their first use, for good."""
+
+    def pinned(self, names: Sequence[str]) -> frozenset[bytes]:
+        """The keys (wire form) that any of these names, `host:port`, is pinned to."""
+
+    def pin(self, names: Sequence[str], key: bytes) -> None:
+        """Pin the names, durably. Raises SettingsError if it cannot be kept."""
 
 
 class CatalogueDesk(Protocol):

@@ -19,7 +19,8 @@ class LiveSession:
     """A session that is open, with what changes during its life.
 
     `end(reason)` asks its proxy to stop once the running segment has ended; `events` is its chain;
-    `token` is the id of the token that it was opened with, empty if none was.
+    `token` is the id of the token that it was opened with, empty if none was;
+    `ended_by` is the person who ended it, whose name then also stands behind the reason.
     """
 
     session: Session
@@ -29,6 +30,7 @@ class LiveSession:
     statements: int = 0
     refusals: int = 0
     token: str = ""
+    ended_by: str = ""
 
 
 class Supervision:

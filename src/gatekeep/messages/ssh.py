@@ -5,9 +5,7 @@ The first line says what was refused, the next why and who can help, the last wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from gatekeep.messages import PREFIX, RuleWords, printable
+from gatekeep.messages import PREFIX, RuleWords, WireMessage, printable
 
 _NOTHING_RUN = f"{PREFIX}nothing was run"
 
@@ -56,6 +54,28 @@ def tunnel_refused(destination: str, target: str, words: RuleWords) -> tuple[str
     )
 
 
+def no_destination(destination: str, port: int) -> tuple[str, ...]:
+    """A text that names no place."""
+    return (f"{PREFIX}{printable(destination, 100)}:{port} is no destination",)
+
+
+def never_reached(destination: str, what: str) -> tuple[str, ...]:
+    """No rule lifts this."""
+    return (f"{PREFIX}no tunnel leads to {printable(destination, 100)}: it is {what}",)
+
+
+def database_by_tunnel(target: str) -> tuple[str, ...]:
+    """A database is reached by its own door, where its statements are recorded."""
+    return (
+        f'{PREFIX}tunnels to databases are not recorded; use psql "host=GATEWAY dbname={target}"',
+    )
+
+
+def target_by_tunnel(target: str) -> tuple[str, ...]:
+    """A registered target is reached by its own name."""
+    return (f"{PREFIX}{target} is a target of its own; use ssh PRINCIPAL+{target}@GATEWAY",)
+
+
 def needs_approval(words: RuleWords) -> tuple[str, ...]:
     """Somebody would have to approve, and nobody can be asked here."""
     return (
@@ -73,24 +93,38 @@ def cannot_record(incident: str) -> tuple[str, ...]:
     )
 
 
-def no_such_target(target: str, principal: str, near: Sequence[str] = ()) -> tuple[str, ...]:
-    """Unknown, or not to be reached: the same words."""
-    first = f'{PREFIX}no target "{printable(target, 63)}" for {principal}'
-    hint = f"{PREFIX}gatekeep targets ls shows what you may reach"
-    return (first, f"{PREFIX}near: {', '.join(near)}", hint) if near else (first, hint)
+def lines_of(message: WireMessage) -> tuple[str, ...]:
+    """A message that Postgres clients get in three parts, as lines."""
+    parts = (message.detail, message.hint)
+    return (message.primary, *(PREFIX + part[:1].lower() + part[1:].rstrip(".") for part in parts if part))
 
 
-def name_an_account(accounts: Sequence[str], principal: str, target: str) -> tuple[str, ...]:
-    """Several accounts are permitted."""
+def not_a_target(destination: str, principal: str) -> str:
+    """A jump to what is no registered target, or to one that may not be reached."""
+    return f'{PREFIX}no target "{printable(destination, 63)}" for {principal}'
+
+
+def name_a_target(principal: str) -> tuple[str, ...]:
+    """A log-in without a target opens nothing by itself."""
     return (
-        f"{PREFIX}name an account: {', '.join(accounts)}",
-        f"{PREFIX}such as {principal}+{accounts[0]}@{target}",
+        f"{PREFIX}name a target: {principal}+TARGET, or jump: ssh -J {principal}@GATEWAY TARGET",
+        f"{PREFIX}gatekeep targets ls shows what you may reach",
     )
 
 
 def target_silent(target: str) -> tuple[str, ...]:
     """It cannot be reached, or does not let us in."""
     return (f"{PREFIX}{target} does not answer", _NOTHING_RUN)
+
+
+def target_gone(target: str) -> str:
+    """It closed the connection."""
+    return f"{PREFIX}{target} closed the connection"
+
+
+def target_refuses(target: str, why: str) -> str:
+    """It answered, and would not open this."""
+    return f"{PREFIX}{target} refuses this: {printable(why)}"
 
 
 def known_key_differs(target: str, expected: str, shown: str) -> tuple[str, ...]:
@@ -102,8 +136,20 @@ def known_key_differs(target: str, expected: str, shown: str) -> tuple[str, ...]
     )
 
 
-def session_ended(reason: str) -> str:
-    """Somebody, or something, ended it."""
+def no_longer_admitted(target: str) -> str:
+    """The session began under rules that have changed."""
+    return f"{PREFIX}policy no longer lets you open sessions on {target}"
+
+
+def sign_in_lapsed() -> tuple[str, ...]:
+    """A connection outlived what it was let in by."""
+    return (f"{PREFIX}what you signed in by no longer holds; connect again",)
+
+
+def session_ended(reason: str, who: str = "") -> str:
+    """Somebody, or something, ended it. A person's name stands behind the reason, too."""
+    if who:
+        return f"{PREFIX}{printable(who, 63)} ended this session: {printable(reason.removesuffix(f' ({who})'))}"
     return f"{PREFIX}this session was ended: {printable(reason)}"
 
 
@@ -115,6 +161,11 @@ def gateway_drains() -> str:
 def request_refused(what: str) -> str:
     """A channel or request that is never forwarded."""
     return f"{PREFIX}{printable(what)} is not available through this gateway"
+
+
+def unfit_request(what: str) -> tuple[str, ...]:
+    """What no policy is asked about."""
+    return (request_refused(what), _NOTHING_RUN)
 
 
 def _rule(words: RuleWords) -> str:

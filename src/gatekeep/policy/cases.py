@@ -1,7 +1,7 @@
 """Cases: policy + action + expected decision and reason, readable without Python.
 
-Takes a document that was read from YAML. How a statement becomes facts is handed in, because the policy
-room knows no SQL; a case may also give its facts itself.
+Takes a document that was read from YAML. How a statement or a command line becomes facts is handed in,
+because the policy room knows neither; a case may also give its facts itself.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gatekeep.domain.actions import SqlClass, SqlFacts, TransactionVerb, WhereClause
+from gatekeep.domain.commands import EXEC, SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.targets import Target, TargetKind
 from gatekeep.errors import SettingsError
+from gatekeep.policy.command_cases import ActionOf, given_action, is_ssh
+from gatekeep.policy.command_request import command_questions
 from gatekeep.policy.engine import Engine
 from gatekeep.policy.request import Place, Question, place_question, sql_questions
-from gatekeep.policy.schema import GATEWAY_ACTIONS, SESSION_ACTIONS, SQL_ACTIONS
+from gatekeep.policy.schema import GATEWAY_ACTIONS, SESSION_ACTIONS, SQL_ACTIONS, SSH_ACTIONS
 
 FactsOf = Callable[[str, str], Sequence[SqlFacts]]
 """Facts of each statement in a text, proven against the catalogue of that name."""
@@ -26,11 +29,12 @@ FactsOf = Callable[[str, str], Sequence[SqlFacts]]
 _FILE_KEYS: Final = frozenset({"rules", "groups", "targets", "cases"})
 _CASE_KEYS: Final = frozenset(
     {
-        "name", "who", "on", "account", "database", "from", "action", "facts", "statement",
+        "name", "who", "on", "account", "database", "from", "action", "facts", "statement", "command",
         "catalogue", "mode", "expect", "rule", "reason", "approvers",
     }
 )  # fmt: skip
-_TARGET_KEYS: Final = frozenset({"environment", "labels", "owner"})
+_TARGET_KEYS: Final = frozenset({"kind", "environment", "labels", "owner"})
+_ACTIONS: Final = frozenset({*SQL_ACTIONS, *SSH_ACTIONS, *GATEWAY_ACTIONS, *SESSION_ACTIONS})
 _SETS: Final = frozenset(
     {
         "tables_read", "tables_written", "columns", "functions", "tags", "settings", "roles",
@@ -45,7 +49,10 @@ _FACTS: Final = frozenset(one.name for one in dataclasses.fields(SqlFacts)) - {"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `facts` are given, or come from `statement` under the catalogue of that name."""
+    """One case. `facts` are given, or come from `statement` under the catalogue of that name.
+
+    Over SSH, `over_ssh` is the action whose facts are given, or `command` the line to read.
+    """
 
     name: str
     file: str
@@ -59,6 +66,8 @@ class Case:
     statement: str = ""
     catalogue: str = "clean"
     mode: str = "simple"
+    command: str = ""
+    over_ssh: SshAction | None = None
 
     @property
     def title(self) -> str:
@@ -105,9 +114,16 @@ def read_cases(file: str, document: object) -> CaseFile:
     return CaseFile(file, cases, members, raw.get("rules") or "")
 
 
-def run_cases(engine: Engine, cases: Sequence[Case], facts_of: FactsOf) -> list[CaseResult]:
-    """Decide every case and compare."""
-    return [_run(engine, case, facts_of) for case in cases]
+def run_cases(
+    engine: Engine, cases: Sequence[Case], facts_of: FactsOf, action_of: ActionOf | None = None
+) -> list[CaseResult]:
+    """Decide every case and compare. Without `action_of` no command line can be read."""
+    return [
+        _run_ssh(engine, case, action_of)
+        if case.command or case.over_ssh
+        else _run(engine, case, facts_of)
+        for case in cases
+    ]
 
 
 def report(results: Sequence[CaseResult], engine: Engine) -> list[str]:
@@ -122,6 +138,16 @@ def report(results: Sequence[CaseResult], engine: Engine) -> list[str]:
         where = f"rule {rule.id}, {rule.file}:{rule.line}" if rule else "no rule"
         lines.append(f"  {one.case.title}   {one.wrong}   ({where})")
     return lines
+
+
+def _run_ssh(engine: Engine, case: Case, action_of: ActionOf | None) -> CaseResult:
+    action = case.over_ssh
+    if action is None and action_of is not None:
+        action = action_of(case.command, case.action or EXEC)
+    standing = engine.standing(case.place.principal, case.place.target)
+    questions = command_questions(case.place, action, None) if action is not None else []
+    decision = engine.decide(standing, questions)
+    return CaseResult(case, decision, _difference(case, decision, ()))
 
 
 def _run(engine: Engine, case: Case, facts_of: FactsOf) -> CaseResult:
@@ -171,7 +197,7 @@ def _case(
         fix = "give it a name, who (of groups) and on (of targets)"
         raise SettingsError("is not complete", file=file, key=f"case {name}", fix=fix)
     action = str(given.get("action", ""))
-    if action and action not in (*SQL_ACTIONS, *GATEWAY_ACTIONS, *SESSION_ACTIONS):
+    if action and action not in _ACTIONS:
         raise SettingsError(
             f"no such action: {action}", file=file, key=f"case {name}", fix="see the schema"
         )
@@ -191,10 +217,14 @@ def _case(
         rule=given.get("rule"),
         reason=given.get("reason"),
         approvers=None if approvers is None else _approvers(approvers),
-        facts=_facts(action, given, file, name),
+        facts=None if is_ssh(action) else _facts(action, given, file, name),
         statement=str(given.get("statement", "")),
         catalogue=str(given.get("catalogue", "clean")),
         mode=str(given.get("mode", "simple")),
+        command=str(given.get("command", "")),
+        over_ssh=given_action(action, given, file, name)
+        if is_ssh(action) and "command" not in given
+        else None,
     )
 
 
@@ -239,13 +269,21 @@ def _target(name: str, raw: Any, file: str) -> Target:
     given = _mapping(raw, file, f"target {name}", _TARGET_KEYS)
     return Target(
         name,
-        TargetKind.POSTGRES,
+        _kind(given.get("kind", TargetKind.POSTGRES.value), file, name),
         host="",
         port=0,
         environment=str(given.get("environment", "")),
         labels=frozenset(map(str, given.get("labels") or ())),
         owner=str(given.get("owner", "")),
     )
+
+
+def _kind(raw: Any, file: str, name: str) -> TargetKind:
+    try:
+        return TargetKind(raw)
+    except ValueError:
+        fix = "write kind: postgres or ssh"
+        raise SettingsError("is of no kind", file=file, key=f"target {name}", fix=fix) from None
 
 
 def _mapping(raw: Any, file: str, what: str, keys: frozenset[str] | None) -> Mapping[str, Any]:

@@ -14,7 +14,8 @@ import orjson
 from gatekeep.domain.commands import CommandFacts, SshAction, TunnelFacts
 from gatekeep.policy.request import Moment, Place, Question, shown_place, surroundings
 
-_WORDS_UNKNOWN: Final = frozenset({"argv", "flags", "paths", "tags", "program"})
+_WORDS_UNKNOWN: Final = frozenset({"argv", "flags", "paths", "tags"})
+_ALL_UNKNOWN: Final = _WORDS_UNKNOWN | {"program"}
 
 
 def command_questions(place: Place, action: SshAction, now: Moment | None) -> list[Question]:
@@ -53,7 +54,7 @@ def _question(
         return Question(fact.action, context, absent)
     if fact.action == "agent.forward":
         return Question(fact.action, around, absent)
-    unknown = frozenset() if fact.complete and action.resolved else _WORDS_UNKNOWN
+    unknown = _unknown(action, fact)
     context = {
         **around,
         **_command(action, fact),
@@ -62,6 +63,13 @@ def _question(
         "resolved": action.resolved,
     }
     return Question(fact.action, context, absent | unknown)
+
+
+def _unknown(action: SshAction, fact: CommandFacts) -> frozenset[str]:
+    """What is not known for sure: of a command whose program is a literal word, its other words."""
+    if not action.resolved or (not fact.complete and not fact.program):
+        return _ALL_UNKNOWN
+    return frozenset() if fact.complete else _WORDS_UNKNOWN
 
 
 def _shown(action: SshAction, fact: CommandFacts | TunnelFacts) -> dict[str, Any]:

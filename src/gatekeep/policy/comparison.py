@@ -13,6 +13,7 @@ from typing import Any, Final
 from gatekeep.domain.decisions import Verdict
 from gatekeep.errors import SettingsError
 from gatekeep.policy.cases import CaseFile, CaseResult, FactsOf, run_cases
+from gatekeep.policy.command_cases import ActionOf
 from gatekeep.policy.difference import Difference, RuleChange, difference
 from gatekeep.policy.engine import Engine
 from gatekeep.policy.loading import load
@@ -114,7 +115,11 @@ _BEARINGS: Final = {
 
 
 def compare(
-    old: PolicyVersion, new: PolicyVersion, files: Sequence[CaseFile], facts_of: FactsOf
+    old: PolicyVersion,
+    new: PolicyVersion,
+    files: Sequence[CaseFile],
+    facts_of: FactsOf,
+    action_of: ActionOf | None = None,
 ) -> Comparison:
     """Compare rules by id, and ask every case of `files` under both versions."""
     shifts: list[Shift] = []
@@ -122,7 +127,7 @@ def compare(
     replayed = 0
     for file in files:
         try:
-            pairs = list(_replay(old, new, file, facts_of))
+            pairs = list(_replay(old, new, file, facts_of, action_of))
         except SettingsError as error:
             skipped.append(f"{file.file}: {error}")
             continue
@@ -137,10 +142,14 @@ def bearing_words(change: RuleChange) -> str:
 
 
 def _replay(
-    old: PolicyVersion, new: PolicyVersion, file: CaseFile, facts_of: FactsOf
+    old: PolicyVersion,
+    new: PolicyVersion,
+    file: CaseFile,
+    facts_of: FactsOf,
+    action_of: ActionOf | None,
 ) -> Iterator[tuple[CaseResult, CaseResult]]:
     before, after = (
-        run_cases(Engine(_with_rules(one, file), file.members), file.cases, facts_of)
+        run_cases(Engine(_with_rules(one, file), file.members), file.cases, facts_of, action_of)
         for one in (old, new)
     )
     return zip(before, after, strict=True)

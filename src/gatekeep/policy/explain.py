@@ -1,4 +1,4 @@
-"""One decision explained: the line that `policy explain` prints for each statement.
+"""One decision explained: the line that `policy explain` prints for each statement or command.
 
 Pure: facts and decision come in, a JSON-ready mapping goes out.
 """
@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gatekeep.domain.actions import SqlFacts
+from gatekeep.domain.commands import OPAQUE, CommandFacts, SshAction, TunnelFacts
 from gatekeep.domain.decisions import Decision
+from gatekeep.policy.command_request import command_questions
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.lattice import severest
 from gatekeep.policy.request import EMPTY_STATEMENT, Place, sql_questions
@@ -42,6 +44,49 @@ def explanation(
         "approvers": [list(groups) for groups in decision.approvers],
         "policy": decision.policy,
         "catalogue": catalogue,
+    }
+
+
+def explain_ssh(
+    engine: Engine, standing: Standing, place: Place, action: SshAction
+) -> Decision:
+    """The decision over one command line."""
+    return engine.decide(standing, command_questions(place, action, None))
+
+
+def command_explanation(action: SshAction, decision: Decision) -> dict[str, Any]:
+    """The same line for a command: `class` is its Cedar action, `ssh.opaque` where a part is not understood."""
+    actions = [one.action for one in action.facts]
+    tags = {tag for one in action.facts for tag in one.tags} | action.tags
+    return {
+        "input": action.text,
+        "class": OPAQUE if OPAQUE in actions else actions[0],
+        "tags": sorted(tags),
+        "facts": [_shown_command(one) for one in action.facts],
+        "template": "",
+        "verdict": decision.verdict.value,
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "approvers": [list(groups) for groups in decision.approvers],
+        "policy": decision.policy,
+        "catalogue": "none",
+        "resolved": action.resolved,
+        "redacted": action.redacted,
+    }
+
+
+def _shown_command(facts: CommandFacts | TunnelFacts) -> dict[str, Any]:
+    if isinstance(facts, TunnelFacts):
+        return {"action": facts.action, "destination": facts.destination, "port": facts.port,
+                "tags": sorted(facts.tags)}  # fmt: skip
+    return {
+        "action": facts.action,
+        "program": facts.program,
+        "argv": list(facts.argv),
+        "flags": sorted(facts.flags),
+        "paths": sorted(facts.paths),
+        "tags": sorted(facts.tags),
+        "complete": facts.complete,
     }
 
 

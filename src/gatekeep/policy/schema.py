@@ -46,6 +46,11 @@ GATEWAY_ACTIONS: Final = (
 _SSH_ACTIONS: Final = ("ssh.shell", "ssh.exec", "ssh.line", "ssh.opaque")
 _SFTP_ACTIONS: Final = ("sftp.read", "sftp.write", "sftp.delete", "sftp.admin")
 
+#: Actions on SSH targets.
+SSH_ACTIONS: Final = (
+    *_SSH_ACTIONS, *_SFTP_ACTIONS, "tunnel.open", "tunnel.listen", "agent.forward",
+)  # fmt: skip
+
 #: Context attributes that may be absent; a rule must guard them with `context has`.
 OPTIONAL: Final = frozenset(
     {"approval", "time", "source", "mfa_age", "reason", "ticket", "grant", "address"}
