@@ -45,7 +45,7 @@ def configure(place: Path, port: int) -> Path:
     (place / "principals.yaml").write_text(yaml.safe_dump({"principals": people}))
     settings = {
         "state_dir": str(place / "state"), "keys_dir": str(place / "keys"),
-        "postgres": {"port": 0}, "http": {"port": 0}, "drain_s": 5.0,
+        "postgres": {"port": 0}, "ssh": {"port": 0}, "http": {"port": 0}, "drain_s": 5.0,
     }  # fmt: skip
     (place / "gatekeep.yaml").write_text(yaml.safe_dump(settings))
     return place / "gatekeep.yaml"

@@ -32,6 +32,7 @@ from gatekeep.gate.supervision import LiveSession
 from gatekeep.identity import outbox
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
+from gatekeep.messages import ssh as ssh_words
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.policy_versions import Settled, own_wish
 from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE
@@ -84,6 +85,16 @@ class Gateway:
         return self._parts.door.port
 
     @property
+    def ssh_port(self) -> int:
+        """The port of the SSH door."""
+        return self._parts.ssh.door.port
+
+    @property
+    def ssh_key_line(self) -> str:
+        """The SSH door's public host key, as known_hosts has it behind a name."""
+        return " ".join(self._parts.ssh.keys.host.export_public_key().decode().split()[:2])
+
+    @property
     def http_port(self) -> int:
         """The port of health and metrics."""
         return self._parts.health_port
@@ -113,6 +124,7 @@ class Gateway:
         self.ended.set()
         words = replace(messages.cannot_record(incident), severity="FATAL")
         self._parts.sessions.stop_now(words)
+        self._parts.ssh.sessions.stop_now(ssh_words.cannot_record(incident)[0])
 
     async def make_token(
         self, principal: str, *, ttl_s: int | None, note: str
@@ -148,6 +160,7 @@ class Gateway:
         async with parts.versions.loading:
             configuration = load_configuration(self._settings, parts.secrets)
             parts.directory.check(configuration.principals)
+            parts.proofs.check(configuration.principals)
             parts.door.reload_tls()
             settled = await self._activate(configuration, parts.desk.active, wish)
         return {
@@ -178,6 +191,7 @@ class Gateway:
                 "its certificate no longer works",
             )
             supervision.end_where(self._otherwise_now, "its principal or target was changed")
+            self._parts.ssh.sessions.end_lapsed(self._parts.proofs.knows)
 
     def _otherwise_now(self, live: LiveSession) -> bool:
         """Whether a reload changed who this is, or what and where its target is.
@@ -199,13 +213,21 @@ class Gateway:
         parts = self._parts
         parts.draining = True
         parts.door.stop_accepting()
+        parts.ssh.door.stop_accepting()
         parts.api.drain()
         parts.sessions.drain()
+        parts.ssh.sessions.drain()
         if self.exit_code == 0:
-            await parts.sessions.ended(self._settings.drain_s)
+            await self._all_ended(self._settings.drain_s)
         parts.sessions.stop_now(messages.gateway_drains())
-        await parts.sessions.ended(_CUT_S)
+        parts.ssh.sessions.stop_now(ssh_words.gateway_drains())
+        await self._all_ended(_CUT_S)
         await parts.close()
+
+    async def _all_ended(self, limit_s: float) -> None:
+        """Wait until no session runs at either door, at most `limit_s`."""
+        parts = self._parts
+        await asyncio.gather(parts.sessions.ended(limit_s), parts.ssh.sessions.ended(limit_s))
 
     async def _open(self, configuration: Configuration) -> None:
         parts = self._parts
@@ -218,7 +240,10 @@ class Gateway:
         await parts.api.start()
         parts.health_port = await self._health()
         await parts.door.start()
-        _log.info("serving", postgres=parts.door.port, http=parts.health_port)
+        await parts.ssh.door.start()
+        _log.info(
+            "serving", postgres=parts.door.port, ssh=parts.ssh.door.port, http=parts.health_port
+        )
 
     async def _health(self) -> int:
         http = self._settings.http
@@ -252,6 +277,7 @@ class Gateway:
         await journal.append(journal.system, EventKind.SETTINGS_LOADED, payload).durable()
         # Nothing below can fail: what was said to be loaded rules from here on, all of it.
         parts.directory.reload(configuration.principals)
+        parts.proofs.reload(configuration.principals)
         parts.targets.reload(configuration.targets)
         parts.desk.activate(settled.version, members_of(configuration.principals))
         return settled
@@ -322,6 +348,11 @@ def ready_document(gateway: Gateway) -> dict[str, Any]:
         "version": READY_VERSION,
         "doors": {
             "postgres": {"host": "127.0.0.1", "port": gateway.postgres_port},
+            "ssh": {
+                "host": "127.0.0.1",
+                "port": gateway.ssh_port,
+                "host_key": gateway.ssh_key_line,
+            },
             "health": {"host": "127.0.0.1", "port": gateway.http_port},
         },
         "socket": str(gateway.socket_path),

@@ -31,6 +31,7 @@ from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
 from gatekeep.identity.principals import PrincipalEntry
 from gatekeep.identity.secrets import SecretReader
+from gatekeep.identity.ssh_proofs import SshProofBook
 from gatekeep.identity.steadiness import SteadyTime
 from gatekeep.identity.targets import FileTargetBook
 from gatekeep.identity.tokens import TokenDesk
@@ -42,7 +43,7 @@ from gatekeep.journal.opening import Opening, open_journal
 from gatekeep.journal.query import parse_query
 from gatekeep.journal.segments import Sizes
 from gatekeep.policy_versions import PolicyVersions
-from gatekeep.proxies.postgres.folding import Folded, FoldedEvents
+from gatekeep.proxies.folding import Folded, FoldedEvents
 from gatekeep.proxies.postgres.front import DoorPorts
 from gatekeep.proxies.postgres.keys import CancelKeys
 from gatekeep.proxies.postgres.listener import DoorValues, PostgresDoor
@@ -52,11 +53,13 @@ from gatekeep.proxies.postgres.parsing import PROCESSES, Parser
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.session import Rooms
 from gatekeep.proxies.postgres.target import TargetConnector
+from gatekeep.recordings.live import LiveRecordings
 from gatekeep.runtime.clock import SystemClock, random_bytes
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.runtime.work_process import WorkProcess
 from gatekeep.settings import Settings
+from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.web.access import ApiNeeds, journal_recorder
@@ -95,10 +98,13 @@ class Parts:
     sessions: PostgresSessions
     folds: FoldedEvents
     door: PostgresDoor
+    ssh: SshHalf
+    proofs: SshProofBook
     look_ups: LookUps
     offload: Offload
     parsers: Sequence[WorkProcess]
     faults: Faults
+    recordings: LiveRecordings = field(default_factory=LiveRecordings)
     api: ApiDoor = field(init=False)
     health: HealthDoor = field(init=False)
     health_port: int = 0
@@ -126,7 +132,7 @@ class Parts:
             },
             refusals={"policy": tally.asked + tally.denied, "journal": tally.unrecorded},
             sessions_live=len(self.supervision),
-            sessions_total=self.sessions.opened,
+            sessions_total=self.sessions.opened + self.ssh.sessions.opened,
             journal_pending_events=self.journal.next_n - self.journal.durable_n,
             journal_lag_events=max(0, self.journal.durable_n - archived),
         )
@@ -141,7 +147,9 @@ class Parts:
             ("policy", self.versions.close),
             ("health", self.health.close),
             ("door", partial(self.door.close, grace=1.0)),
+            ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
+            ("ssh sessions", self.ssh.sessions.close),
             ("folded events", partial(self.folds.flush, everything=True)),
             ("journal", self.journal.close),
             ("archivist", self.archivist.stop),
@@ -208,17 +216,28 @@ async def assemble(
     supervision = Supervision()
     gate = Clearance(journal, desk, on_unrecordable=lambda _incident, error: faults.tell(error))
     keys = CancelKeys(clock, random_bytes, on_hit=lambda source: _cancelled(journal, source))
+    admission = Admission(targets, desk)
     sessions = PostgresSessions(
         Opens(
-            Admission(targets, desk), desk, targets, catalogues, connector, keys, supervision,
+            admission, desk, targets, catalogues, connector, keys, supervision,
             random_bytes,
         ),
         Rooms(gate, journal, StatementReader(catalogues, Parser(offload, parsers)), clock, faults.tell),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
+    lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
+    proofs = SshProofBook(configuration.principals, secrets, clock)
+    ssh = assemble_ssh(
+        settings,
+        Shared(
+            admission, desk, targets, directory, proofs, lock_outs, folds, supervision, gate,
+            journal, offload, clock, random_bytes, steady.now_us, faults.tell,
+            tokens.works, proofs.knows,
+        ),
+    )  # fmt: skip
     door = PostgresDoor(
         _door_values(settings),
-        DoorPorts(directory, LockOutBook(clock), keys, folds, random_bytes, SteadyTime(clock).now_us),
+        DoorPorts(directory, lock_outs, keys, folds, random_bytes, steady.now_us),
         sessions.serve,
     )
     # Events are read back on a thread of their own, so with a connection of its own.
@@ -244,6 +263,8 @@ async def assemble(
         sessions=sessions,
         folds=folds,
         door=door,
+        ssh=ssh,
+        proofs=proofs,
         look_ups=look_ups,
         offload=offload,
         parsers=parsers,
@@ -297,6 +318,8 @@ def api_door(parts: Parts, settings: Settings, reload: Reload) -> ApiDoor:
         reload=reload,
         policies=parts.versions,
         clock=clock,
+        recordings=parts.ssh.recordings,
+        ssh=parts.ssh.facts(settings),
     )
     return ApiDoor(needs, settings.state_dir / SOCKET_NAME)
 

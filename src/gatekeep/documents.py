@@ -21,7 +21,7 @@ from gatekeep.messages import printable
 MAX_DOCUMENT_BYTES: Final = 4 * 1024 * 1024
 
 #: Keys whose values are or may be secrets: never repeated in an error.
-_SECRET_KEYS: Final = frozenset({"accounts", "tokens", "keys"})
+_SECRET_KEYS: Final = frozenset({"accounts", "tokens", "keys", "totp"})
 
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _INT: Final = "tag:yaml.org,2002:int"

@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar, cast
 import structlog
 
 from gatekeep.cli.policy_directory import (
+    action_of,
     all_cases,
     demand_cases,
     facts_of,
@@ -240,4 +241,4 @@ def _examined(
     demand_cases(files, directory)
     if running is None:
         return None
-    return compare(running, files, all_cases(directory), facts_of)
+    return compare(running, files, all_cases(directory), facts_of, action_of)

@@ -26,7 +26,8 @@ from gatekeep.gate.ports import (
     TokenRow,
 )
 from gatekeep.gate.supervision import LiveSession, Supervision
-from gatekeep.web.access import ApiNeeds
+from gatekeep.recordings.live import LiveRecordings
+from gatekeep.web.access import ApiNeeds, SshDoorFacts
 
 ALICE = Principal("alice", "p-alice", frozenset({"engineers"}))
 CAROL = Principal("carol", "p-carol", frozenset({"security"}))
@@ -40,6 +41,14 @@ ORDERS = Target(
     {"app": Account("app", "env:SECRET_APP"), "dba": Account("dba", "env:SECRET_DBA")},
     environment="prod",
     owner="bob",
+)
+
+
+WEB = Target(
+    "web-1", TargetKind.SSH, "10.0.0.1", 2222, accounts={"app": Account("app", "env:SECRET_WEB")}
+)
+DOOR = SshDoorFacts(
+    "gw.example:2222", "SHA256:abc", "@cert-authority gatekeep.* ssh-ed25519 AAAAC3Nz"
 )
 
 
@@ -113,13 +122,16 @@ class People:
 
 
 class Book:
-    """One target."""
+    """One target, unless a test adds some."""
+
+    def __init__(self) -> None:
+        self.kept = [ORDERS]
 
     def target(self, name: str) -> Target | None:
-        return ORDERS if name == ORDERS.name else None
+        return next((one for one in self.kept if one.name == name), None)
 
     def targets(self) -> Sequence[Target]:
-        return (ORDERS,)
+        return tuple(self.kept)
 
     def secret(self, reference: str) -> str:
         raise SettingsError("not here")
@@ -245,10 +257,13 @@ class World:
     drawer: TokenDrawer = field(default_factory=TokenDrawer)
     shelf: Shelf = field(default_factory=Shelf)
     supervision: Supervision = field(default_factory=Supervision)
+    recordings: LiveRecordings = field(default_factory=LiveRecordings)
     recorded: list[tuple[EventKind, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     journal_down: bool = False
     policy_fault: SettingsError | None = None
     reloads: int = 0
+    book: Book = field(default_factory=Book)
+    door: SshDoorFacts | None = None
 
     async def record(self, kind: EventKind, payload: bytes, decision: bytes) -> Receipt:
         if self.journal_down:
@@ -272,7 +287,7 @@ class World:
     def needs(self) -> ApiNeeds:
         return ApiNeeds(
             directory=self.people,
-            book=Book(),
+            book=self.book,
             desk=self.rules,
             archive=self.archive,
             tokens=self.drawer,
@@ -282,6 +297,8 @@ class World:
             reload=self.reload,
             policies=self.shelf,
             clock=HeldClock(),
+            recordings=self.recordings,
+            ssh=self.door,
         )
 
 

@@ -17,6 +17,7 @@ import pytest
 NODE_POSTGRES = "8.23.1"
 NODE_CURSOR = "2.22.0"
 JDBC = "42.7.14"
+PLAYER = "3.17.0"
 CLIENTS = Path(__file__).parents[1] / "compatibility" / "clients"
 _LIMIT_S = 240
 
@@ -38,6 +39,21 @@ def node_modules() -> Path:
         _fetch(
             "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(place),
             f"pg@{NODE_POSTGRES}", f"pg-cursor@{NODE_CURSOR}",
+        )  # fmt: skip
+    return modules
+
+
+def asciinema_player() -> Path:
+    """The directory of the public player's modules."""
+    needed("node")
+    place = cache() / f"asciinema-player-{PLAYER}"
+    modules = place / "node_modules" / "asciinema-player" / "dist"
+    if not (modules / "index.js").exists():
+        needed("npm")
+        place.mkdir(parents=True, exist_ok=True)
+        _fetch(
+            "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent",
+            "--prefix", str(place), f"asciinema-player@{PLAYER}",
         )  # fmt: skip
     return modules
 

@@ -12,7 +12,7 @@ from gatekeep.domain.identity import Principal
 from gatekeep.gate.ports import ScramSecrets, ScramVerifier
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.scram import make_verifier
-from gatekeep.proxies.postgres.folding import Folded, FoldedEvents
+from gatekeep.proxies.folding import Folded, FoldedEvents
 from gatekeep.proxies.postgres.front import Arrival, DoorPorts, greet
 from gatekeep.proxies.postgres.keys import CancelKeys
 from gatekeep.proxies.postgres.listener import DoorValues, PostgresDoor

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,18 @@ permit(principal, action == Action::"session.open", resource);
 @why("Tests run everything that is not forbidden below.")
 permit(principal, action in Action::"sql", resource);
 
+@id("test-ssh")
+@why("Tests run everything that is not forbidden below.")
+permit(principal, action in Action::"ssh", resource);
+
+@id("test-sftp")
+@why("Tests move all files.")
+permit(principal, action in Action::"sftp", resource);
+
+@id("test-tunnels")
+@why("Tests tunnel to everywhere.")
+permit(principal, action in [Action::"tunnel.open", Action::"tunnel.listen"], resource);
+
 @id("test-gateway")
 @why("Tests read the log and make tokens.")
 permit(principal, action in Action::"gateway", resource);
@@ -36,7 +48,9 @@ _READY_S = 60
 class Gateway:
     """Where it lives and what it is given; `start` runs `gatekeep serve` and waits until ready.
 
-    `accounts` maps account to password on the target. `policy` is Cedar text.
+    `accounts` maps account to password on the target. `policy` is Cedar text. `more_targets` are
+    further items of targets.yaml; with a `target_port` of 0 there are no others. `principal_keys`
+    are the SSH public keys of principals.
     """
 
     directory: Path
@@ -49,6 +63,8 @@ class Gateway:
     extra_settings: Mapping[str, Any] = field(default_factory=dict)
     target_extra: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    more_targets: Sequence[Mapping[str, Any]] = ()
+    principal_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     ready: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -77,6 +93,11 @@ class Gateway:
     def port(self) -> int:
         """The Postgres door's port."""
         return int(self.ready["doors"]["postgres"]["port"])
+
+    @property
+    def ssh_port(self) -> int:
+        """The SSH door's port."""
+        return int(self.ready["doors"]["ssh"]["port"])
 
     @property
     def log(self) -> str:
@@ -185,18 +206,22 @@ class Gateway:
             "accounts": {a: f"file:{self.directory / f'secret-{a}'}" for a in self.accounts},
             **self.target_extra,
         }  # fmt: skip
-        people = [{"name": n, "person": n, "groups": [g]} for n, g in self.groups.items()]
+        people = [
+            {"name": n, "person": n, "groups": [g], "keys": list(self.principal_keys.get(n, ()))}
+            for n, g in self.groups.items()
+        ]
         settings = {
             "state_dir": str(self.state), "keys_dir": str(self.keys),
             "targets": str(config / "targets.yaml"),
             "principals": str(config / "principals.yaml"),
             "policy": {"dir": str(config / "policy")},
             "postgres": {"host": "127.0.0.1", "port": 0, "tls": self.tls},
+            "ssh": {"port": 0},
             "http": {"host": "127.0.0.1", "port": 0},
         }  # fmt: skip
         for key, value in self.extra_settings.items():
             settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
-        _write(config / "targets.yaml", {"targets": [target]})
+        _write(config / "targets.yaml", {"targets": [target] * bool(self.target_port) + list(self.more_targets)})
         _write(config / "principals.yaml", {"principals": people})
         _write(self.config, settings)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from support.api_world import OWNER, World
+from support.api_world import DOOR, OWNER, World
 
 from gatekeep.web.server import ApiDoor
 
@@ -34,6 +35,10 @@ class Gateway:
         """Do something on the gateway's own loop."""
         self._loop.call_soon_threadsafe(what)
 
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task; to be called on the gateway's own loop."""
+        return self._loop.create_task(coroutine)
+
     def stop(self) -> None:
         """End it and its thread; a second call does nothing."""
         if self._thread.is_alive():
@@ -47,6 +52,7 @@ class Gateway:
     async def _live(self) -> None:
         self.world = World()
         self.world.people.uids[os.getuid()] = OWNER
+        self.world.door = DOOR
         door = ApiDoor(self.world.needs(), self.state / "gatekeep.sock")
         await door.start()
         self._up.set()

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import yaml
 
-from gatekeep.demo import seed
-from gatekeep.settings import default_config_dir
+from gatekeep.demo import seed, ssh_target
+from gatekeep.demo.embedded import HOST
+from gatekeep.demo.ssh_process import ensure_key
+from gatekeep.settings import Settings, default_config_dir
 
 PEOPLE = {"alice": "engineers", "bob": "dba", "carol": "security"}
 TARGET = "orders"
 ACCOUNTS = ("app_rw",)
 """The accounts offered: one, so that nobody has to name it."""
+SSH_TARGET = "web-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ class DemoFiles:
         """One file a principal with its access token."""
         return self.state / "tokens"
 
+    @property
+    def gateway_key(self) -> Path:
+        """The private key by which the gateway signs in to the SSH target."""
+        return self.state / "secrets" / "web-1.key"
+
+    def ssh_key(self, name: str) -> Path:
+        """A principal's private key for the SSH door."""
+        return self.state / "ssh" / name
+
     def password(self, account: str) -> Path:
         """The file with one account's password on the target."""
         return self.state / "secrets" / account
@@ -58,59 +70,102 @@ def account_passwords(files: DemoFiles) -> dict[str, str]:
     return {name: _secret(files.password(name)) for name in (*seed.ACCOUNTS, "postgres")}
 
 
+def offers_ssh() -> bool:
+    """Whether this gateway has a door for SSH: its settings know of one."""
+    return "ssh" in Settings.model_fields
+
+
+def gateway_key(files: DemoFiles) -> str:
+    """The public line of the key that the SSH target lets in; made at the first start."""
+    return ensure_key(files.gateway_key, "gatekeep demo")
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The TCP ports of one start."""
+    """The TCP ports of one start; `ssh` is the door, 0 where there is none."""
 
     target: int
     door: int
     http: int
+    ssh: int = 0
 
 
-def write_configuration(files: DemoFiles, ports: Ports, certificate: tuple[Path, Path]) -> None:
+@dataclass(frozen=True, slots=True)
+class SshMachine:
+    """The SSH target as it was started: its port, and the public line of its host key."""
+
+    port: int
+    public_key: str
+
+
+def write_configuration(
+    files: DemoFiles,
+    ports: Ports,
+    certificate: tuple[Path, Path],
+    machine: SshMachine | None = None,
+) -> None:
     """Write settings and targets (their ports change), and the rest where it is missing.
 
-    `certificate` are the PEM files of the door's certificate and key.
+    `certificate` are the PEM files of the door's certificate and key; `machine` is the SSH target,
+    None where the gateway has no door for it.
     """
     files.config.mkdir(parents=True, exist_ok=True)
-    _write_yaml(files.config / "targets.yaml", _targets(files, ports.target))
+    targets = [_database(files, ports.target)]
+    if machine is not None:
+        targets.append(_ssh_target(files, machine))
+    _write_yaml(files.config / "targets.yaml", {"targets": targets})
     if not (files.config / "principals.yaml").exists():
-        _write_yaml(files.config / "principals.yaml", _principals())
+        _write_yaml(files.config / "principals.yaml", _principals(files, machine))
     policy = files.config / "policy"
     if not policy.exists():
         policy.mkdir()
         preset = default_config_dir() / "policy" / "balanced.cedar"
         (policy / preset.name).write_text(preset.read_text())
-    _write_yaml(files.settings, _settings(files, ports, certificate))
+    settings = _settings(files, ports, certificate)
+    if machine is not None:
+        settings["ssh"] = {"host": HOST, "port": ports.ssh}
+    _write_yaml(files.settings, settings)
 
 
-def _targets(files: DemoFiles, port: int) -> object:
+def _database(files: DemoFiles, port: int) -> object:
     return {
-        "targets": [
-            {
-                "name": TARGET,
-                "kind": "postgres",
-                "host": "127.0.0.1",
-                "port": port,
-                "database": seed.DATABASE,
-                "environment": "prod",
-                "owner": "shop-team",
-                "tls": "disable",
-                "accounts": {account: f"file:{files.password(account)}" for account in ACCOUNTS},
-            }
-        ]
+        "name": TARGET,
+        "kind": "postgres",
+        "host": HOST,
+        "port": port,
+        "database": seed.DATABASE,
+        "environment": "prod",
+        "owner": "shop-team",
+        "tls": "disable",
+        "accounts": {account: f"file:{files.password(account)}" for account in ACCOUNTS},
     }
 
 
-def _principals() -> object:
+def _ssh_target(files: DemoFiles, machine: SshMachine) -> object:
     return {
-        "principals": [
-            {"name": name, "person": name, "groups": [group]} for name, group in PEOPLE.items()
-        ]
+        "name": SSH_TARGET,
+        "kind": "ssh",
+        "host": HOST,
+        "port": machine.port,
+        "environment": "staging",
+        "owner": "web-team",
+        "host_keys": [" ".join(machine.public_key.split()[:2])],
+        "accounts": {ssh_target.ACCOUNT: {"key": f"file:{files.gateway_key}"}},
     }
 
 
-def _settings(files: DemoFiles, ports: Ports, certificate: tuple[Path, Path]) -> object:
+def _principals(files: DemoFiles, machine: SshMachine | None) -> object:
+    people: list[dict[str, object]] = [
+        {"name": name, "person": name, "groups": [group]} for name, group in PEOPLE.items()
+    ]
+    for one in people if machine is not None else ():
+        one["keys"] = [ensure_key(files.ssh_key(str(one["name"])), str(one["name"]))]
+    return {"principals": people}
+
+
+def _settings(
+    files: DemoFiles, ports: Ports, certificate: tuple[Path, Path]
+) -> dict[str, object]:
     return {
         "state_dir": str(files.state),
         "keys_dir": str(files.keys),

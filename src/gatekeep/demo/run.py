@@ -16,18 +16,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from gatekeep.app import Gateway, ready_document, remove_ready, write_ready
-from gatekeep.demo import configure, seed, tour
+from gatekeep.demo import configure, seed, ssh_target, ssh_tour, tour
 from gatekeep.demo.certificate import ensure_certificate
-from gatekeep.demo.configure import DemoFiles
+from gatekeep.demo.configure import DemoFiles, SshMachine
 from gatekeep.demo.embedded import EmbeddedPostgres, free_port
+from gatekeep.demo.ssh_process import SshTargetProcess
 from gatekeep.errors import SettingsError
 from gatekeep.settings import load_settings
 
 DOOR_PORT: Final = 6432
 TARGET_PORT: Final = 6543
 HTTP_PORT: Final = 8080
+SSH_PORT: Final = 2222
+SSH_TARGET_PORT: Final = 2223
+DOOR_KEY: Final = "ssh_host_ed25519_key.pub"
 _PORT_TRIES: Final = 4
-_PORT_KEYS: Final = frozenset({"postgres.port", "http.port"})
+_PORT_KEYS: Final = frozenset({"postgres.port", "http.port", "ssh.port"})
 
 _TRY: Final = "select * from orders limit 3;    drop table customers;    delete from customers;"
 
@@ -47,6 +51,7 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
     began = time.monotonic()
     passwords = configure.account_passwords(files)
     target = EmbeddedPostgres(target_directory(files), passwords["postgres"])
+    machine = _ssh_machine(files)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -55,41 +60,60 @@ async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) ->
     try:
         await asyncio.to_thread(target.start, TARGET_PORT)
         await seed.seed(target.port, passwords["postgres"], passwords)
-        gateway = await _gateway(files, target.port)
+        if machine is not None:
+            await asyncio.to_thread(machine.start, SSH_TARGET_PORT)
+        gateway = await _gateway(files, target.port, machine)
         tokens = await _tokens(files, gateway)
+        document = _ready_document(files, gateway, tokens)
         if ready_file is not None:
-            write_ready(ready_file, _ready_document(gateway, tokens))
-        _say(_banner(files, gateway, time.monotonic() - began))
+            write_ready(ready_file, document)
+        _say(_banner(files, gateway, time.monotonic() - began) + _ssh_lines(files, document))
         if with_tour:
-            return await _take_tour(files, gateway, target, tokens)
+            return await _take_tour(files, gateway, target, tokens, machine)
         await stop.wait()
         _say("stopping")
         return 0
     finally:
         if gateway is not None:
             await gateway.stop()
+        if machine is not None:
+            await asyncio.to_thread(machine.stop)
         await asyncio.to_thread(target.stop)
         remove_ready(ready_file)
 
 
-async def _gateway(files: DemoFiles, target_port: int) -> Gateway:
+def _ssh_machine(files: DemoFiles) -> SshTargetProcess | None:
+    """The SSH target, not started yet; None where this gateway has no door for it."""
+    if not configure.offers_ssh():
+        return None
+    return SshTargetProcess(files.state / configure.SSH_TARGET, configure.gateway_key(files))
+
+
+async def _gateway(
+    files: DemoFiles, target_port: int, machine: SshTargetProcess | None
+) -> Gateway:
     """A gateway on the usual ports, or on free ones where somebody else has or just took them."""
     certificate = ensure_certificate(files.config / "tls", dt.datetime.now(dt.UTC))  # noqa: TID251 - a certificate's dates, outside any decision
-    door, http = DOOR_PORT, HTTP_PORT
+    door, http, ssh = DOOR_PORT, HTTP_PORT, SSH_PORT
+    there = SshMachine(machine.port, machine.public_key) if machine is not None else None
     for tries_left in reversed(range(_PORT_TRIES)):
-        ports = configure.Ports(target_port, free_port(door), free_port(http))
-        configure.write_configuration(files, ports, certificate)
+        ports = configure.Ports(target_port, free_port(door), free_port(http), free_port(ssh))
+        configure.write_configuration(files, ports, certificate, there)
         try:
             return await Gateway.start(load_settings(files.settings, os.environ))
         except SettingsError as error:
             if error.key not in _PORT_KEYS or not tries_left:
                 raise
-            door = http = 0
+            door = http = ssh = 0
     raise AssertionError("unreachable: the last try returns or raises")
 
 
 async def _take_tour(
-    files: DemoFiles, gateway: Gateway, target: EmbeddedPostgres, tokens: dict[str, str]
+    files: DemoFiles,
+    gateway: Gateway,
+    target: EmbeddedPostgres,
+    tokens: dict[str, str],
+    machine: SshTargetProcess | None,
 ) -> int:
     sight = tour.Sight(
         host="127.0.0.1",
@@ -103,7 +127,11 @@ async def _take_tour(
     )
     try:
         await asyncio.to_thread(tour.take_tour, sight)
-    except tour.TourFailed as failure:
+        door = ready_document(gateway)["doors"].get("ssh")
+        if machine is not None and door is not None and ssh_tour.clients_are_here():
+            over_ssh = ssh_sight(files, door, machine, target.port)
+            await asyncio.to_thread(ssh_tour.take_ssh_tour, over_ssh, _say)
+    except (tour.TourFailed, ssh_tour.SshTourFailed) as failure:
         sys.stderr.write(f"gatekeep: {failure.public}\n  why: {failure.cause}\n")
         return 1
     return 0
@@ -136,17 +164,55 @@ def target_directory(files: DemoFiles) -> Path:
     return Path("/var/tmp") / f"gatekeep-demo-{digest}"  # noqa: S108 - named after the state; closed to others
 
 
-def _ready_document(gateway: Gateway, tokens: dict[str, str]) -> dict[str, Any]:
-    return {
-        **ready_document(gateway),
-        "targets": [
-            {"name": configure.TARGET, "kind": "postgres", "accounts": list(configure.ACCOUNTS)}
-        ],
-        "principals": {
-            name: {"groups": [configure.PEOPLE[name]], "token": token}
-            for name, token in tokens.items()
-        },
+def ssh_sight(
+    files: DemoFiles, door: dict[str, Any], machine: SshTargetProcess, database_port: int
+) -> ssh_tour.SshSight:
+    """What the tour's part over SSH looks at: alice, whom rules let in, and carol, whom none does.
+
+    The door's key is the one that its document tells, or that lies in the key directory. Raises
+    SshTourFailed where there is none: nobody could check whom they reach.
+    """
+    kept = files.keys / DOOR_KEY
+    public = door.get("host_key") or (kept.read_text() if kept.exists() else "")
+    if not public:
+        raise ssh_tour.SshTourFailed("the SSH door does not tell its host key")
+    return ssh_tour.SshSight(
+        host=door["host"],
+        port=door["port"],
+        public_key=public,
+        login=f"alice+{configure.SSH_TARGET}",
+        key=files.ssh_key("alice"),
+        stranger=f"carol+{configure.SSH_TARGET}",
+        stranger_key=files.ssh_key("carol"),
+        database_port=database_port,
+        home=machine.home,
+    )
+
+
+def _ready_document(files: DemoFiles, gateway: Gateway, tokens: dict[str, str]) -> dict[str, Any]:
+    """What scripts need; the SSH target and keys for it only where the gateway has that door."""
+    document = ready_document(gateway)
+    targets: list[dict[str, Any]] = [
+        {"name": configure.TARGET, "kind": "postgres", "accounts": list(configure.ACCOUNTS)}
+    ]
+    people: dict[str, dict[str, Any]] = {
+        name: {"groups": [configure.PEOPLE[name]], "token": token} for name, token in tokens.items()
     }
+    if "ssh" in document["doors"]:
+        accounts = [ssh_target.ACCOUNT]
+        targets.append({"name": configure.SSH_TARGET, "kind": "ssh", "accounts": accounts})
+        for name, who in people.items():
+            who["ssh_key"] = str(files.ssh_key(name))
+    return {**document, "targets": targets, "principals": people}
+
+
+def _ssh_lines(files: DemoFiles, document: dict[str, Any]) -> str:
+    """What to paste for SSH, where there is a door for it."""
+    door = document["doors"].get("ssh")
+    if door is None:
+        return ""
+    who = f"alice+{configure.SSH_TARGET}@localhost"
+    return f"  ssh:      ssh -p {door['port']} -i {files.ssh_key('alice')} {who}\n"
 
 
 def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:

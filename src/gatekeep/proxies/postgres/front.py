@@ -22,8 +22,8 @@ from gatekeep.protocols.postgres.cancel import CancelKey
 from gatekeep.protocols.postgres.greeting import read_sasl_initial, welcome
 from gatekeep.protocols.postgres.scram import NONCE_BYTES, ServerExchange
 from gatekeep.protocols.postgres.startup import CancelRequest, GssRequest, StartupRequest
+from gatekeep.proxies.folding import FoldedEvents
 from gatekeep.proxies.postgres.certificates import ClientCertificates
-from gatekeep.proxies.postgres.folding import FoldedEvents
 from gatekeep.proxies.postgres.keys import CancelKeys
 from gatekeep.proxies.postgres.pump import TlsInfo, WireEnd
 from gatekeep.proxies.postgres.tls import NO_TLS_HERE, DoorTls, tls_fault

@@ -19,9 +19,9 @@ import structlog
 from gatekeep import messages as words
 from gatekeep.errors import ClientFault, SettingsError
 from gatekeep.protocols.postgres.messages import error_response
+from gatekeep.proxies.lobby import Lobby, Visitor
 from gatekeep.proxies.postgres.front import Arrival, DoorPorts, Front, refuse
 from gatekeep.proxies.postgres.introduction import TrustedProxies, introduced_source, peeked
-from gatekeep.proxies.postgres.lobby import Lobby, Visitor
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.tls import DoorTls, is_loopback, load_door_tls, tls_fault
 from gatekeep.runtime.tasks import TaskOwner

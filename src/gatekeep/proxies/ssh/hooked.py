@@ -1,0 +1,82 @@
+"""A terminal whose shell carries the hook, as relays want their gates.
+
+Where the hook is lost, what follows is opaque: the policy is asked once whether it may go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gatekeep.domain.commands import Assurance
+from gatekeep.protocols.ssh.shells import turns
+from gatekeep.protocols.ssh.shells.hook import HookGate
+from gatekeep.protocols.ssh.shells.hook_bootstrap import HookedShell
+
+LOST: Final = "hook_lost"
+"""Tag of the question whether a terminal may go on without its hook."""
+
+
+class HookedTerminal:
+    """Implements shell.TerminalGate over the hook's gate."""
+
+    def __init__(self, shell: HookedShell, key: bytes, now_ms: int) -> None:
+        self._gate = HookGate(shell, key, now_ms)
+        self._asked = 0  # questions about a lost hook have negative numbers
+        self._degraded = False
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When `tick` is wanted next."""
+        return self._gate.deadline_ms
+
+    @property
+    def backlog(self) -> int:
+        """What the client types ahead is bounded by the gate itself."""
+        return 0
+
+    def receive_client(self, data: bytes, now_ms: int) -> Sequence[turns.Turn]:
+        """What the client sent."""
+        return self._with_question(self._gate.receive_client(data, now_ms))
+
+    def receive_target(self, data: bytes, now_ms: int) -> Sequence[turns.Turn]:
+        """What the target sent."""
+        return self._with_question(self._gate.receive_target(data, now_ms))
+
+    def tick(self, now_ms: int) -> Sequence[turns.Turn]:
+        """It is the deadline, or any other time."""
+        return self._with_question(self._gate.tick(now_ms))
+
+    def answer(
+        self, line_id: int, allowed: bool, now_ms: int, words: tuple[str, ...] = ()
+    ) -> Sequence[turns.Turn]:
+        """The decision on a line, or on going on without the hook."""
+        if line_id >= 0:
+            return self._with_question(
+                self._gate.answer(line_id, allowed=allowed, now_ms=now_ms, words=words)
+            )
+        if line_id != self._asked or not self._degraded:
+            return ()
+        if allowed:
+            return self._gate.proceed(now_ms)
+        return (*self._gate.tell(words), turns.CloseChannel("the shell hook is lost"))
+
+    def resized(self, columns: int, rows: int) -> Sequence[turns.Turn]:  # noqa: ARG002 - the port's shape
+        """The shell reports lines whatever the size."""
+        return ()
+
+    def ended(self) -> Sequence[turns.Turn]:
+        """The client or the target is gone."""
+        return self._gate.target_ended()
+
+    def _with_question(self, given: Sequence[turns.Turn]) -> Sequence[turns.Turn]:
+        if self._gate.degraded == self._degraded:
+            return given
+        self._degraded = self._gate.degraded
+        if not self._degraded:
+            return given
+        self._asked -= 1
+        question = turns.LineEntered(
+            self._asked, "", False, Assurance.OPAQUE, "", frozenset({LOST})  # noqa: FBT003 - a record's field
+        )
+        return (*given, question)

@@ -1,0 +1,285 @@
+"""One open SSH session: who is where, its way to the target, its channels and its record.
+
+Dials the target once, when the first channel needs it. What a channel does lives in `channels`,
+`tunnels` and the relays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import asyncssh
+import orjson
+import structlog
+
+from gatekeep import messages
+from gatekeep.domain.commands import SshAction
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.events import EventKind
+from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.errors import JournalUnavailable, TargetFault
+from gatekeep.gate.clearance import Clearance
+from gatekeep.gate.command_evidence import UNPERMITTED, unpermitted_payload
+from gatekeep.gate.evidence import of_counters, session_fragment
+from gatekeep.gate.permit import CommandRefusal, Permit
+from gatekeep.gate.ports import Journal, PolicyDesk, TargetBook
+from gatekeep.gate.supervision import LiveSession
+from gatekeep.messages import ssh as words
+from gatekeep.proxies.ssh.arrivals import Arrival
+from gatekeep.proxies.ssh.understanding import CommandReader
+from gatekeep.runtime.clock import Clock
+from gatekeep.runtime.tasks import TaskOwner
+
+_log = structlog.get_logger(__name__)
+
+_MOST_CHANNELS: Final = 256
+_STOPPED: Final = "gateway stopped"
+
+RecordFact = Callable[[EventKind, dict[str, Any]], Awaitable[None]]
+
+
+class Connector(Protocol):
+    """How a target is reached."""
+
+    async def connect(self, session: SshSession) -> asyncssh.SSHClientConnection:
+        """A connection with the session's account. Raises TargetFault, SettingsError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What sessions need of the gateway; `draw(n)` gives random bytes.
+
+    `proven(arrival)`: whether what somebody signed in by still holds, and they are who they were.
+    """
+
+    gate: Clearance
+    journal: Journal
+    policy: PolicyDesk
+    targets: TargetBook
+    connector: Connector
+    clock: Clock
+    draw: Callable[[int], bytes]
+    reader: CommandReader
+    on_gateway_fault: Callable[[BaseException], None]
+    proven: Callable[[Arrival], bool]
+
+
+class SshSession:
+    """A session from its opening to its end. `over` is set once it is to end, with the reason."""
+
+    def __init__(self, live: LiveSession, arrival: Arrival, rooms: Rooms, owner: TaskOwner) -> None:
+        self.live = live
+        self.arrival = arrival
+        self.rooms = rooms
+        self.owner = owner
+        self.fragment = session_fragment(live.session)
+        self.over = asyncio.Event()
+        self.reason = ""
+        self.channels = 0
+        self.listeners = 0
+        self._numbers = 0
+        self._draining = False
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._closed = False
+        self._clearing = 0
+        self._cleared = asyncio.Event()
+        self._cleared.set()
+        self._running: dict[int, tuple[Permit, int]] = {}
+        self._dialling: asyncio.Task[asyncssh.SSHClientConnection] | None = None
+        self._farewells: set[Callable[[str], None]] = set()
+
+    # the target
+
+    async def target(self) -> asyncssh.SSHClientConnection:
+        """The connection to the target, made by whoever needs it first. Raises TargetFault."""
+        if self.over.is_set():
+            raise TargetFault("the session has ended", cause=self.reason)
+        if self._dialling is None:
+            self._dialling = self.owner.spawn(
+                self.rooms.connector.connect(self), name="dial"
+            )
+            self._dialling.add_done_callback(_looked_at)
+        return await asyncio.shield(self._dialling)
+
+    @property
+    def reached(self) -> asyncssh.SSHClientConnection | None:
+        """The connection to the target, if there is one."""
+        dialled = self._dialling
+        if dialled is None or not dialled.done() or dialled.cancelled() or dialled.exception():
+            return None
+        return dialled.result()
+
+    # the gate
+
+    def still_admitted(self) -> bool:
+        """Whether the session may still be open: asked again for each new channel."""
+        if self.over.is_set() or not self.rooms.proven(self.arrival):
+            return False
+        return self.rooms.policy.may_open(self.live.session).decision.verdict is Verdict.ALLOW
+
+    async def clear(self, action: SshAction, *, ran: bool = False) -> Permit | CommandRefusal:
+        """Judge and record one action. One whose event comes after the end never goes out.
+
+        What has `ran` unasked is told after the end, too.
+        """
+        ended = CommandRefusal((messages.PREFIX + "this session has ended",), "ended")
+        if self.over.is_set() and not ran:
+            return ended
+        self._clearing += 1
+        self._cleared.clear()
+        try:
+            answer = await self.rooms.gate.clear_command(self.live, self.fragment, action)
+            if self.over.is_set() and not ran and isinstance(answer, Permit):
+                self.settle(answer, Outcome(OutcomeKind.SKIPPED))
+                return ended
+            return answer
+        finally:
+            self._clearing -= 1
+            if not self._clearing:
+                self._cleared.set()
+
+    def goes_out(self, permit: Permit) -> None:
+        """Its action is forwarded now."""
+        self._running[permit.n] = (permit, self.rooms.clock.monotonic_ns())
+
+    def settle(
+        self, permit: Permit, outcome: Outcome, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """How it ended, `details` beside; if that cannot be recorded, the session ends."""
+        if self._closed:
+            return  # its end is in the record, and with it that nobody knows how this one went
+        begun = self._running.pop(permit.n, None)
+        elapsed = 0 if begun is None else self.rooms.clock.monotonic_ns() - begun[1]
+        try:
+            shown = orjson.dumps(details, option=orjson.OPT_SORT_KEYS) if details else b""
+            self.rooms.gate.settle(self.live, permit, outcome, elapsed // 1000, shown)
+        except JournalUnavailable as error:
+            self.failed(error)
+
+    def note(self, kind: EventKind, payload: dict[str, Any]) -> None:
+        """Record a fact beside actions, if it still can be recorded."""
+        if self._closed:
+            return
+        try:
+            self.rooms.journal.append(self.live.events, kind, orjson.dumps(payload))
+        except JournalUnavailable as error:
+            self.failed(error)
+
+    def refuse(self, mode: str, text: str, cause: str) -> None:
+        """Record that something was asked for which no rule could permit."""
+        self.live.statements += 1
+        self.live.refusals += 1
+        payload = unpermitted_payload(mode, messages.printable(text), cause, self.fragment)
+        try:
+            self.rooms.journal.append(
+                self.live.events, EventKind.ACTION_REFUSED, payload, decision=UNPERMITTED
+            )
+        except JournalUnavailable as error:
+            self.failed(error)
+
+    async def record_fact(self, kind: EventKind, payload: dict[str, Any]) -> None:
+        """Record a fact and wait until it is durable. Raises JournalUnavailable."""
+        await self.rooms.journal.append(self.live.events, kind, orjson.dumps(payload)).durable()
+
+    def target_lost(self, why: str) -> None:
+        """The target is gone, and with it everything that ran there."""
+        if why:
+            self.note(EventKind.TARGET_FAULT, {"what": why})
+        self.end("target left", words.target_gone(self.live.session.target.name))
+
+    # channels
+
+    def enter(self) -> int | None:
+        """A channel begins: its number, None when there are too many."""
+        if self.channels >= _MOST_CHANNELS:
+            return None
+        self.channels += 1
+        self._quiet.clear()
+        self._numbers += 1
+        return self._numbers
+
+    def leave(self) -> None:
+        """A channel has ended."""
+        self.channels -= 1
+        if not self.channels:
+            self._quiet.set()
+        if self._draining and not self.channels:
+            self.end(_STOPPED, words.gateway_drains())
+
+    async def quiet(self, limit_s: float) -> None:
+        """Wait until no channel is open, at most `limit_s`: their outcomes are told first."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), limit_s)
+
+    @contextlib.contextmanager
+    def told(self, tell: Callable[[str], None]) -> Any:
+        """While inside, `tell` gets the words of a session that is ended from outside."""
+        self._farewells.add(tell)
+        try:
+            yield
+        finally:
+            self._farewells.discard(tell)
+
+    # the end
+
+    def failed(self, error: BaseException) -> None:
+        """Something failed inside: the session ends, and the gateway hears of it."""
+        _log.error("session failed", session=self.live.session.code, error=repr(error))
+        self.rooms.on_gateway_fault(error)
+        self.end("gateway fault" if not isinstance(error, JournalUnavailable) else "journal")
+
+    def end(self, reason: str, words: str = "") -> None:
+        """It is to end, for this reason (the first one counts); `words` go to its channels."""
+        if self.over.is_set():
+            return
+        self.reason = reason
+        self.over.set()
+        for tell in list(self._farewells):
+            try:
+                tell(words)
+            except Exception as error:  # noqa: BLE001 - whoever cannot be told must not keep it open
+                _log.warning("no farewell", session=self.live.session.code, error=repr(error))
+
+    def drain(self) -> None:
+        """End as soon as no channel is open."""
+        self._draining = True
+        if not self.channels:
+            self.end(_STOPPED, words.gateway_drains())
+
+    async def close(self) -> None:
+        """Close what is open; what has no outcome is said to be unknown.
+
+        Events that are on their way come first: none stands behind the end of its session.
+        """
+        await self._cleared.wait()
+        self._closed = True
+        for permit, _begun in self._running.values():
+            with contextlib.suppress(JournalUnavailable):
+                self.rooms.journal.append(
+                    self.live.events,
+                    EventKind.ACTION_UNKNOWN,
+                    orjson.dumps({"cause": self.reason, "of": permit.n}),
+                    counters=of_counters(permit.n),
+                )
+        self._running.clear()
+        connection = self.reached
+        if connection is not None:
+            connection.close()
+        elif self._dialling is not None:
+            self._dialling.cancel()
+
+
+def _looked_at(dialling: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
+    """Whoever waited for it may be gone: its failure is no news then."""
+    if not dialling.cancelled():
+        dialling.exception()
+
+
+def failed_outcome(words: str) -> Outcome:
+    """What was released and then could not be begun."""
+    return Outcome(OutcomeKind.FAILED, message=words)

@@ -1,0 +1,28 @@
+"""Reads command lines for the proxies: short ones at once, long ones away from the event loop."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gatekeep.protocols.ssh.commands.command import CommandReading, read_command
+from gatekeep.runtime.offload import Offload
+
+SHORT: Final = 2048
+"""Characters; reading so many takes well under ten milliseconds."""
+
+
+class CommandReader:
+    """Reads what a shell would be given."""
+
+    def __init__(self, offload: Offload) -> None:
+        self._offload = offload
+
+    async def read(
+        self, text: str, action: str, login_shell: str, *, terminal: bool | None = None
+    ) -> CommandReading:
+        """The reading of one command line or script."""
+
+        def reading() -> CommandReading:
+            return read_command(text, action=action, login_shell=login_shell, terminal=terminal)
+
+        return reading() if len(text) <= SHORT else await self._offload.run(reading)

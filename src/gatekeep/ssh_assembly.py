@@ -1,0 +1,138 @@
+"""The SSH half of the composition root: from settings and shared parts to a door that can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gatekeep.gate.admission import Admission
+from gatekeep.gate.clearance import Clearance
+from gatekeep.gate.ports import Directory, Journal, LockOuts, PolicyDesk, SshProofs, TargetBook
+from gatekeep.gate.supervision import Supervision
+from gatekeep.identity.hostkeys import FILE_NAME, HostkeyFile
+from gatekeep.identity.ssh_keys import AliasCertificates, GatewaySshKeys, ensure_ssh_keys
+from gatekeep.identity.ssh_public_keys import read_authorities
+from gatekeep.messages import ssh as words
+from gatekeep.proxies.folding import FoldedEvents
+from gatekeep.proxies.ssh.arrivals import Arrival
+from gatekeep.proxies.ssh.channel_door import Doors
+from gatekeep.proxies.ssh.entrance import Entrance
+from gatekeep.proxies.ssh.front import FrontPorts, sign_in_options
+from gatekeep.proxies.ssh.leads import Leads
+from gatekeep.proxies.ssh.listener import SshDoor, SshDoorValues
+from gatekeep.proxies.ssh.nested import Jumps
+from gatekeep.proxies.ssh.opening import SshSessions
+from gatekeep.proxies.ssh.reaching import Reaching
+from gatekeep.proxies.ssh.session import Rooms
+from gatekeep.proxies.ssh.token_checks import TokenChecks
+from gatekeep.proxies.ssh.understanding import CommandReader
+from gatekeep.recordings.live import LiveRecordings
+from gatekeep.runtime.clock import Clock
+from gatekeep.runtime.offload import Offload
+from gatekeep.settings import Settings
+from gatekeep.web.access import SshDoorFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What both halves have in common."""
+
+    admission: Admission
+    desk: PolicyDesk
+    targets: TargetBook
+    directory: Directory
+    proofs: SshProofs
+    lock_outs: LockOuts
+    folds: FoldedEvents
+    supervision: Supervision
+    gate: Clearance
+    journal: Journal
+    offload: Offload
+    clock: Clock
+    draw: Callable[[int], bytes]
+    now_us: Callable[[], int]
+    tell_fault: Callable[[BaseException], None]
+    token_works: Callable[[str], bool]
+    knows_key: Callable[[str, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class SshHalf:
+    """The door, its sessions, and what others look into."""
+
+    door: SshDoor
+    sessions: SshSessions
+    recordings: LiveRecordings
+    keys: GatewaySshKeys
+
+    def facts(self, settings: Settings) -> SshDoorFacts:
+        """What clients must know of the door."""
+        port = self.door.port if self.door.listening else settings.ssh.port
+        return SshDoorFacts(
+            f"{settings.ssh.host}:{port}", self.keys.fingerprint, self.keys.authority_line
+        )
+
+
+def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
+    """Every part, made but not serving. Raises SettingsError."""
+    keys = ensure_ssh_keys(settings.keys_dir)
+    certificates = AliasCertificates(keys, shared.clock)
+    rooms = Rooms(
+        gate=shared.gate,
+        journal=shared.journal,
+        policy=shared.desk,
+        targets=shared.targets,
+        connector=Reaching(shared.targets, HostkeyFile(settings.state_dir / FILE_NAME)),
+        clock=shared.clock,
+        draw=shared.draw,
+        reader=CommandReader(shared.offload),
+        on_gateway_fault=shared.tell_fault,
+        proven=lambda arrival: _proven(shared, arrival),
+    )
+    sessions = SshSessions(shared.admission, shared.supervision, rooms)
+    leads = Leads(shared.targets, shared.clock)
+    recordings = LiveRecordings()
+    common = sign_in_options()
+
+    def inner(alias: str) -> dict[str, Any]:
+        return {**common, "server_host_keys": [certificates.shown_for(alias)]}
+
+    jumps = Jumps(sessions.owner, leads.registered, inner)
+    doors = Doors(sessions, recordings, jumps.jump, leads)
+    jumps.doors = doors
+    front = FrontPorts(
+        directory=shared.directory,
+        proofs=shared.proofs,
+        lock_outs=shared.lock_outs,
+        folds=shared.folds,
+        tokens=TokenChecks(shared.offload),
+        now_us=shared.now_us,
+        authorities=read_authorities(settings.ssh.user_ca),
+        banner=words.banner(settings.ssh.help_url or ""),
+    )
+    values = SshDoorValues(
+        host=settings.ssh.host,
+        port=settings.ssh.port,
+        handshake_s=settings.ssh.handshake_s,
+        per_address=settings.ssh.unauthenticated_per_address,
+        total=settings.ssh.unauthenticated_total,
+    )
+    door = SshDoor(
+        values,
+        {**common, "server_host_keys": [keys.host]},
+        lambda source, entered: Entrance(front, doors, source, entered),
+    )
+    return SshHalf(door, sessions, recordings, keys)
+
+
+def _proven(shared: Shared, arrival: Arrival) -> bool:
+    """Whether a sign-in still holds: asked anew for whatever begins on its connection."""
+    name = arrival.principal.name
+    if shared.directory.principal(name) != arrival.principal:
+        return False
+    if arrival.ends_us and shared.now_us() >= arrival.ends_us:
+        return False
+    if arrival.method.startswith("key"):
+        return shared.knows_key(name, arrival.token_id)
+    return not arrival.method.startswith("token") or shared.token_works(arrival.token_id)
