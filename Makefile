@@ -12,10 +12,10 @@ MORE ?=
 INPUTS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections bulk soak regression fuzz docs lock clean
+.PHONY: help setup demo test check lint format types architecture compiled test-compiled bench connections bulk ssh-bench soak regression fuzz docs lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /	/' | \
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /	/' | \
 	while IFS='	' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 setup: $(READY) ## build .venv and install what is pinned
@@ -66,6 +66,9 @@ connections: $(COMPILED) ## connections per second: direct and through the gatew
 
 bulk: $(COMPILED) ## large results and COPY either way: direct, pooled, through the gateway
 	@PYTHONPATH=build/compiled $(PYTHON) bench/bulk.py
+
+ssh-bench: $(READY) ## SSH by each way: bulk, copies, echo, connections; direct, ProxyJump, gateway
+	@$(PYTHON) bench/ssh.py
 
 soak: $(READY) ## the long proofs in whole size
 	@$(PYTHON) -m pytest -m soak

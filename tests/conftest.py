@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from support.postgres_server import PostgresServer
 
 from gatekeep.journal import live
+
+# How long an example takes is the machine's matter; what a test claims is not.
+hypothesis.settings.register_profile("gatekeep", deadline=None)
+hypothesis.settings.load_profile("gatekeep")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -53,7 +53,7 @@ def settle_on(place: Path, *, single_person: bool) -> None:
     """Write the settings."""
     settings = {
         "state_dir": str(place / "state"), "keys_dir": str(place / "keys"),
-        "postgres": {"port": 0}, "http": {"port": 0}, "drain_s": 1.0,
+        "postgres": {"port": 0}, "ssh": {"port": 0}, "http": {"port": 0}, "drain_s": 1.0,
         "policy": {"dir": str(place / "policy"), "single_person": single_person},
     }  # fmt: skip
     (place / "gatekeep.yaml").write_text(yaml.safe_dump(settings))

@@ -22,6 +22,12 @@ SYNONYMS = {
 #: Names that are not ours to choose, or mean something else, with the reason.
 ALLOWED = {
     "host": "a network address, in settings, targets.yaml and connection parameters",
+    "host_keys": "SSH: host keys, in targets.yaml",
+    "host_key": "SSH: a host key, in targets.yaml",
+    "host_ca": "SSH: who signs host keys, in targets.yaml",
+    "known_hosts": "OpenSSH: its file, in targets.yaml",
+    "send_server_host_keys": "asyncssh: a method that the seam replaces",
+    "validate_server_host_key": "asyncssh: a method that the seam replaces",
     "guard_hosts": "the HTTP Host header",
     "allowed_hosts": "the HTTP Host header",
     "os_user": "key of principals.yaml: an account of the operating system",
@@ -31,6 +37,9 @@ ALLOWED = {
     "server_key": "RFC 5802: ServerKey",
     "ServerExchange": "RFC 5802: the side that checks the proof",
     "backend_key_data": "PostgreSQL: the message BackendKeyData",
+    "server_requested": "asyncssh: the callback of a tcpip-forward request",
+    "unix_server_requested": "asyncssh: the callback of a streamlocal-forward request",
+    "user_ca": "OpenSSH: a CA of user certificates",
     "server_version": "PostgreSQL: the parameter server_version",
 }
 

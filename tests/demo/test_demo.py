@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeep.demo import configure, embedded, run, seed, tour
+from gatekeep.demo import configure, embedded, run, seed, ssh_tour, tour
 from gatekeep.demo.certificate import ensure_certificate
 
 START_S = 90
@@ -93,7 +93,8 @@ def test_the_tour_plays_the_whole_story_and_exits_0(state: Path) -> None:
     output, _ = process.communicate(timeout=START_S)
     assert process.returncode == 0, output
     assert output.rstrip().endswith("everything was as promised.")
-    assert output.count("●") == 7
+    over_ssh = configure.offers_ssh() and ssh_tour.clients_are_here()
+    assert output.count("●") == (15 if over_ssh else 7)
 
 
 def test_the_ready_file_reaches_the_doors_and_ctrl_c_leaves_nothing(state: Path) -> None:
@@ -103,7 +104,10 @@ def test_the_ready_file_reaches_the_doors_and_ctrl_c_leaves_nothing(state: Path)
     document = ready(process, path)
     assert path.stat().st_mode & 0o077 == 0
     assert document["version"] == 1
-    assert document["targets"] == [{"name": "orders", "kind": "postgres", "accounts": ["app_rw"]}]
+    expected = [{"name": "orders", "kind": "postgres", "accounts": ["app_rw"]}]
+    if configure.offers_ssh():
+        expected.append({"name": "web-1", "kind": "ssh", "accounts": ["deploy"]})
+    assert document["targets"] == expected
     assert {name: who["groups"] for name, who in document["principals"].items()} == {
         "alice": ["engineers"], "bob": ["dba"], "carol": ["security"],
     }  # fmt: skip

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from fuzz import answering, conversing, cutting, decoding, introducing, proving, starting, telling
+from fuzz import (
+    answering,
+    conversing,
+    cutting,
+    decoding,
+    introducing,
+    moving,
+    proving,
+    starting,
+    telling,
+)
 from fuzz.draw import Draw
 
 
@@ -28,13 +38,14 @@ class Target:
 TARGETS = {
     one.name: one
     for one in (
-        Target("frames", cutting.check, 25, cutting.around),
+        Target("frames", cutting.check, 21, cutting.around),
         Target("startup", starting.check, 20, longest=64),
         Target("proxy", introducing.check, 5, longest=64),
         Target("scram", proving.check, 20, longest=80),
         Target("decoding", decoding.check, 17, longest=120),
         Target("replies", answering.check, 8, longest=160),
         Target("conversation", conversing.check, 2, longest=160),
+        Target("files", moving.check, 4, longest=250),
         Target("sql", telling.check, 3, telling.around, longest=60),
     )
 }

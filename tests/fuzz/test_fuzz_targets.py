@@ -17,7 +17,7 @@ from fuzz.run import BATCH, KEPT, _work, inputs
 from fuzz.targets import TARGETS
 
 _SEED = 0
-_SMALL = {"conversation": 1, "replies": 1, "sql": 1}
+_SMALL = {"conversation": 1, "files": 1, "replies": 1, "sql": 1}
 """Batches for the slow ones; the others have three."""
 
 

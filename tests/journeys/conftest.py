@@ -14,6 +14,8 @@ from support.certificates import Authority
 from support.gateway import PERMISSIVE
 from support.journey import DATABASE, PASSWORD, Place, start
 from support.postgres_server import PostgresServer
+from support.ssh_journey import SshWay, gateway_way, straight_way
+from support.ssh_target import SshTarget
 
 GUARDED = (
     PERMISSIVE
@@ -117,3 +119,23 @@ def reading_place(target: PostgresServer) -> Iterator[Place]:
 def legible_place(target: PostgresServer) -> Iterator[Place]:
     """Everything is permitted that can be read."""
     yield from start(target, policy=LEGIBLE)
+
+
+@pytest.fixture(scope="session")
+def ssh_target() -> Iterator[SshTarget]:
+    """A real sshd."""
+    running = SshTarget()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session", params=["direct", "gateway"])
+def ssh_way(
+    request: pytest.FixtureRequest, ssh_target: SshTarget, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SshWay]:
+    """Each story is told of the straight way, and of the way through a gateway."""
+    straight = straight_way(ssh_target, tmp_path_factory.mktemp("straight"))
+    if request.param == "direct":
+        yield straight
+    else:
+        yield from gateway_way(ssh_target, tmp_path_factory.mktemp("gateway"), straight)
