@@ -58,7 +58,7 @@ class Gathered:
             return (CommandFacts(OPAQUE, complete=False),), "", ""
         if not text.strip():
             return (CommandFacts(SHELL),), "", ""
-        reading = await reader.read(text, EXEC, login_shell, terminal=False)
+        reading = await reader.read(text, EXEC, login_shell, terminal=False, from_input=True)
         return reading.facts, text, reading.redacted
 
     def hand_over(self, relay: Relay) -> None:

@@ -18,11 +18,23 @@ class CommandReader:
         self._offload = offload
 
     async def read(
-        self, text: str, action: str, login_shell: str, *, terminal: bool | None = None
+        self,
+        text: str,
+        action: str,
+        login_shell: str,
+        *,
+        terminal: bool | None = None,
+        from_input: bool = False,
     ) -> CommandReading:
-        """The reading of one command line or script."""
+        """The reading of one command line, or of a script that comes `from_input` of a shell."""
 
         def reading() -> CommandReading:
-            return read_command(text, action=action, login_shell=login_shell, terminal=terminal)
+            return read_command(
+                text,
+                action=action,
+                login_shell=login_shell,
+                terminal=terminal,
+                from_input=from_input,
+            )
 
         return reading() if len(text) <= SHORT else await self._offload.run(reading)

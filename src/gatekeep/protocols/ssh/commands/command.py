@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gatekeep.domain.commands import EXEC, LINE, OPAQUE, Assurance, CommandFacts, SshAction
+from gatekeep.protocols.ssh.commands.eating import may_eat_itself
 from gatekeep.protocols.ssh.commands.grammar import read_script
 from gatekeep.protocols.ssh.commands.judging import Setting, facts_of
 from gatekeep.protocols.ssh.commands.script import Script, SimpleCommand
@@ -42,17 +43,23 @@ class CommandReading:
 
 
 def read_command(
-    text: str, *, action: str = EXEC, login_shell: str = "bash", terminal: bool | None = None
+    text: str,
+    *,
+    action: str = EXEC,
+    login_shell: str = "bash",
+    terminal: bool | None = None,
+    from_input: bool = False,
 ) -> CommandReading:
     """Read a line that `login_shell` will be given; never raises.
 
     `terminal`: its output goes to a terminal, where some programs open a pager; without, a line
-    typed into a shell is taken to, a command of its own not.
+    typed into a shell is taken to, a command of its own not. `from_input`: the shell reads the text
+    from its standard input, while it runs.
     """
     setting = Setting(action, action == LINE if terminal is None else terminal)
     reader = _Reader(setting)
     shell = login_shell.rpartition("/")[2].lower()
-    reader.read(text, shell)
+    reader.read(text, shell, from_input=from_input)
     extra: set[str] = set()
     if action == LINE and recalls_history(text):
         extra.add("history_expansion")
@@ -110,6 +117,7 @@ class _Job:
     command: SimpleCommand | None = None
     complete: bool = True
     tags: frozenset[str] = frozenset()
+    from_input: bool = False
 
 
 @dataclass(slots=True)
@@ -123,9 +131,9 @@ class _Reader:
     _waiting: list[_Job] = field(default_factory=list)
     _opaque: bool = False
 
-    def read(self, text: str, shell: str) -> None:
+    def read(self, text: str, shell: str, *, from_input: bool) -> None:
         """Everything that a text runs."""
-        self._waiting.append(_Job(0, text, shell))
+        self._waiting.append(_Job(0, text, shell, from_input=from_input))
         while self._waiting:
             if len(self._found) > MAX_FACTS:
                 self.unresolved()
@@ -163,6 +171,8 @@ class _Reader:
             self.unresolved()
         if script is None:
             return
+        if job.from_input and may_eat_itself(script):
+            self.unresolved()
         if not script.commands and not script.broken and job.text.strip():
             self._nothing_runs(job)
         self.setting.learn(script)
@@ -217,7 +227,8 @@ class _Reader:
         if inside.alone and command.script is not None and shell in READ_LIKE_BASH:
             if not command.script.literal:
                 self.unresolved()
-            jobs.append(_Job(job.depth + 1, command.script.value.replace("\0", '"$_"'), shell))
+            text = command.script.value.replace("\0", '"$_"')
+            jobs.append(_Job(job.depth + 1, text, shell, from_input=True))
         if inside.unclear:
             self.resolved = False
         if jobs and job.depth >= MAX_DEPTH:

@@ -59,3 +59,15 @@ def line_of(source: bytes, node: Node, *, tabs: bool) -> str:
     end = source.find(b"\n", node.end_byte)
     line = source[start : end if end >= 0 else len(source)]
     return (line.lstrip(b"\t") if tabs else line).decode("utf-8", "surrogateescape")
+
+
+def last_line(source: bytes, root: Node) -> int:
+    """Where the last lines of a text begin that a shell reads whole before it runs any of them."""
+    start = len(source)
+    for child in reversed(root.children):
+        if child.type == "comment":
+            return len(source)
+        if start < len(source) and b"\n" in source[child.end_byte : start]:
+            break
+        start = child.start_byte
+    return start

@@ -18,6 +18,7 @@ from gatekeep.protocols.ssh.commands.gaps import (
     are_blank,
     are_clean,
     holds_missed_code,
+    last_line,
     line_of,
 )
 from gatekeep.protocols.ssh.commands.parsing import encoded, tree_of
@@ -74,7 +75,7 @@ class _Walk:
     def over(self, root: Node) -> Script:
         """Everything below the root."""
         script, source = self._script, self._source
-        script.broken = root.has_error
+        script.broken, script.last_line = root.has_error, last_line(source, root)
         script.doubtful = (
             _ODD.search(source) is not None
             or _SUBTLE.search(source) is not None
@@ -101,11 +102,11 @@ class _Walk:
         self._script.doubtful |= not are_clean(self._source, node, children)
         redirecting = [child for child in children if child.type in _REDIRECTING]
         if redirecting:
-            made = SimpleCommand(piped=piped)
+            made = SimpleCommand(piped=piped, at=node.start_byte)
             for child in redirecting:
                 self._redirect(child, made)
             self._script.commands.append(made)
-        self._push([child for child in children if child.type not in _REDIRECTING])
+        self._push([child for child in children if child.type not in _REDIRECTING], piped=piped)
 
     def word(self, node: Node, piped: bool) -> None:  # noqa: ARG002 - as the table calls it
         """A word that is no command's, such as one of a `for`: what it runs is inside of it."""
@@ -114,7 +115,7 @@ class _Walk:
 
     def command(self, node: Node, piped: bool, into: SimpleCommand | None = None) -> None:
         """One simple command."""
-        made = into or SimpleCommand(piped=piped)
+        made = into or SimpleCommand(piped=piped, at=node.start_byte)
         children = node.children
         end = -1
         for child in children:
@@ -139,12 +140,12 @@ class _Walk:
             self._redirected[last.id] = redirects
             self._push(body, piped=piped)
         else:
-            made = SimpleCommand(piped=piped)
+            made = SimpleCommand(piped=piped, at=node.start_byte)
             for child in redirects:
                 self._redirect(child, made)
             self._script.doubtful |= bool(made.words)
             self._script.commands.append(made)
-            self._push(body, piped=piped or made.script is not None)
+            self._push(body, piped=piped or made.fed)
         beside = [one for child in redirects for one in self._beside(child)]
         self._stack[:0] = [(one, False) for one in reversed(beside)]
         self._inside(redirects)
@@ -175,7 +176,7 @@ class _Walk:
 
     def test(self, node: Node, piped: bool) -> None:
         """`[ … ]`, `[[ … ]]`: its operators are words like the others."""
-        made = SimpleCommand(piped=piped)
+        made = SimpleCommand(piped=piped, at=node.start_byte)
         waiting = list(reversed(node.children))
         while waiting:
             child = waiting.pop()
@@ -194,25 +195,25 @@ class _Walk:
 
     def assignment(self, node: Node, piped: bool) -> None:
         """Assignments without a command."""
-        made = SimpleCommand(piped=piped)
+        made = SimpleCommand(piped=piped, at=node.start_byte)
         alone = node.type == "variable_assignment"
         for child in [node] if alone else node.children:
             self._part(child, made)
         self._script.commands.append(made)
         self._inside((node,))
 
-    def function(self, node: Node, piped: bool) -> None:
+    def function(self, node: Node, piped: bool) -> None:  # noqa: ARG002 - as the table calls it
         """A function: its body may run at any time."""
         named = node.child_by_field_name("name")
         if named is not None:
             self._script.functions.add(self._text(named))
-        self.anything(node, piped)
+        self.anything(node, piped=False)
 
     def compound(self, node: Node, piped: bool) -> None:
         """`{ … }`, or `((…))`, which may run what a variable's text says."""
         if node.children and node.children[0].type == "((":
             unknown = Word(self._text(node), HOLE, literal=False)
-            self._script.commands.append(SimpleCommand([plain("(("), unknown]))
+            self._script.commands.append(SimpleCommand([plain("(("), unknown], at=node.start_byte))
             self._script.bash = True
             self._inside((node,))
         else:
@@ -324,8 +325,7 @@ class _Walk:
         """What the grammar hides inside a here-document and is run beside its command."""
         if node.type != "heredoc_redirect":
             return []
-        known = _WORDS | _REDIRECTING | _OF_HEREDOC
-        return [child for child in node.children if child.type not in known]
+        return [one for one in node.children if one.type not in _WORDS | _REDIRECTING | _OF_HEREDOC]
 
     # --- order, gaps and errors --------------------------------------------------------------
 

@@ -38,7 +38,8 @@ class SimpleCommand:
     """One simple command: its words, the variables set before it, and where its streams go.
 
     `script` is the text on its standard input where that is written in the line (a here-document
-    or here-string); `piped` that its input comes out of another command.
+    or here-string); `piped` that its input comes out of another command, or is that of a structure
+    around it which has one of its own. `at` is where it begins, in bytes.
     """
 
     words: list[Word] = field(default_factory=list)
@@ -46,6 +47,14 @@ class SimpleCommand:
     redirections: list[Redirection] = field(default_factory=list)
     script: Word | None = None
     piped: bool = False
+    at: int = 0
+
+    @property
+    def fed(self) -> bool:
+        """Whether its input is written in the line, or is a file that the line names."""
+        return self.script is not None or any(
+            one.operator == "<" and one.descriptor in ("", "0") for one in self.redirections
+        )
 
 
 @dataclass(slots=True)
@@ -54,7 +63,8 @@ class Script:
 
     `doubtful`: the shell may read it differently. `bash`: it is written in ways that only bash
     reads so. `broken`: the grammar found errors, and `ends_early` that one is at the end, so that
-    more input may mend it. `functions` are the names that it defines.
+    more input may mend it. `functions` are the names that it defines. From the byte `last_line` on
+    a shell that reads the text while it runs has read all of it before any of it runs.
     """
 
     commands: list[SimpleCommand] = field(default_factory=list)
@@ -63,3 +73,4 @@ class Script:
     bash: bool = False
     broken: bool = False
     ends_early: bool = False
+    last_line: int = 0
