@@ -56,7 +56,8 @@ class SshWay:
 
     `host_keys` and `host_ca` are public keys (`type base64`), `known_hosts` a file of OpenSSH's;
     `first_use` believes whoever answers first, for good. `shell_hook` is `bash`, `zsh` or `off`;
-    `hidden_input` `deny`, `ask`, `alert` or `allow`; `line_gate` `auto` or `off`.
+    `hidden_input` `deny`, `ask`, `alert` or `allow`; `line_gate` `auto` or `off`;
+    `pin_files`: script files are read first, and run as they were read.
     """
 
     host_keys: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ class SshWay:
     shell_hook: str = "off"
     hidden_input: str = "alert"
     line_gate: str = "auto"
+    pin_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ POSTGRES_ONLY: Final = frozenset(
 )
 SSH_ONLY: Final = frozenset(
     {"host_keys", "host_ca", "known_hosts", "host_key", "shell_hook", "hidden_input", "line_gate",
-     "login_shell"}
+     "login_shell", "pin_files"}
 )  # fmt: skip
 
 _IDENTITY_FIX: Final = (
@@ -47,6 +47,7 @@ class SshKeysOfTarget(BaseModel):
     shell_hook: Literal["bash", "zsh", "off"] = "off"
     hidden_input: Literal["deny", "ask", "alert", "allow"] = "alert"
     line_gate: Literal["auto", "off"] = "auto"
+    pin_files: bool = False
     login_shell: Line = "bash"
 
 
@@ -93,6 +94,9 @@ def ssh_faults(
     if known and written.host_key is not None:
         fault = "believes whoever answers first, and the host's key is known"
         yield SettingsError(fault, file=file, key=f"{key}.host_key", fix="take it away")
+    if written.pin_files and written.login_shell not in ("bash", "sh"):
+        fault = f"means nothing where the login shell is {written.login_shell}"
+        yield SettingsError(fault, file=file, key=f"{key}.pin_files", fix="take it away")
     lines = {f"host_keys[{number}]": line for number, line in enumerate(written.host_keys)}
     if written.host_ca is not None:
         lines["host_ca"] = written.host_ca
@@ -146,6 +150,7 @@ def ssh_way(written: SshKeysOfTarget, file: str) -> SshWay:
         shell_hook=written.shell_hook,
         hidden_input=written.hidden_input,
         line_gate=written.line_gate,
+        pin_files=written.pin_files,
     )
 
 

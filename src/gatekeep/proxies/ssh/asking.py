@@ -7,6 +7,7 @@ single command of literal words is one of them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,10 +19,13 @@ from gatekeep.protocols.ssh.files.scp_files import command_action
 from gatekeep.protocols.ssh.files.sftp import SftpConversation
 from gatekeep.proxies.ssh.ends import ClientEnd
 from gatekeep.proxies.ssh.files import FileConversation
+from gatekeep.proxies.ssh.pinned_files import PinnedFile, pinned_action
 from gatekeep.proxies.ssh.scripts import Gathered, gather, reads_a_script
 from gatekeep.proxies.ssh.understanding import CommandReader
 
 SFTP: Final = "sftp"
+
+ReadFile = Callable[[str, dict[str, Any]], Awaitable[PinnedFile | None]]
 
 #: Programs that are trusted to be what they are called; elsewhere they are judged as commands, too.
 _TRUSTED: Final = frozenset(
@@ -41,12 +45,17 @@ class Asked:
     action: SshAction
     gathered: Gathered | None = None
     files: FileConversation | None = None
+    pinned: PinnedFile | None = None
 
 
 async def asked_of(
-    end: ClientEnd, reader: CommandReader, login_shell: str, details: dict[str, Any]
+    end: ClientEnd,
+    reader: CommandReader,
+    login_shell: str,
+    details: dict[str, Any],
+    read_file: ReadFile | None = None,
 ) -> Asked:
-    """What this channel asks for. `details` go into the event."""
+    """What this channel asks for. `details` go into the event; `read_file` reads script files."""
     if end.kind == "subsystem":
         fact = CommandFacts(OPAQUE, end.text, (end.text,))
         return Asked(_action("subsystem", end.text, (fact,), details))
@@ -54,6 +63,17 @@ async def asked_of(
         if end.terminal is None:
             return await _script(end, reader, login_shell, _Command(details))
         return Asked(_action("shell", "", (CommandFacts(SHELL),), details))
+    return await _exec(end, reader, login_shell, details, read_file)
+
+
+async def _exec(
+    end: ClientEnd,
+    reader: CommandReader,
+    login_shell: str,
+    details: dict[str, Any],
+    read_file: ReadFile | None,
+) -> Asked:
+    """One command: files, a script, or what its words say."""
     reading = await reader.read(
         end.text, EXEC, login_shell, terminal=end.terminal is not None
     )
@@ -66,6 +86,11 @@ async def asked_of(
     if end.terminal is None and reads_a_script(reading.facts):
         command = _Command(details, reading.facts, reading.redacted)
         return await _script(end, reader, login_shell, command)
+    if end.terminal is None and read_file is not None and len(reading.facts) == 1:
+        file = await read_file(end.text, details)
+        if file is not None and isinstance(own := reading.facts[0], CommandFacts):
+            action = await pinned_action(end.text, own, file, reader, details)
+            return Asked(action, pinned=file)
     action = _action("exec", end.text, reading.facts, details)
     return Asked(replace(action, redacted=reading.redacted, resolved=reading.resolved))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable
+from functools import partial
 from typing import Final
 
 import asyncssh
@@ -27,6 +28,7 @@ from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.asking import SFTP, Asked, asked_of
 from gatekeep.proxies.ssh.ends import ClientEnd, TargetEnd
 from gatekeep.proxies.ssh.files import FileRelay
+from gatekeep.proxies.ssh.pinned_files import pinned_file
 from gatekeep.proxies.ssh.relay import Relay
 from gatekeep.proxies.ssh.session import SshSession, failed_outcome
 from gatekeep.proxies.ssh.shell import ShellRelay
@@ -85,6 +87,7 @@ class _Channel:
         self._number = number
         self._environment, self._left_out = _environment(end)
         self._shell: ShellRelay | None = None
+        self._run_instead = ""
 
     def part(self, text: str) -> None:
         """The session is over: say why, and close. What the client still sends goes nowhere."""
@@ -132,12 +135,15 @@ class _Channel:
     async def _command(self) -> None:
         login_shell = self._session.live.session.target.login_shell
         reader = self._session.rooms.reader
-        asked = await asked_of(self._end, reader, login_shell, self._details())
+        read_file = partial(pinned_file, self._session)
+        asked = await asked_of(self._end, reader, login_shell, self._details(), read_file)
         answer = await self._session.clear(asked.action)
         if isinstance(answer, CommandRefusal):
             turn_away(self._end, answer.lines)
             return
         self._session.goes_out(answer)
+        if asked.pinned is not None:
+            self._run_instead = asked.pinned.pinned.line
         target = await self._opened(answer)
         if target is None:
             return
@@ -170,6 +176,10 @@ class _Channel:
                     )
                 )
             return shell
+        if asked.pinned is not None:
+            return ways.PinnedRelay(
+                self._session, (end, target), self._number, asked.pinned.content
+            )
         plain = ways.PlainRelay(self._session, (end, target), self._number)
         if asked.gathered is not None:
             asked.gathered.hand_over(plain)
@@ -240,7 +250,7 @@ class _Channel:
         """What the target executes; None for its own shell, which is what it then runs."""
         end = self._end
         if end.kind == "exec":
-            return end.text
+            return self._run_instead or end.text
         hooked = ways.hook_of(self._session) if end.kind == "shell" and end.terminal else None
         return hook_command(hooked) if hooked is not None else None
 

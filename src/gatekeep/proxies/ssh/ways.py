@@ -61,6 +61,27 @@ class PlainRelay(CommandRelay):
             self._session.failed(error)
 
 
+class PinnedRelay(PlainRelay):
+    """A script file that runs as it was read: its bytes are the input, and the client's go nowhere."""
+
+    def __init__(self, session: SshSession, ends: Ends, channel: int, content: bytes) -> None:
+        super().__init__(session, ends, channel)
+        self._content = content
+
+    def begin(self) -> None:
+        """The whole script, and its end."""
+        super().begin()
+        self.target.write(self._content)
+        self.target.write_eof()
+
+    def from_client(self, data: bytes) -> None:
+        """Nobody reads it."""
+        self.bytes_in -= len(data)
+
+    def client_eof(self) -> None:
+        """The script has ended already."""
+
+
 def terminal(
     session: SshSession, ends: Ends, channel: int, recordings: Recordings, *, shell: bool
 ) -> ShellRelay:
