@@ -22,7 +22,7 @@ from gatekeep.proxies.ssh.front import FrontPorts, sign_in_options
 from gatekeep.proxies.ssh.leads import Leads
 from gatekeep.proxies.ssh.listener import SshDoor, SshDoorValues
 from gatekeep.proxies.ssh.nested import Jumps
-from gatekeep.proxies.ssh.opening import SshSessions
+from gatekeep.proxies.ssh.opening import SessionLimits, SshSessions
 from gatekeep.proxies.ssh.reaching import Reaching
 from gatekeep.proxies.ssh.session import Rooms
 from gatekeep.proxies.ssh.token_checks import TokenChecks
@@ -90,7 +90,12 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
         on_gateway_fault=shared.tell_fault,
         proven=lambda arrival: _proven(shared, arrival),
     )
-    sessions = SshSessions(shared.admission, shared.supervision, rooms)
+    sessions = SshSessions(
+        shared.admission,
+        shared.supervision,
+        rooms,
+        SessionLimits(settings.ssh.idle_s or 0.0, settings.ssh.session_s or 0.0),
+    )
     leads = Leads(shared.targets, shared.clock)
     recordings = LiveRecordings()
     common = sign_in_options()

@@ -137,6 +137,13 @@ class SshDoor(_Group):
     handshake_s: Seconds = Field(
         default=60.0, description="Seconds until a connection must have signed in."
     )
+    idle_s: Seconds | None = Field(
+        default=None,
+        description="Seconds without a byte either way after which a session is ended. Unset: never.",
+    )
+    session_s: Seconds | None = Field(
+        default=None, description="Seconds that a session may last at most. Unset: any time."
+    )
     unauthenticated_per_address: Count = Field(
         default=32,
         description="Connections of one address that have not signed in yet; "

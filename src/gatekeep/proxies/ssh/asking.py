@@ -11,7 +11,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gatekeep.domain.commands import EXEC, OPAQUE, SHELL, Assurance, CommandFacts, SshAction
+from gatekeep.domain.commands import (
+    EXEC,
+    OPAQUE,
+    SHELL,
+    Assurance,
+    CommandFacts,
+    SshAction,
+    TunnelFacts,
+)
 from gatekeep.protocols.ssh.commands.transfers import recognise_transfer
 from gatekeep.protocols.ssh.files import scp_records
 from gatekeep.protocols.ssh.files.scp import ScpConversation
@@ -26,6 +34,8 @@ from gatekeep.proxies.ssh.understanding import CommandReader
 SFTP: Final = "sftp"
 
 ReadFile = Callable[[str, dict[str, Any]], Awaitable[PinnedFile | None]]
+
+_SERVING: Final = frozenset({"-t", "-f"})
 
 #: Programs that are trusted to be what they are called; elsewhere they are judged as commands, too.
 _TRUSTED: Final = frozenset(
@@ -114,6 +124,15 @@ def _transfer(
     judged = action.facts if trusted else (*facts, *action.facts)
     action = replace(action, facts=judged, details={**details, **action.details})
     return Asked(action, files=ScpConversation(command))
+
+
+def moves_files_unseen(facts: tuple[CommandFacts | TunnelFacts, ...]) -> bool:
+    """Whether a server of files is among the commands, so that nobody would judge its operations."""
+    return any(
+        isinstance(one, CommandFacts)
+        and ("sftp_server" in one.tags or (one.program == "scp" and not _SERVING.isdisjoint(one.flags)))
+        for one in facts
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from gatekeep.protocols.ssh.files.sftp import SftpConversation
 from gatekeep.protocols.ssh.shells.hook_bootstrap import hook_command
 from gatekeep.proxies.ssh import ways
 from gatekeep.proxies.ssh.arrivals import Arrival
-from gatekeep.proxies.ssh.asking import SFTP, Asked, asked_of
+from gatekeep.proxies.ssh.asking import SFTP, Asked, asked_of, moves_files_unseen
 from gatekeep.proxies.ssh.ends import ClientEnd, TargetEnd
 from gatekeep.proxies.ssh.files import FileRelay
 from gatekeep.proxies.ssh.pinned_files import pinned_file
@@ -103,14 +103,18 @@ class _Channel:
         if not self._session.still_admitted():
             turn_away(self._end, (words.no_longer_admitted(self._session.live.session.target.name),))
         elif (unfit := _unfit(self._end)) is not None:
-            text = redact_command(messages.printable(self._end.text))
-            cause = {"cause": "not_offered", "mode": self._end.kind, "text": text}
-            self._session.note(EventKind.ACTION_REFUSED, {**cause, "channel": self._number})
-            turn_away(self._end, words.unfit_request(unfit))
+            self._not_offered(unfit)
         elif self._end.kind == "subsystem" and self._end.text == SFTP:
             await self._files()
         else:
             await self._command()
+
+    def _not_offered(self, what: str) -> None:
+        """No rule could permit this: recorded, and said."""
+        text = redact_command(messages.printable(self._end.text))
+        cause = {"cause": "not_offered", "mode": self._end.kind, "text": text}
+        self._session.note(EventKind.ACTION_REFUSED, {**cause, "channel": self._number})
+        turn_away(self._end, words.unfit_request(what))
 
     async def _files(self) -> None:
         """Each operation is judged by itself; the channel as such is only told."""
@@ -120,7 +124,8 @@ class _Channel:
         if target is None:
             return
         relay = FileRelay(self._session, self._end, target, SftpConversation(), tell=True)
-        await relay.run()
+        with self._session.carrying(relay):
+            await relay.run()
         self._session.note(
             EventKind.CHANNEL_CLOSED,
             {
@@ -137,6 +142,9 @@ class _Channel:
         reader = self._session.rooms.reader
         read_file = partial(pinned_file, self._session)
         asked = await asked_of(self._end, reader, login_shell, self._details(), read_file)
+        if asked.files is None and moves_files_unseen(asked.action.facts):
+            self._not_offered("an sftp or scp server that is started in another way")
+            return
         answer = await self._session.clear(asked.action)
         if isinstance(answer, CommandRefusal):
             turn_away(self._end, answer.lines)
@@ -149,7 +157,8 @@ class _Channel:
             return
         relay = self._relay(target, asked)
         try:
-            await relay.run()
+            with self._session.carrying(relay):
+                await relay.run()
         finally:
             if self._end.terminal is not None:
                 session_id = self._session.live.session.id

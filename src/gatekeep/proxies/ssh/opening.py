@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -31,11 +32,26 @@ _log = structlog.get_logger(__name__)
 _GRACE_S: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Seconds, 0 for none: without a byte either way, and altogether."""
+
+    idle_s: float = 0.0
+    longest_s: float = 0.0
+
+
 class SshSessions:
     """Opens and closes every session of the SSH door."""
 
-    def __init__(self, admission: Admission, supervision: Supervision, rooms: Rooms) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        supervision: Supervision,
+        rooms: Rooms,
+        limits: SessionLimits | None = None,
+    ) -> None:
         self._admission = admission
+        self._limits = limits or SessionLimits()
         self._supervision = supervision
         self.rooms = rooms
         self.owner = TaskOwner("ssh sessions")
@@ -91,8 +107,12 @@ class SshSessions:
         return list(self._running)
 
     def end_lapsed(self, knows: Callable[[str, str], bool]) -> None:
-        """End the sessions whose certificate has ended, or whose key `(principal, fingerprint)` is gone."""
-        now_us = self.rooms.clock.wall_us()
+        """End the sessions that have outlived something.
+
+        Their certificate, their key (`knows(principal, fingerprint)`), or the limits of time.
+        """
+        now_us, now_ns = self.rooms.clock.wall_us(), self.rooms.clock.monotonic_ns()
+        limits = self._limits
         for session in list(self._running):
             arrival = session.arrival
             if arrival.ends_us and now_us >= arrival.ends_us:
@@ -101,6 +121,10 @@ class SshSessions:
                 arrival.principal.name, arrival.token_id
             ):
                 session.live.end("its key no longer works")
+            elif limits.longest_s and now_ns - session.live.opened_ns > limits.longest_s * 1e9:
+                session.live.end("it has lasted as long as sessions may")
+            elif limits.idle_s and session.idle_ns() > limits.idle_s * 1e9:
+                session.live.end("nothing was sent or received for too long")
 
     # the end of all
 

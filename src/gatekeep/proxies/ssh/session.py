@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -47,6 +47,13 @@ class Connector(Protocol):
 
     async def connect(self, session: SshSession) -> asyncssh.SSHClientConnection:
         """A connection with the session's account. Raises TargetFault, SettingsError."""
+
+
+class Carrier(Protocol):
+    """Who moves bytes, and counts them."""
+
+    bytes_in: int
+    bytes_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,10 @@ class SshSession:
         self._running: dict[int, tuple[Permit, int]] = {}
         self._dialling: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self._farewells: set[Callable[[str], None]] = set()
+        self._carriers: set[Carrier] = set()
+        self._carried = 0
+        self._seen = (0, 0)
+        self._moved_ns = live.opened_ns
 
     # the target
 
@@ -215,6 +226,24 @@ class SshSession:
         """Wait until no channel is open, at most `limit_s`: their outcomes are told first."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), limit_s)
+
+    @contextlib.contextmanager
+    def carrying(self, relay: Carrier) -> Iterator[None]:
+        """While inside, bytes that `relay` counts are the session's own."""
+        self._carriers.add(relay)
+        try:
+            yield
+        finally:
+            self._carriers.discard(relay)
+            self._carried += relay.bytes_in + relay.bytes_out
+
+    def idle_ns(self) -> int:
+        """For how long no byte has gone either way, as seen by those who ask again and again."""
+        now = self.rooms.clock.monotonic_ns()
+        carried = self._carried + sum(one.bytes_in + one.bytes_out for one in self._carriers)
+        if (carried, self._numbers) != self._seen:
+            self._seen, self._moved_ns = (carried, self._numbers), now
+        return now - self._moved_ns
 
     @contextlib.contextmanager
     def told(self, tell: Callable[[str], None]) -> Any:

@@ -115,7 +115,7 @@ class TunnelRelay(Relay):
 async def _relayed(session: SshSession, permit: Permit, near: StreamEnd, far: StreamEnd) -> None:
     relay = TunnelRelay(session, near, far)
     try:
-        with session.told(lambda _text: near.close()):
+        with session.told(lambda _text: near.close()), session.carrying(relay):
             await relay.run()
     finally:
         outcome = Outcome(
