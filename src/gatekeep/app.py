@@ -162,6 +162,7 @@ class Gateway:
             parts.directory.check(configuration.principals)
             parts.proofs.check(configuration.principals)
             parts.door.reload_tls()
+            parts.ssh.authorities.reload()
             settled = await self._activate(configuration, parts.desk.active, wish)
         return {
             "policy": settled.version.digest,
@@ -191,7 +192,7 @@ class Gateway:
                 "its certificate no longer works",
             )
             supervision.end_where(self._otherwise_now, "its principal or target was changed")
-            self._parts.ssh.sessions.end_lapsed(self._parts.proofs.knows)
+            self._parts.ssh.sessions.end_lapsed()
 
     def _otherwise_now(self, live: LiveSession) -> bool:
         """Whether a reload changed who this is, or what and where its target is.

@@ -12,7 +12,7 @@ from gatekeep.gate.ports import Directory, Journal, LockOuts, PolicyDesk, SshPro
 from gatekeep.gate.supervision import Supervision
 from gatekeep.identity.hostkeys import FILE_NAME, HostkeyFile
 from gatekeep.identity.ssh_keys import AliasCertificates, GatewaySshKeys, ensure_ssh_keys
-from gatekeep.identity.ssh_public_keys import read_authorities
+from gatekeep.identity.ssh_public_keys import UserAuthorities
 from gatekeep.messages import ssh as words
 from gatekeep.proxies.folding import FoldedEvents
 from gatekeep.proxies.ssh.arrivals import Arrival
@@ -65,6 +65,7 @@ class SshHalf:
     sessions: SshSessions
     recordings: LiveRecordings
     keys: GatewaySshKeys
+    authorities: UserAuthorities
 
     def facts(self, settings: Settings) -> SshDoorFacts:
         """What clients must know of the door."""
@@ -78,6 +79,7 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
     """Every part, made but not serving. Raises SettingsError."""
     keys = ensure_ssh_keys(settings.keys_dir)
     certificates = AliasCertificates(keys, shared.clock)
+    authorities = UserAuthorities(settings.ssh.user_ca)
     rooms = Rooms(
         gate=shared.gate,
         journal=shared.journal,
@@ -88,7 +90,7 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
         draw=shared.draw,
         reader=CommandReader(shared.offload),
         on_gateway_fault=shared.tell_fault,
-        proven=lambda arrival: _proven(shared, arrival),
+        lapse=lambda arrival: _lapse(shared, authorities, arrival),
     )
     sessions = SshSessions(
         shared.admission,
@@ -113,7 +115,7 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
         folds=shared.folds,
         tokens=TokenChecks(shared.offload),
         now_us=shared.now_us,
-        authorities=read_authorities(settings.ssh.user_ca),
+        authorities=lambda: authorities.lines,
         banner=words.banner(settings.ssh.help_url or ""),
     )
     values = SshDoorValues(
@@ -128,16 +130,20 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
         {**common, "server_host_keys": [keys.host]},
         lambda source, entered: Entrance(front, doors, source, entered),
     )
-    return SshHalf(door, sessions, recordings, keys)
+    return SshHalf(door, sessions, recordings, keys, authorities)
 
 
-def _proven(shared: Shared, arrival: Arrival) -> bool:
-    """Whether a sign-in still holds: asked anew for whatever begins on its connection."""
-    name = arrival.principal.name
+def _lapse(shared: Shared, authorities: UserAuthorities, arrival: Arrival) -> str:
+    """Why a sign-in no longer holds; empty while it does. Asked for whatever begins, and in between."""
+    name, method = arrival.principal.name, arrival.method
     if shared.directory.principal(name) != arrival.principal:
-        return False
+        return "its principal or target was changed"
     if arrival.ends_us and shared.now_us() >= arrival.ends_us:
-        return False
-    if arrival.method.startswith("key"):
-        return shared.knows_key(name, arrival.token_id)
-    return not arrival.method.startswith("token") or shared.token_works(arrival.token_id)
+        return "its certificate has ended"
+    if method.startswith("certificate") and not authorities.knows(arrival.authority):
+        return "its certificate no longer works"
+    if method.startswith("key") and not shared.knows_key(name, arrival.token_id):
+        return "its key no longer works"
+    if method.startswith("token") and not shared.token_works(arrival.token_id):
+        return "its token no longer works"
+    return ""

@@ -16,7 +16,7 @@ import yaml
 from support.gateway import PERMISSIVE, Gateway
 from support.opened_journal import events
 from support.ssh_journey import SshWay, finished, ssh_gateway, until, way_through
-from support.ssh_target import SshTarget
+from support.ssh_target import SshTarget, make_key
 from support.ssh_terminal import Terminal, terminal
 from support.ssh_tunnels import echo_port, reached
 
@@ -187,6 +187,39 @@ def test_what_a_reload_takes_away_ends_shells_and_jumps(place: Place, lose: obje
         if lose is _other_target:
             return  # jumping there again begins a new session, under what holds now
         assert not answer.out.startswith(b"SSH-"), answer
+
+
+def test_a_ca_that_no_longer_counts_ends_what_its_certificates_opened(
+    ssh_target: SshTarget, tmp_path: Path
+) -> None:
+    """Taken out of the file at a reload: the open shell ends, and no certificate of it signs in."""
+    (tmp_path / "gateway").mkdir()
+    ca, other = make_key(tmp_path / "ca", "ca"), make_key(tmp_path / "other", "other")
+    person = make_key(tmp_path / "person", "alice")
+    public, listed = person.with_suffix(".pub"), tmp_path / "users.ca"
+    signing = ["ssh-keygen", "-q", "-s", str(ca), "-I", "alice at work", "-n", "alice", str(public)]
+    assert finished(signing).code == 0
+    listed.write_text(ca.with_suffix(".pub").read_text())
+    gateway = ssh_gateway(
+        ssh_target, tmp_path / "gateway", extra_settings={"ssh": {"port": 0, "user_ca": str(listed)}}
+    )
+    gateway.start()
+    try:
+        way = way_through(gateway, ssh_target, tmp_path / "way", None)
+        by_certificate = way.line("ssh", "-o", f"IdentityFile={person}", "-tt", "web-1")
+        config = way.config.read_text()
+        way.config.write_text(config.replace(f"IdentityFile {way.key}", f"IdentityFile {person}"))
+        with terminal(by_certificate, 30, 120) as shell:
+            shell.type(b"echo be''gun\r")
+            shell.until(rb"begun")
+            listed.write_text(other.with_suffix(".pub").read_text())
+            assert gateway.process is not None
+            gateway.process.send_signal(signal.SIGHUP)
+            assert shell.end() == 255
+            assert b"its certificate no longer works" in shell.seen
+        assert b"Permission denied" in way.ssh("true").err
+    finally:
+        gateway.stop()
 
 
 def test_a_policy_that_says_no_now_ends_what_begins_next(place: Place) -> None:

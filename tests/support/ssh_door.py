@@ -215,7 +215,7 @@ async def ssh_door(
         folds=folds,
         tokens=TokenChecks(offload),
         now_us=clock.wall_us,
-        authorities=authorities,
+        authorities=lambda: authorities,
         banner=BANNER,
         answer_every_key=answer_every_key,
     )

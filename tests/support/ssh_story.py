@@ -218,7 +218,7 @@ class SshStory:
     reachable: bool = True
     faults: list[BaseException] = field(default_factory=list)
     target_port: int = 0
-    lapsed: set[str] = field(default_factory=set)
+    lapses: dict[str, str] = field(default_factory=dict)
 
     def events(self, kind: str) -> list[KeptEvent]:
         """The events of one kind."""
@@ -266,7 +266,7 @@ async def ssh_story() -> AsyncIterator[SshStory]:
     gate = Clearance(journal, policy, on_unrecordable=lambda *_told: None)
     holder: list[SshStory] = []
     faults: list[BaseException] = []
-    lapsed: set[str] = set()
+    lapses: dict[str, str] = {}
 
     class Way:
         async def connect(self, session: SshSession) -> Any:
@@ -274,7 +274,7 @@ async def ssh_story() -> AsyncIterator[SshStory]:
 
     rooms = Rooms(
         gate, journal, policy, book, Way(), SystemClock(), os.urandom, CommandReader(Offload()), faults.append,
-        lambda arrival: arrival.principal.name not in lapsed,
+        lambda arrival: lapses.get(arrival.principal.name, ""),
     )
     sessions = SshSessions(Admission(book, policy), Supervision(), rooms)
     leads = Leads(book, SystemClock(), nowhere, lambda _address: False)
@@ -283,7 +283,7 @@ async def ssh_story() -> AsyncIterator[SshStory]:
     jumps.doors = doors
     door = SshDoor(SshDoorValues(port=0), options, lambda _source, entered: AnyKey(doors, entered))
     await door.start()
-    holder.append(SshStory(door.port, journal, policy, sessions, door, target_port=target.get_port(), faults=faults, lapsed=lapsed))
+    holder.append(SshStory(door.port, journal, policy, sessions, door, target_port=target.get_port(), faults=faults, lapses=lapses))
     try:
         yield holder[0]
     finally:

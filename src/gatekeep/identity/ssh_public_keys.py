@@ -78,6 +78,27 @@ def read_authorities(path: Path | None, *, key: str = "ssh.user_ca") -> tuple[st
     return tuple(found)
 
 
+class UserAuthorities:
+    """The CAs of `ssh.user_ca` as they count now: `lines` as in .pub files, one each."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.lines: tuple[str, ...] = ()
+        self._fingerprints: frozenset[str] = frozenset()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the file again. Raises SettingsError; those that counted before count on then."""
+        lines = read_authorities(self._path)
+        keys = (public_key_bytes(line, file=str(self._path), key="ssh.user_ca") for line in lines)
+        self._fingerprints = frozenset(key_fingerprint(key) for key in keys)
+        self.lines = lines
+
+    def knows(self, fingerprint: str) -> bool:
+        """Whether certificates of this CA sign in."""
+        return fingerprint in self._fingerprints
+
+
 def key_fingerprint(key: bytes) -> str:
     """`SHA256:…` of a key's wire form, as ssh-keygen -l prints it."""
     return "SHA256:" + base64.b64encode(sha256(key).digest()).decode("ascii").rstrip("=")

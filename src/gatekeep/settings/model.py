@@ -129,7 +129,8 @@ class SshDoor(_Group):
     user_ca: FilePath | None = Field(
         default=None,
         description="File with public keys of CAs whose OpenSSH user certificates sign in: the "
-        "certificate's principal is the principal. Unset: keys and tokens only.",
+        "certificate's principal is the principal. Read again at SIGHUP: sessions of a CA that is "
+        "gone end. Unset: keys and tokens only.",
     )
     help_url: Text | None = Field(
         default=None, description="Address that the line before sign-in names; unset: none."

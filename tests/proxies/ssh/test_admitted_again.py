@@ -25,7 +25,7 @@ async def _listener(client: Any, _story: SshStory) -> Any:
 
 
 def _withdrawn(story: SshStory) -> None:
-    story.lapsed.add("alice")
+    story.lapses["alice"] = "its key no longer works"
 
 
 def _denied(story: SshStory) -> None:
@@ -65,7 +65,7 @@ async def test_nobody_comes_in_by_a_listener_after_a_loss() -> None:
     """A port that the target listens on already is no way in any more."""
     async with ssh_story() as story, await story.client() as client:
         listener = await client.forward_remote_port("localhost", 0, "127.0.0.1", story.target_port)
-        story.lapsed.add("alice")
+        story.lapses["alice"] = "its key no longer works"
         reader, writer = await asyncio.open_connection("localhost", listener.get_port())
         assert await reader.read() == b""
         writer.close()

@@ -15,7 +15,7 @@ async def sweep(story: SshStory, seconds: float) -> None:
     """What the gateway does every half second, more often."""
     async with asyncio.timeout(seconds):
         while story.sessions.running():
-            story.sessions.end_lapsed(lambda _name, _key: True)
+            story.sessions.end_lapsed()
             await asyncio.sleep(0.02)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from support.ssh_story import ssh_story
 
 from gatekeep.errors import JournalUnavailable
@@ -32,16 +30,14 @@ async def test_a_right_that_is_gone_lets_no_new_channel_in() -> None:
         assert "no longer lets you open sessions on web-1" in done.stderr
 
 
-async def test_sessions_end_with_their_key_or_certificate() -> None:
-    """A key that was taken out of the directory, a certificate whose time is over."""
-    async with ssh_story() as story, await story.client() as first, await story.client() as second:
-        await story.until(lambda: story.sessions.opened == 2)
-        by_key, by_certificate = story.sessions.running()
-        by_key.arrival = replace(by_key.arrival, method="key")
-        by_certificate.arrival = replace(by_certificate.arrival, method="certificate", ends_us=1)
-        story.sessions.end_lapsed(lambda _name, _fingerprint: False)
-        await first.wait_closed()
-        await second.wait_closed()
-        await story.until(lambda: len(story.events("session.closed")) == 2)
-        reasons = {event.payload["reason"] for event in story.events("session.closed")}
-        assert reasons == {"its key no longer works", "its certificate has ended"}
+async def test_sessions_end_with_what_they_were_opened_by() -> None:
+    """Without anybody doing anything on them; the reason is told."""
+    async with ssh_story() as story, await story.client() as client:
+        await story.until(lambda: story.sessions.opened == 1)
+        story.sessions.end_lapsed()
+        assert not story.events("session.closed")
+        story.lapses["alice"] = "its key no longer works"
+        story.sessions.end_lapsed()
+        await client.wait_closed()
+        await story.until(lambda: bool(story.events("session.closed")))
+        assert story.events("session.closed")[0].payload["reason"] == "its key no longer works"

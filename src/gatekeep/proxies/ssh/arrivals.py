@@ -15,7 +15,8 @@ class Arrival:
     `method` says how it was proven (`key`, `certificate`, `token`, with `+code`), `token_id` by
     what. `client` is the client's own version string. `jumped`: this is a connection behind another
     one. `ends_us` is when its certificate ends (microseconds UTC, 0: it has none);
-    `forced_command` and `forbidden` are what the certificate demands and leaves out.
+    `forced_command` and `forbidden` are what the certificate demands and leaves out, `authority`
+    the fingerprint of the CA that signed it.
     """
 
     principal: Principal
@@ -29,3 +30,4 @@ class Arrival:
     ends_us: int = 0
     forced_command: str | None = None
     forbidden: frozenset[str] = frozenset()
+    authority: str = ""

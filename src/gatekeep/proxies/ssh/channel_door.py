@@ -175,7 +175,7 @@ class ChannelDoor:
     async def _jumped(self, destination: str) -> StreamEnd:
         """A jump, as long as the sign-in that it rests on holds; what leads nowhere is recorded."""
         sessions, arrival = self._doors.sessions, self._arrival
-        if not sessions.rooms.proven(arrival):
+        if sessions.rooms.lapse(arrival):
             await sessions.turned_away(replace(arrival, target=destination), "lapsed")
             self._owner.spawn(self._dismiss(words.sign_in_lapsed()), name="lapsed")
             raise asyncssh.ChannelOpenError(_PROHIBITED, words.sign_in_lapsed()[0])

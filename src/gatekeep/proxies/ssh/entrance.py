@@ -55,6 +55,7 @@ class Entrance(FrontAuth, SignedIn):
                 ends_us=introduced.ends_us,
                 forced_command=introduced.forced_command,
                 forbidden=introduced.forbidden,
+                authority=introduced.authority,
             )
         )
 

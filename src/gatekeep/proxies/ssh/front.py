@@ -48,7 +48,7 @@ class Introduced:
     certificate ends, microseconds UTC, 0 for neither. `forced_command`, `forbidden`: what a
     certificate demands and leaves out (`pty`, `port-forwarding`, `agent-forwarding`,
     `X11-forwarding`); asyncssh itself heeds them on this connection, behind the jump host the
-    session must.
+    session must. `authority` is the fingerprint of the CA that signed it.
     """
 
     principal: Principal
@@ -59,13 +59,14 @@ class Introduced:
     ends_us: int = 0
     forced_command: str | None = None
     forbidden: frozenset[str] = frozenset()
+    authority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FrontPorts:
     """What a sign-in needs of the gateway.
 
-    `authorities` are the lines of CAs whose certificates count (`ssh.user_ca`); `banner` is said
+    `authorities` tells the lines of CAs whose certificates count (`ssh.user_ca`); `banner` is said
     once, before any proof. With `answer_every_key` a client that only asks about a key is always
     told to go on, so that nobody learns whose key it is; it then signs with the first it has.
     """
@@ -76,7 +77,7 @@ class FrontPorts:
     folds: FoldedEvents
     tokens: TokenChecks
     now_us: Callable[[], int]
-    authorities: tuple[str, ...] = ()
+    authorities: Callable[[], tuple[str, ...]] = tuple
     banner: str = ""
     answer_every_key: bool = False
 
@@ -107,6 +108,7 @@ class _Proof:
     method: str
     token_id: str
     ends_us: int = 0
+    authority: str = ""
 
 
 class FrontAuth(asyncssh.SSHServer):
@@ -239,7 +241,8 @@ class FrontAuth(asyncssh.SSHServer):
             self._fresh = _Proof(name, "key", seams.fingerprint(key))
         else:
             shown = f"{facts.key_id[:_SHOWN_NAME]} {facts.serial}"
-            self._fresh = _Proof(name, "certificate", shown, facts.ends_us)
+            signer = seams.fingerprint(facts.signer)
+            self._fresh = _Proof(name, "certificate", shown, facts.ends_us, signer)
 
     def proof_accepted(self, name: str) -> bool | None:
         """See the table at `_Stage`; without a proof of this name nobody comes in."""
@@ -291,13 +294,13 @@ class FrontAuth(asyncssh.SSHServer):
         self.introduced = Introduced(
             principal, proof.token_id, proof.method, mfa_at, login, proof.ends_us,
             allowed.forced_command if allowed else None,
-            allowed.forbidden if allowed else frozenset(),
+            allowed.forbidden if allowed else frozenset(), proof.authority,
         )  # fmt: skip
         return True
 
     def _authorities(self) -> Any:
         """The CAs, for certificates that name this principal and no other."""
-        lines = self._ports.authorities if self._login is not None else ()
+        lines = self._ports.authorities() if self._login is not None else ()
         options = f'cert-authority,principals="{self._principal_name()}"'
         return asyncssh.import_authorized_keys("\n".join(f"{options} {line}" for line in lines))
 

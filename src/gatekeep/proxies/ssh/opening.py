@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +64,7 @@ class SshSessions:
         """The session, its opening durable, or the lines of the refusal; never raises."""
         if self._draining:
             return (words.gateway_drains(),)
-        if not self.rooms.proven(arrival):
+        if self.rooms.lapse(arrival):
             await self.turned_away(arrival, "lapsed")
             return words.sign_in_lapsed()
         asked = Asked(
@@ -106,21 +105,12 @@ class SshSessions:
         """The sessions that run."""
         return list(self._running)
 
-    def end_lapsed(self, knows: Callable[[str, str], bool]) -> None:
-        """End the sessions that have outlived something.
-
-        Their certificate, their key (`knows(principal, fingerprint)`), or the limits of time.
-        """
-        now_us, now_ns = self.rooms.clock.wall_us(), self.rooms.clock.monotonic_ns()
-        limits = self._limits
+    def end_lapsed(self) -> None:
+        """End the sessions that have outlived what they were opened by, or the limits of time."""
+        now_ns, limits = self.rooms.clock.monotonic_ns(), self._limits
         for session in list(self._running):
-            arrival = session.arrival
-            if arrival.ends_us and now_us >= arrival.ends_us:
-                session.live.end("its certificate has ended")
-            elif arrival.method.startswith("key") and not knows(
-                arrival.principal.name, arrival.token_id
-            ):
-                session.live.end("its key no longer works")
+            if lapse := self.rooms.lapse(session.arrival):
+                session.live.end(lapse)
             elif limits.longest_s and now_ns - session.live.opened_ns > limits.longest_s * 1e9:
                 session.live.end("it has lasted as long as sessions may")
             elif limits.idle_s and session.idle_ns() > limits.idle_s * 1e9:

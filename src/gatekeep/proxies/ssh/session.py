@@ -60,7 +60,7 @@ class Carrier(Protocol):
 class Rooms:
     """What sessions need of the gateway; `draw(n)` gives random bytes.
 
-    `proven(arrival)`: whether what somebody signed in by still holds, and they are who they were.
+    `lapse(arrival)`: why what somebody signed in by no longer holds; empty while it does.
     """
 
     gate: Clearance
@@ -72,7 +72,7 @@ class Rooms:
     draw: Callable[[int], bytes]
     reader: CommandReader
     on_gateway_fault: Callable[[BaseException], None]
-    proven: Callable[[Arrival], bool]
+    lapse: Callable[[Arrival], str]
 
 
 class SshSession:
@@ -129,7 +129,7 @@ class SshSession:
 
     def still_admitted(self) -> bool:
         """Whether the session may still be open: asked again for each new channel."""
-        if self.over.is_set() or not self.rooms.proven(self.arrival):
+        if self.over.is_set() or self.rooms.lapse(self.arrival):
             return False
         return self.rooms.policy.may_open(self.live.session).decision.verdict is Verdict.ALLOW
 
