@@ -12,7 +12,7 @@ from gatekeep.gate.ports import Directory, Journal, LockOuts, PolicyDesk, SshPro
 from gatekeep.gate.supervision import Supervision
 from gatekeep.identity.hostkeys import FILE_NAME, HostkeyFile
 from gatekeep.identity.ssh_keys import AliasCertificates, GatewaySshKeys, ensure_ssh_keys
-from gatekeep.identity.ssh_public_keys import UserAuthorities
+from gatekeep.identity.ssh_public_keys import CertificateAuthorities
 from gatekeep.messages import ssh as words
 from gatekeep.proxies.folding import FoldedEvents
 from gatekeep.proxies.ssh.arrivals import Arrival
@@ -65,7 +65,7 @@ class SshHalf:
     sessions: SshSessions
     recordings: LiveRecordings
     keys: GatewaySshKeys
-    authorities: UserAuthorities
+    authorities: CertificateAuthorities
 
     def facts(self, settings: Settings) -> SshDoorFacts:
         """What clients must know of the door."""
@@ -79,7 +79,7 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
     """Every part, made but not serving. Raises SettingsError."""
     keys = ensure_ssh_keys(settings.keys_dir)
     certificates = AliasCertificates(keys, shared.clock)
-    authorities = UserAuthorities(settings.ssh.user_ca)
+    authorities = CertificateAuthorities(settings.ssh.user_ca)
     rooms = Rooms(
         gate=shared.gate,
         journal=shared.journal,
@@ -133,7 +133,7 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
     return SshHalf(door, sessions, recordings, keys, authorities)
 
 
-def _lapse(shared: Shared, authorities: UserAuthorities, arrival: Arrival) -> str:
+def _lapse(shared: Shared, authorities: CertificateAuthorities, arrival: Arrival) -> str:
     """Why a sign-in no longer holds; empty while it does. Asked for whatever begins, and in between."""
     name, method = arrival.principal.name, arrival.method
     if shared.directory.principal(name) != arrival.principal:

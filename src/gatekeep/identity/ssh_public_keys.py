@@ -78,7 +78,7 @@ def read_authorities(path: Path | None, *, key: str = "ssh.user_ca") -> tuple[st
     return tuple(found)
 
 
-class UserAuthorities:
+class CertificateAuthorities:
     """The CAs of `ssh.user_ca` as they count now: `lines` as in .pub files, one each."""
 
     def __init__(self, path: Path | None) -> None:
