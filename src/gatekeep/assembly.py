@@ -53,7 +53,6 @@ from gatekeep.proxies.postgres.parsing import PROCESSES, Parser
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.session import Rooms
 from gatekeep.proxies.postgres.target import TargetConnector
-from gatekeep.recordings.live import LiveRecordings
 from gatekeep.runtime.clock import SystemClock, random_bytes
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
@@ -104,7 +103,6 @@ class Parts:
     offload: Offload
     parsers: Sequence[WorkProcess]
     faults: Faults
-    recordings: LiveRecordings = field(default_factory=LiveRecordings)
     api: ApiDoor = field(init=False)
     health: HealthDoor = field(init=False)
     health_port: int = 0

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.journey
 @pytest.fixture(scope="module", autouse=True)
 def tables(open_place: Place) -> None:
     """A table to fill."""
-    open_place.make("CREATE TABLE filled (n int, what text)")
+    open_place.make("CREATE TABLE batches (n int, what text)")
 
 
 async def test_an_asyncpg_pool(open_place: Place) -> None:
@@ -32,15 +32,15 @@ async def test_asyncpg_cursors_batches_and_transactions(open_place: Place) -> No
     connection = await asyncpg.connect(**open_place.asyncpg())
     try:
         rows = [(n, f"row {n}") for n in range(250)]
-        await connection.executemany("INSERT INTO filled VALUES ($1, $2)", rows)
+        await connection.executemany("INSERT INTO batches VALUES ($1, $2)", rows)
         async with connection.transaction():
-            cursor = connection.cursor("SELECT n FROM filled WHERE n < 250 ORDER BY n", prefetch=20)
+            cursor = connection.cursor("SELECT n FROM batches WHERE n < 250 ORDER BY n", prefetch=20)
             assert [row["n"] async for row in cursor] == list(range(250))
             with pytest.raises(asyncpg.DivisionByZeroError):
                 async with connection.transaction():
                     await connection.execute("SELECT 1/0")
             assert await connection.fetchval("SELECT 1") == 1
-        await connection.execute("TRUNCATE filled")
+        await connection.execute("TRUNCATE batches")
     finally:
         await connection.close()
 
@@ -80,9 +80,9 @@ def test_psycopg_prepared_statements_and_batches(open_place: Place) -> None:
         for n in range(12):
             assert connection.execute("SELECT %s::int", [n]).fetchone() == (n,)
         cursor = connection.cursor()
-        cursor.executemany("INSERT INTO filled VALUES (%s, %s)", [(n, "x") for n in range(300)])
+        cursor.executemany("INSERT INTO batches VALUES (%s, %s)", [(n, "x") for n in range(300)])
         cursor.executemany(
-            "INSERT INTO filled VALUES (%s, 'y') RETURNING n", [(1,), (2,)], returning=True
+            "INSERT INTO batches VALUES (%s, 'y') RETURNING n", [(1,), (2,)], returning=True
         )
         assert cursor.fetchone() == (1,)
         connection.rollback()
@@ -95,21 +95,21 @@ def test_settings_inside_a_psycopg_pipeline(open_place: Place) -> None:
         with connection.pipeline():
             connection.execute("SET search_path = pg_catalog")
             shown = connection.execute("SHOW search_path")
-            connection.execute("INSERT INTO public.filled VALUES (5, 'five')")
+            connection.execute("INSERT INTO public.batches VALUES (5, 'five')")
             with connection.transaction():
                 connection.execute("SET LOCAL search_path = public")
-                here = connection.execute("SELECT n FROM filled WHERE what = %s", ["five"])
+                here = connection.execute("SELECT n FROM batches WHERE what = %s", ["five"])
             last = connection.execute("SELECT current_setting('search_path')")
         assert [one.fetchone() for one in (shown, here, last)] == [
             ("pg_catalog",), (5,), ("pg_catalog",),
         ]  # fmt: skip
-        connection.execute("TRUNCATE public.filled")
+        connection.execute("TRUNCATE public.batches")
     events = open_place.evidence.closed(mark)
     assert not of_kind(events, "action.refused")
     (read,) = [
-        one for one in of_kind(events, "action.released") if "FROM filled" in str(one["text"])
+        one for one in of_kind(events, "action.released") if "FROM batches" in str(one["text"])
     ]
-    assert read["tables_read"] == ["filled", "public.filled"]
+    assert read["tables_read"] == ["batches", "public.batches"]
 
 
 def test_many_rows_for_a_table_with_a_trigger(open_place: Place) -> None:
@@ -119,8 +119,8 @@ def test_many_rows_for_a_table_with_a_trigger(open_place: Place) -> None:
     """
     open_place.make(
         "CREATE TABLE counted (n int PRIMARY KEY);"
-        "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;"
-        "CREATE TRIGGER t BEFORE INSERT ON counted FOR EACH ROW EXECUTE FUNCTION noted()"
+        "CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;"
+        "CREATE TRIGGER t BEFORE INSERT ON counted FOR EACH ROW EXECUTE FUNCTION count_it()"
     )
     with open_place.connect() as connection:
         rows = [(n,) for n in range(200)]
@@ -184,8 +184,8 @@ def test_two_sessions_of_one_principal(open_place: Place) -> None:
     """Each has its own transaction, and its own chain of events."""
     mark = open_place.evidence.mark()
     with open_place.connect() as one, open_place.connect() as other:
-        one.execute("INSERT INTO filled VALUES (77, 'mine')")
-        count = "SELECT count(*) FROM filled WHERE n = 77"
+        one.execute("INSERT INTO batches VALUES (77, 'mine')")
+        count = "SELECT count(*) FROM batches WHERE n = 77"
         assert one.execute(count).fetchone() == (1,)
         assert other.execute(count).fetchone() == (0,)
         one.rollback()

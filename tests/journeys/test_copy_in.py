@@ -31,10 +31,10 @@ def tables(open_place: Place) -> None:
     """One that takes rows, and one whose trigger makes each row more."""
     open_place.make(
         "CREATE TABLE goods (id int PRIMARY KEY, name text);"
-        "CREATE TABLE noted (id int); CREATE TABLE notes (id int);"
+        "CREATE TABLE arrived (id int); CREATE TABLE arrivals (id int);"
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN INSERT INTO notes VALUES (new.id); RETURN new; END $$;"
-        "CREATE TRIGGER t AFTER INSERT ON noted FOR EACH ROW EXECUTE FUNCTION note()"
+        " $$ BEGIN INSERT INTO arrivals VALUES (new.id); RETURN new; END $$;"
+        "CREATE TRIGGER t AFTER INSERT ON arrived FOR EACH ROW EXECUTE FUNCTION note()"
     )
 
 
@@ -117,9 +117,9 @@ def test_code_that_rows_set_off_is_not_unseen(open_place: Place) -> None:
     """A trigger makes the COPY unproven, as an INSERT would be."""
     mark = open_place.evidence.mark()
     with open_place.connect(autocommit=True) as connection:
-        with connection.cursor().copy("COPY noted FROM STDIN") as copy:
+        with connection.cursor().copy("COPY arrived FROM STDIN") as copy:
             copy.write("1\n2\n")
-        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM arrivals").fetchone() == (2,)
     released = of_kind(open_place.evidence.closed(mark), "action.released")
     assert "note" in str(released[0]["unproven"])
 

@@ -49,7 +49,7 @@ async def gateway() -> AsyncIterator[Gateway]:
     (place / "principals.yaml").write_text(yaml.safe_dump({"principals": people}))
     settings = {
         "state_dir": str(place / "state"), "keys_dir": str(place / "keys"),
-        "postgres": {"port": 0}, "http": {"port": 0},
+        "postgres": {"port": 0}, "ssh": {"port": 0}, "http": {"port": 0},
     }  # fmt: skip
     (place / "gatekeep.yaml").write_text(yaml.safe_dump(settings))
     running = await Gateway.start(
@@ -86,12 +86,12 @@ class Shell:
             parts.journal, self.stream, clock, channel=0, terminal=Terminal(80, 24, "xterm"),
             on_failure=self.faults.append,
         )  # fmt: skip
-        parts.recordings.register(SESSION, 0, self.recorder)
+        parts.ssh.recordings.register(SESSION, 0, self.recorder)
 
     async def close(self) -> None:
         """The shell ends."""
         await self.recorder.close()
-        self.parts.recordings.forget(SESSION, 0)
+        self.parts.ssh.recordings.forget(SESSION, 0)
         self.parts.supervision.forget(SESSION)
         closed = {"reason": "client", "duration_us": 1}
         await self.parts.journal.append(

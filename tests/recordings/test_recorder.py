@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Callable
 
 import pytest
 from support.recording_bench import RecordingBench, settle, shown
@@ -16,6 +17,7 @@ from gatekeep.recordings.recorder import (
     CHUNK_BYTES,
     FLUSH_S,
     GIVE_UP_BYTES,
+    OWED_S,
 )
 
 
@@ -49,10 +51,10 @@ async def test_everything_that_happens_is_a_record() -> None:
     assert bench.journal.counters == [{"channel": 0, "final": True, "seq": 0}]
 
 
-async def test_a_chunk_goes_out_at_64_kib_or_a_second_after_its_first_byte(
+async def test_a_chunk_goes_out_at_64_kib_or_half_a_second_after_its_first_byte(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Neither a flood nor one quiet byte waits in memory; the timer is one second."""
+    """Neither a flood nor one quiet byte waits in memory; the timer is half a second."""
     bench = RecordingBench(auto=True)
     asked: list[float] = []
     fire: list[object] = []
@@ -75,7 +77,7 @@ async def test_a_chunk_goes_out_at_64_kib_or_a_second_after_its_first_byte(
     assert len(bench.journal.payloads) == 4
     assert all(len(chunk.records) < 2 * CHUNK_BYTES for chunk in bench.journal.chunks())
     await bench.recorder.close()
-    assert FLUSH_S <= 1.0
+    assert FLUSH_S < OWED_S <= 1.0
 
 
 async def test_each_chunk_begins_with_the_terminal_it_meets() -> None:
@@ -149,6 +151,58 @@ async def test_a_slow_disk_slows_the_target_and_memory_is_bounded() -> None:
         given += CHUNK_BYTES
     assert BEHIND_BYTES < given < 2 * GIVE_UP_BYTES
     assert isinstance(bench.faults[0], JournalUnavailable)
+
+
+async def test_nothing_more_is_shown_while_the_disk_owes_what_was_shown_a_second_ago() -> None:
+    """Whoever feeds it is told once, though no more came; a durable chunk ends it, not the next."""
+    bench = RecordingBench()
+    told: list[bool] = []
+    bench.recorder.on_behind = lambda: told.append(bench.recorder.behind)
+    bench.recorder.output(b"a")
+    bench.recorder.flush()
+    bench.recorder.output(b"b")
+    await settle()
+    assert told == []
+    bench.tick(round(OWED_S * 1e6))
+    bench.recorder.flush()
+    bench.journal.sync(1)
+    await settle()
+    assert told == [True], "the second chunk is as old by now"
+    waiting = asyncio.ensure_future(bench.recorder.keep_pace())
+    await settle()
+    assert not waiting.done()
+    bench.journal.sync()
+    await waiting
+    assert not bench.recorder.behind
+
+
+async def test_a_chunk_that_is_not_durable_in_time_is_told_by_a_timer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody needs to look: the disk's silence alone stops what is shown."""
+    bench = RecordingBench()
+    told: list[bool] = []
+    bench.recorder.on_behind = lambda: told.append(bench.recorder.behind)
+    loop = asyncio.get_running_loop()
+    timers: list[tuple[float, Callable[[], object]]] = []
+    real = loop.call_later
+
+    def call_later(delay: float, callback: Callable[[], object], *args: object) -> object:
+        timers.append((delay, callback))
+        return real(3600, lambda: None)
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    bench.recorder.output(b"a")
+    bench.tick(round(FLUSH_S * 1e6))
+    timers.pop()[1]()
+    await settle()
+    ((delay, overdue),) = timers
+    assert delay == pytest.approx(OWED_S - FLUSH_S)
+    overdue()
+    assert told == [True]
+    bench.journal.sync()
+    await bench.recorder.keep_pace()
+    assert not bench.recorder.behind
 
 
 async def test_time_never_runs_backwards() -> None:

@@ -23,7 +23,11 @@ LIMIT_S = 30
 
 
 class Terminal:
-    """A running program with a pty. `seen` is all that it showed so far."""
+    """A running program with a pty.
+
+    `seen` is all that it showed so far; `moments` says how much of it was seen by when
+    (nanoseconds since the epoch).
+    """
 
     def __init__(self, command: list[str], rows: int = 24, columns: int = 80) -> None:
         self._ours, theirs = os.openpty()
@@ -34,6 +38,7 @@ class Terminal:
         )  # fmt: skip
         os.close(theirs)
         self.seen = b""
+        self.moments: list[tuple[int, int]] = []
         self._read_to = 0
 
     def type(self, text: bytes) -> None:
@@ -63,6 +68,10 @@ class Terminal:
             assert time.monotonic() < deadline, f"it did not end: {self.seen!r}"
         return self.process.wait(max(0.1, deadline - time.monotonic()))
 
+    def seen_at_ns(self, place: int) -> int:
+        """When the byte at that place of `seen` was seen, nanoseconds since the epoch."""
+        return next(moment for length, moment in self.moments if place < length)
+
     def close(self) -> None:
         """Take the terminal away."""
         if self._ours >= 0:
@@ -78,6 +87,7 @@ class Terminal:
         with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
             chunk = os.read(self._ours, 65536)
             self.seen += chunk
+            self.moments.append((len(self.seen), time.time_ns()))
             return bool(chunk)
         return False
 

@@ -2,11 +2,14 @@
 
 Bytes that a client types are never given to it. What cannot be recorded ends the session.
 
-| state | output, resize, words | flush (64 KiB, or 1 s after the first byte) | `close` |
+| state | output, resize, words | flush (64 KiB, or 0.5 s after the first byte) | `close` |
 |---|---|---|---|
 | recording | into the open chunk, then to watchers | append, keep until durable | final chunk, closed |
 | failed | dropped | nothing | raises what failed |
 | closed | dropped | nothing | waits for the same end |
+
+Whoever feeds it shows nothing more while a byte that was shown is older than a second and not
+durable: what a fault can lose is the last second of what somebody saw, however slow the disk is.
 
 A failed append, a failed fsync, or more than 8 MiB that the disk did not take lead to `failed`,
 and `on_failure` is told once.
@@ -43,7 +46,8 @@ from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
 CHUNK_BYTES: Final = 64 * 1024
-FLUSH_S: Final = 1.0
+FLUSH_S: Final = 0.5
+OWED_S: Final = 1.0
 BEHIND_BYTES: Final = 256 * 1024
 GIVE_UP_BYTES: Final = 8 << 20
 MAX_WORDS: Final = 4096
@@ -100,6 +104,7 @@ class Joined:
 
 @dataclass(slots=True)
 class _Sealed:
+    began_ns: int
     pending: PendingChunk
     records: tuple[Record, ...]
     terminal: Terminal
@@ -110,7 +115,8 @@ class ChannelRecorder:
     """Records one channel that is recorded whole.
 
     All calls are made on the event loop's thread. Memory is bounded by GIVE_UP_BYTES; whoever
-    feeds it looks at `behind` and awaits `keep_pace` before it reads more of the target.
+    feeds it looks at `behind` and awaits `keep_pace` before it reads more of the target;
+    `on_behind` is called when it comes to be behind by the mere passing of time.
     """
 
     def __init__(
@@ -130,11 +136,14 @@ class ChannelRecorder:
         self._stream = stream
         self._clock = clock
         self._on_failure = on_failure
+        self.on_behind: Callable[[], None] = _nobody_waits
         self._started_ns = clock.monotonic_ns()
         self._loop = asyncio.get_running_loop()
         self._tasks = TaskOwner("recording")
         self._open: list[Record] = []
         self._open_bytes = 0
+        self._began_ns = 0
+        self._late = False
         self._last_us = 0
         self._seq = 0
         self._counts = {"errors": 0, "output": 0, "records": 0}
@@ -186,8 +195,8 @@ class ChannelRecorder:
 
     @property
     def behind(self) -> bool:
-        """Whether the disk owes so much that no more should be read from the target."""
-        return self._sealed_bytes > BEHIND_BYTES
+        """Whether the disk owes so much, or for so long, that no more should be shown."""
+        return self._late or self._sealed_bytes > BEHIND_BYTES
 
     async def keep_pace(self) -> None:
         """Wait until the disk has caught up. Raises JournalUnavailable once recording failed."""
@@ -240,12 +249,14 @@ class ChannelRecorder:
     def _take(self, code: str, data: bytes) -> None:
         if self._failure is not None or self._closed:
             return
-        since = (self._clock.monotonic_ns() - self._started_ns) // 1000
+        now_ns = self._clock.monotonic_ns()
+        since = (now_ns - self._started_ns) // 1000
         self._last_us = max(self._last_us, since)
         record = Record(self._last_us, code, data)
         self._counts["records"] += 1
         if not self._open:
             self._first_terminal = self.terminal
+            self._began_ns = now_ns
             self._timer = self._loop.call_later(FLUSH_S, self.flush)
         self._open.append(record)
         self._open_bytes += HEAD.size + len(data)
@@ -297,7 +308,7 @@ class ChannelRecorder:
         self._open.clear()
         self._open_bytes = 0
         self._seq += 1
-        self._sealed.append(_Sealed(pending, records, terminal, len(payload)))
+        self._sealed.append(_Sealed(self._began_ns, pending, records, terminal, len(payload)))
         self._sealed_bytes += len(payload)
         if not self._settling:
             self._settling = True
@@ -307,13 +318,30 @@ class ChannelRecorder:
         """Follow the oldest chunk to the disk, then the next."""
         try:
             while self._sealed and self._failure is None:
-                await self._sealed[0].pending.durable()
+                await self._settled(self._sealed[0])
+                self._late = False
                 self._sealed_bytes -= self._sealed.popleft().size
                 self._moved.set()
         except Exception as error:  # noqa: BLE001 - fail closed: whatever it was, this is not recorded
             self._fail(error)
         finally:
             self._settling = False
+
+    async def _settled(self, chunk: _Sealed) -> None:
+        """Wait until a chunk is durable, and say so once its first byte is owed for too long."""
+        left_s = OWED_S - (self._clock.monotonic_ns() - chunk.began_ns) / 1e9
+        if left_s <= 0:
+            self._fall_behind()
+        timer = self._loop.call_later(max(0.0, left_s), self._fall_behind)
+        try:
+            await chunk.pending.durable()
+        finally:
+            timer.cancel()
+
+    def _fall_behind(self) -> None:
+        if not self._late:
+            self._late = True
+            self.on_behind()
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is not None:
@@ -343,3 +371,7 @@ class ChannelRecorder:
             raise JournalUnavailable(
                 self._failure.public, cause=self._failure.cause, fatal=self._failure.fatal
             )
+
+
+def _nobody_waits() -> None:
+    """Who feeds a recorder at their own pace looks at `behind` alone."""

@@ -75,6 +75,7 @@ class ShellRelay(CommandRelay):
         self._end = ends[0]
         self._gate = gate
         self._recorder = recorder
+        recorder.on_behind = self._keep_pace
         self._questions: deque[turns.LineEntered] = deque()
         self._withdrawn: set[int] = set()
         self._open: dict[int, Permit] = {}
@@ -150,7 +151,7 @@ class ShellRelay(CommandRelay):
         self._set_timer()
 
     def _keep_pace(self) -> None:
-        """Read no more of the target than the disk takes."""
+        """Show no more than the disk takes, nor anything while it owes what was shown a second ago."""
         if self._recorder.behind and not self._catching_up:
             self._catching_up = True
             self.target.pause("recording")
