@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncssh
 import pytest
-from support.ssh_story import SshStory, ssh_story
+from support.ssh_story import SshStory, TargetServer, ssh_story
 
 
 @asynccontextmanager
@@ -102,3 +103,34 @@ async def test_sockets_of_the_file_system_are_not_listened_on() -> None:
         with pytest.raises(asyncssh.ChannelListenError):
             await client.forward_remote_path("/x", "/y")
         assert story.events("action.refused")[0].payload["cause"] == "not_offered"
+
+
+@pytest.mark.parametrize("listens", [True, False])
+async def test_who_arrives_before_the_target_has_answered_waits_for_the_answer(
+    monkeypatch: pytest.MonkeyPatch, *, listens: bool
+) -> None:
+    """A target listens before it says so; the client hears of an arrival only behind the answer."""
+    towards: list[asyncssh.SSHServerConnection] = []
+    early: list[asyncio.Task[Any]] = []
+
+    async def answered(_self: TargetServer, host: str, port: int) -> Any:
+        arrival = towards[0].open_connection(host, port or 4242, "10.9.9.9", 99, encoding=None)
+        early.append(asyncio.ensure_future(arrival))
+        await asyncio.sleep(0)
+        return await towards[0].forward_local_port(host, port, host, port) if listens else False
+
+    monkeypatch.setattr(
+        TargetServer, "connection_made", lambda _self, conn: towards.append(conn), raising=False
+    )
+    monkeypatch.setattr(TargetServer, "server_requested", answered)
+    async with echoing() as port, ssh_story() as story, await story.client() as client:
+        if listens:
+            await client.forward_remote_port("127.0.0.1", 0, "127.0.0.1", port)
+            reader, writer = await early[0]
+            await echoed(story, reader, writer)
+        else:
+            with pytest.raises(asyncssh.ChannelListenError):
+                await client.forward_remote_port("127.0.0.1", 0, "127.0.0.1", port)
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await early[0]
+            assert (await client.run("echo on")).stdout == "on"

@@ -5,6 +5,7 @@ Each is judged by its destination and recorded before anything is dialled; bytes
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any, Final, cast
 
@@ -20,6 +21,7 @@ from gatekeep.messages import ssh as words
 from gatekeep.protocols.ssh.first_bytes import FirstBytes
 from gatekeep.proxies.ssh.ends import StreamEnd
 from gatekeep.proxies.ssh.leads import Lead, Lines
+from gatekeep.proxies.ssh.listener_seams import create_server
 from gatekeep.proxies.ssh.relay import Relay
 from gatekeep.proxies.ssh.session import SshSession, failed_outcome
 
@@ -143,18 +145,19 @@ async def listen(
     if isinstance(answer, CommandRefusal):
         return False
     session.goes_out(answer)
-    listening = _Listening(session, connection, (address, port))
+    listening = _Listening(session, connection, address)
     try:
         target = await session.target()
-        made = await target.create_server(
-            listening.arrived, address, port, encoding=None, window=_WINDOW
-        )
+        made = await create_server(target, listening.arrived, address, port, window=_WINDOW)
+        listening.port = made.get_port()
     except (
         TargetFault, SettingsError, asyncssh.Error, asyncssh.ChannelListenError, OSError
     ) as error:  # fmt: skip
         session.settle(answer, failed_outcome(messages.printable(str(error))))
         return False
-    listening.port = made.get_port()
+    finally:
+        # The client is answered in this very step: it hears of no arrival before that.
+        asyncio.get_running_loop().call_soon(listening.answered.set)
     session.settle(answer, Outcome(OutcomeKind.DONE, f"listening on {listening.port}"))
     return made
 
@@ -171,40 +174,48 @@ class _Listening:
         self,
         session: SshSession,
         connection: asyncssh.SSHServerConnection,
-        asked: tuple[str, int],
+        address: str,
     ) -> None:
         self._session = session
         self._connection = connection
-        self._asked = asked
-        self.port = asked[1]
+        self._address = address
+        self.port = 0
+        self.answered = asyncio.Event()
 
     def arrived(self, origin: str, origin_port: int) -> Awaitable[StreamEnd]:
         """Somebody connected to the port, on the target."""
         return self._arrived(origin, origin_port)
 
     async def _arrived(self, origin: str, origin_port: int) -> StreamEnd:
-        session, (address, _asked_port) = self._session, self._asked
+        session = self._session
+        if session.enter() is None:
+            raise asyncssh.ChannelOpenError(_PROHIBITED, words.request_refused("another channel"))
+        try:
+            await self.answered.wait()
+            return await self._led_in(origin, origin_port)
+        except BaseException:
+            session.leave()
+            raise
+
+    async def _led_in(self, origin: str, origin_port: int) -> StreamEnd:
+        session, address = self._session, self._address
+        if not self.port:
+            raise asyncssh.ChannelOpenError(_FAILED, "no such listener")
         shown = f"{address}:{self.port}"
         fact = TunnelFacts(TUNNEL_LISTEN, address, self.port, "", "target")
         action = SshAction(
             "tunnel", shown, (fact,),
             details={"direction": "in", "origin": messages.printable(f"{origin}:{origin_port}")},
         )  # fmt: skip
-        if session.enter() is None:
-            raise asyncssh.ChannelOpenError(_PROHIBITED, words.request_refused("another channel"))
+        answer = await _permitted(session, action)
+        client = StreamEnd()
         try:
-            answer = await _permitted(session, action)
-            client = StreamEnd()
-            try:
-                await self._connection.create_connection(
-                    lambda: client, address, self.port, origin, origin_port,
-                    encoding=None, window=_WINDOW,
-                )  # fmt: skip
-            except (asyncssh.Error, OSError) as error:
-                session.settle(answer, failed_outcome(messages.printable(str(error))))
-                raise
-        except BaseException:
-            session.leave()
+            await self._connection.create_connection(
+                lambda: client, address, self.port, origin, origin_port,
+                encoding=None, window=_WINDOW,
+            )  # fmt: skip
+        except (asyncssh.Error, OSError) as error:
+            session.settle(answer, failed_outcome(messages.printable(str(error))))
             raise
         from_target = StreamEnd()
         session.owner.spawn(_relayed(session, answer, client, from_target), name="tunnel")
