@@ -19,7 +19,7 @@ Arrived = Callable[[str, int], Awaitable[Any]]
 _PACKET: Final = 32 * 1024
 
 
-async def create_server(
+async def listen_at_target(
     connection: asyncssh.SSHClientConnection,
     arrived: Arrived,
     address: str,

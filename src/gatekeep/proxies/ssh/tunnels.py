@@ -21,7 +21,7 @@ from gatekeep.messages import ssh as words
 from gatekeep.protocols.ssh.first_bytes import FirstBytes
 from gatekeep.proxies.ssh.ends import StreamEnd
 from gatekeep.proxies.ssh.leads import Lead, Lines
-from gatekeep.proxies.ssh.listener_seams import create_server
+from gatekeep.proxies.ssh.listener_seams import listen_at_target
 from gatekeep.proxies.ssh.relay import Relay
 from gatekeep.proxies.ssh.session import SshSession, failed_outcome
 
@@ -148,7 +148,7 @@ async def listen(
     listening = _Listening(session, connection, address)
     try:
         target = await session.target()
-        made = await create_server(target, listening.arrived, address, port, window=_WINDOW)
+        made = await listen_at_target(target, listening.arrived, address, port, window=_WINDOW)
         listening.port = made.get_port()
     except (
         TargetFault, SettingsError, asyncssh.Error, asyncssh.ChannelListenError, OSError

@@ -264,3 +264,62 @@ def test_completion_and_bound_functions_of_the_person_are_not_asked_for(opened: 
     assert person.texts == ["true"]
     assert person.made("prompted")
     assert not person.notes
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PS1='$ '; PROMPT_COMMAND=(); precmd_functions=(); sleep 0.3",
+        "PS1='$ '; PROMPT_COMMAND=(); precmd_functions=(); for key in j m; do "
+        "bind '\"\\C-'$key'\": accept-line'; done 2>&-; sleep 0.3",
+    ],
+)
+def test_what_was_typed_while_a_line_threw_the_prompts_away_is_asked_for(
+    opened: Open, shell: HookedShell, line: str
+) -> None:
+    """It is with the shell before anybody sees that its prompts carry no hook any more."""
+    person = opened(shell, judge=lambda entered: entered.text == line or "denied" not in entered.text)
+    person.type(line + "\r")
+    person.until(lambda: person.gate.state is State.RUN)
+    person.type("touch denied\r")
+    person.until(lambda: any("touch denied" in text for text in person.texts))
+    for _ in range(5):
+        person.pump()
+    assert not person.made("denied")
+
+
+def test_what_a_program_reads_with_an_editor_is_asked_neither_for_nor_behind(opened: Open) -> None:
+    """`read -e` of a line takes the hook's keys: the rest of the line goes on, the next one is asked for."""
+    person = opened("bash")
+    line = 'read -e x; touch "$x"; read -e x; touch "$x"'
+    person.type(line + "\r")
+    person.until(lambda: person.gate.degraded)
+    person.carry_out(person.gate.proceed(person.now()))
+    person.type("first\r")
+    person.until(lambda: person.made("first"))
+    person.type("second\r")
+    person.until(lambda: person.made("second"))
+    person.prompt()
+    person.type("touch denied\r")
+    person.until(lambda: len(person.lines) == 2)
+    assert person.texts == [line, "touch denied"]
+    for _ in range(3):
+        person.pump()
+    assert not person.made("denied")
+
+
+def test_a_line_of_several_commands_is_asked_for_once(opened: Open) -> None:
+    """Pasted in brackets or unfinished: what was reported covers all that is read of it."""
+    person = opened("bash")
+    person.type("\x1b[200~touch one\ntouch two\n\ntouch three\x1b[201~\r")
+    person.until(lambda: person.made("three"))
+    person.prompt()
+    person.type("for name in four five; do\r")
+    person.until(lambda: person.gate.state is State.CONT)
+    person.type('touch "$name"\r')
+    person.until(lambda: len(person.lines) == 3 and person.gate.state is State.CONT)
+    person.type("done\r")
+    person.until(lambda: person.made("five"))
+    person.prompt()
+    assert len(person.lines) == 4
+    assert not any(note.kind is EventKind.LINE_UNGATED for note in person.notes)

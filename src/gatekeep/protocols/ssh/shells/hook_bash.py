@@ -10,7 +10,7 @@ from typing import Final
 BASH_HOOK: Final = r"""
 exec 9<&-
 __gk_k= __gk_v= __gk_x= __gk_ok=2 __gk_run=1 __gk_id=0 __gk_st=0 __gk_last= __gk_bang= __gk_go=
-__gk_more= __gk_line= __gk_w= __gk_c=() __gk_h=() __gk_z=('')
+__gk_more= __gk_line= __gk_w= __gk_due=0 __gk_free=0 __gk_c=() __gk_h=() __gk_z=('')
 for __gk_i in {1..31} 127; do
   builtin printf -v __gk_t '%02X' "$__gk_i"
   __gk_h+=("%$__gk_t")
@@ -59,7 +59,7 @@ __gk_enter() {
   local h=${histchars:-!^}
   __gk_go= __gk_w=$1
   builtin bind '"\e[7717~": ""'
-  if (( __gk_ok == 1 && __gk_run )); then builtin bind "\"\e[7717~\": $1"; return; fi
+  if (( __gk_ok == 1 && __gk_run )); then __gk_free=1; builtin bind "\"\e[7717~\": $1"; return; fi
   if [[ ( $- == *H* || $__gk_bang ) && ( $READLINE_LINE == *"${h:0:1}"* || $READLINE_LINE == *"${h:1:1}"* ) ]]
   then
     if [[ $__gk_more || $READLINE_LINE == *$'\n'* ]]; then __gk_go=exact; fi
@@ -99,7 +99,8 @@ __gk_entered() {
     __gk_ack x
     return
   fi
-  __gk_ok=1 __gk_run=0 __gk_more=1
+  o=${READLINE_LINE//[!$'\n']}
+  __gk_ok=1 __gk_run=0 __gk_more=1 __gk_free=0 __gk_due=$(( ${#o} + 1 ))
   builtin bind "\"\e[7717~\": $__gk_w"
   __gk_ack a
 }
@@ -173,15 +174,18 @@ __gk_order() {
   PROMPT_COMMAND=(__gk_pre "${e[@]}" __gk_beat)
 }
 __gk_beat() {
-  local - w='${__gk_z[__gk_ok=0]}' s=$__gk_st
+  local - s=$__gk_st d='${__gk_z[(__gk_ok=__gk_ok==1&&!__gk_free&&--__gk_due>=0)*0]}'
+  local w='${__gk_z[(__gk_ok=__gk_ok==1&&!__gk_free&&__gk_due>0)*0]}' v='${__gk_z[(__gk_ok=__gk_ok==1&&__gk_due>1)*0]}'
   set +eux
+  __gk_due=0 __gk_free=0
   unset READLINE_LINE READLINE_POINT COMP_LINE
   __gk_keys
   __gk_order
   builtin bind 'set enable-bracketed-paste on'
   shopt -s extdebug promptvars
+  if [[ ${PS0@a} != *r* ]]; then PS0=${PS0//"$d"}$d; fi
   if [[ ${PS1@a} != *r* ]]; then PS1=${PS1//"$w"}$w; fi
-  if [[ ${PS2@a} != *r* ]]; then PS2=${PS2//"$w"}$w; fi
+  if [[ ${PS2@a} != *r* ]]; then PS2=${PS2//"$v"}$v; fi
   trap '(( __gk_ok && __gk_run )) || __gk_debug "$BASH_COMMAND" "$__gk_last"' DEBUG
   __gk_say b "$s" ''
   return $s
