@@ -270,8 +270,8 @@ def test_completion_and_bound_functions_of_the_person_are_not_asked_for(opened: 
     "line",
     [
         "PS1='$ '; PROMPT_COMMAND=(); precmd_functions=(); sleep 0.3",
-        "PS1='$ '; PROMPT_COMMAND=(); precmd_functions=(); for key in j m; do "
-        "bind '\"\\C-'$key'\": accept-line'; done 2>&-; sleep 0.3",
+        ("PS1='$ '; PROMPT_COMMAND=(); precmd_functions=(); for key in j m; do "
+        "bind '\"\\C-'$key'\": accept-line'; done 2>&-; sleep 0.3"),
     ],
 )
 def test_what_was_typed_while_a_line_threw_the_prompts_away_is_asked_for(
