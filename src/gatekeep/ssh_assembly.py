@@ -15,10 +15,12 @@ from gatekeep.identity.ssh_keys import AliasCertificates, GatewaySshKeys, ensure
 from gatekeep.identity.ssh_public_keys import CertificateAuthorities
 from gatekeep.messages import ssh as words
 from gatekeep.proxies.folding import FoldedEvents
+from gatekeep.proxies.ssh.agents import AgentTerms
 from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.channel_door import Doors
 from gatekeep.proxies.ssh.entrance import Entrance
 from gatekeep.proxies.ssh.front import FrontPorts, sign_in_options
+from gatekeep.proxies.ssh.guarded_hostkeys import GuardedHostkeys
 from gatekeep.proxies.ssh.leads import Leads
 from gatekeep.proxies.ssh.listener import SshDoor, SshDoorValues
 from gatekeep.proxies.ssh.nested import Jumps
@@ -80,12 +82,13 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
     keys = ensure_ssh_keys(settings.keys_dir)
     certificates = AliasCertificates(keys, shared.clock)
     authorities = CertificateAuthorities(settings.ssh.user_ca)
+    pins = HostkeyFile(settings.state_dir / FILE_NAME)
     rooms = Rooms(
         gate=shared.gate,
         journal=shared.journal,
         policy=shared.desk,
         targets=shared.targets,
-        connector=Reaching(shared.targets, HostkeyFile(settings.state_dir / FILE_NAME)),
+        connector=Reaching(shared.targets, pins),
         clock=shared.clock,
         draw=shared.draw,
         reader=CommandReader(shared.offload),
@@ -106,7 +109,10 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
         return {**common, "server_host_keys": [certificates.shown_for(alias)]}
 
     jumps = Jumps(sessions.owner, leads.registered, inner)
-    doors = Doors(sessions, recordings, jumps.jump, leads)
+    own_keys = frozenset({keys.host.public_data, keys.authority.public_data})
+    guarded = GuardedHostkeys(own_keys, shared.targets, pins)
+    agents = AgentTerms(lambda arrival: _second_factor(shared, arrival), guarded.objection)
+    doors = Doors(sessions, recordings, jumps.jump, leads, agents)
     jumps.doors = doors
     front = FrontPorts(
         directory=shared.directory,
@@ -147,3 +153,11 @@ def _lapse(shared: Shared, authorities: CertificateAuthorities, arrival: Arrival
     if method.startswith("token") and not shared.token_works(arrival.token_id):
         return "its token no longer works"
     return ""
+
+
+def _second_factor(shared: Shared, arrival: Arrival) -> bool:
+    """Whether somebody gave a code at sign-in, and nobody comes in by that name without one.
+
+    Whoever holds a forwarded agent has the first factor of its owner, and must not get further.
+    """
+    return arrival.method.endswith("+code") and shared.proofs.needs_code(arrival.principal.name)

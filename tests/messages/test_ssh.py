@@ -29,3 +29,10 @@ def test_what_people_wrote_cannot_write_on_the_terminal() -> None:
 def test_no_rule_is_said_so() -> None:
     """Nothing permitted it: there is no rule to name."""
     assert words.shell_refused("web-1", RuleWords(""))[1] == "gatekeep: no rule permits it"
+
+
+def test_who_lacks_a_second_factor_for_an_agent_is_told_what_it_takes() -> None:
+    """One line: the command itself runs all the same."""
+    assert words.agent_needs_second_factor() == (
+        "gatekeep: your agent is not forwarded: that needs a second factor at sign-in",
+    )

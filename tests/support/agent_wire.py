@@ -9,6 +9,8 @@ HOSTBOUND = "publickey-hostbound-v00@openssh.com"
 SESSION_ID = bytes(range(32))
 FAILED = b"\x00\x00\x00\x01\x05"
 LIST = b"\x00\x00\x00\x01\x0b"
+KEY = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"k" * 32
+HOST = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"h" * 32
 
 
 def string(raw: bytes | str) -> bytes:

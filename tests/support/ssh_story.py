@@ -23,6 +23,7 @@ from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.ports import Judgement
 from gatekeep.gate.supervision import Supervision
 from gatekeep.proxies.ssh import seams
+from gatekeep.proxies.ssh.agents import AgentTerms
 from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.channel_door import Doors
 from gatekeep.proxies.ssh.connection import SignedIn
@@ -30,7 +31,9 @@ from gatekeep.proxies.ssh.leads import Leads
 from gatekeep.proxies.ssh.listener import SshDoor, SshDoorValues
 from gatekeep.proxies.ssh.nested import Jumps
 from gatekeep.proxies.ssh.opening import SshSessions
+from gatekeep.proxies.ssh.reaching import SessionHooks
 from gatekeep.proxies.ssh.session import Rooms, SshSession
+from gatekeep.proxies.ssh.target import _Listener
 from gatekeep.proxies.ssh.understanding import CommandReader
 from gatekeep.recordings.live import LiveRecordings
 from gatekeep.runtime.clock import SystemClock
@@ -80,7 +83,7 @@ class Book:
 
 
 async def serve_process(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    """What the target runs: `cat`, `echo WORDS`, `fail N`, `flood N`, `stuck`, `size`, `die`.
+    """What the target runs: `cat`, `echo WORDS`, `fail N`, `flood N`, `stuck`, `size`, `agent`, `die`.
 
     Without a command on a terminal: a shell of `print WORDS`, `silent` (the next line is not shown)
     and `exit N`.
@@ -107,6 +110,8 @@ async def serve_process(process: asyncssh.SSHServerProcess[bytes]) -> None:
     elif name == "die":
         process.exit_with_signal("KILL", core_dumped=False, msg="", lang="")
         return
+    elif name == "agent":
+        process.stdout.write(str(process.channel.get_agent_path()).encode())
     elif name == "size":
         process.stdout.write(repr(process.term_size).encode())
     else:
@@ -130,7 +135,14 @@ async def serve_shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
 
 
 class TargetServer(asyncssh.SSHServer):
-    """Lets everybody in, and tunnels to anywhere."""
+    """Lets everybody in, and tunnels to anywhere. `connections` are those to it, oldest first."""
+
+    def __init__(self, connections: list[asyncssh.SSHServerConnection] | None = None) -> None:
+        self._connections = connections if connections is not None else []
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Keep it."""
+        self._connections.append(conn)
 
     def begin_auth(self, username: str) -> bool:
         """A key is asked for."""
@@ -155,6 +167,8 @@ class TargetServer(asyncssh.SSHServer):
 
 class AnyKey(SignedIn):
     """Signs everybody in by any key; the log-in name is `principal+target`."""
+
+    forbidden: frozenset[str] = frozenset()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """With the seams of the real front."""
@@ -203,7 +217,12 @@ class AnyKey(SignedIn):
     def auth_completed(self) -> None:
         """Go in."""
         name, _, target = self.login_name.partition("+")
-        self.enter(Arrival(builders.principal(name), target, "", "127.0.0.1", "publickey"))
+        self.enter(
+            Arrival(
+                builders.principal(name), target, "", "127.0.0.1", "publickey",
+                forbidden=self.forbidden,
+            )
+        )  # fmt: skip
 
 
 @dataclass
@@ -219,6 +238,8 @@ class SshStory:
     faults: list[BaseException] = field(default_factory=list)
     target_port: int = 0
     lapses: dict[str, str] = field(default_factory=dict)
+    targets: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+    adopting: bool = False
 
     def events(self, kind: str) -> list[KeptEvent]:
         """The events of one kind."""
@@ -246,6 +267,7 @@ class SshStory:
         return await asyncssh.connect(
             "127.0.0.1", self.target_port, username=session.live.session.account,
             client_keys=[KEY], known_hosts=None, config=None,
+            client_factory=(lambda: _Listener(SessionHooks(session))) if self.adopting else None,
         )  # fmt: skip
 
 
@@ -255,10 +277,11 @@ async def nowhere(name: str) -> tuple[()]:
 
 
 @asynccontextmanager
-async def ssh_story() -> AsyncIterator[SshStory]:
-    """Door and target, on free ports of loopback."""
+async def ssh_story(agents: AgentTerms | None = None) -> AsyncIterator[SshStory]:
+    """Door and target, on free ports of loopback. With `agents`, what the target opens is heard."""
+    reached: list[asyncssh.SSHServerConnection] = []
     target = await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=TargetServer, server_host_keys=[KEY],
+        "127.0.0.1", 0, server_factory=lambda: TargetServer(reached), server_host_keys=[KEY],
         process_factory=serve_process, encoding=None, sftp_factory=True, line_editor=False,
     )  # fmt: skip
     journal, policy, book = FakeJournal(), ScriptedPolicy(), Book()
@@ -279,11 +302,11 @@ async def ssh_story() -> AsyncIterator[SshStory]:
     sessions = SshSessions(Admission(book, policy), Supervision(), rooms)
     leads = Leads(book, SystemClock(), nowhere, lambda _address: False)
     jumps = Jumps(sessions.owner, leads.registered, lambda _alias: options)
-    doors = Doors(sessions, LiveRecordings(), jumps.jump, leads)
+    doors = Doors(sessions, LiveRecordings(), jumps.jump, leads, agents or AgentTerms())
     jumps.doors = doors
     door = SshDoor(SshDoorValues(port=0), options, lambda _source, entered: AnyKey(doors, entered))
     await door.start()
-    holder.append(SshStory(door.port, journal, policy, sessions, door, target_port=target.get_port(), faults=faults, lapses=lapses))
+    holder.append(SshStory(door.port, journal, policy, sessions, door, target_port=target.get_port(), faults=faults, lapses=lapses, targets=reached, adopting=agents is not None))
     try:
         yield holder[0]
     finally:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from gatekeep.domain.commands import (
+    AGENT_FORWARD,
     TUNNEL_LISTEN,
     TUNNEL_OPEN,
     CommandFacts,
@@ -17,7 +18,7 @@ from gatekeep.gate.ports import Judgement
 
 _MOST_COMMANDS = 256
 _WORDS_KEPT = 64
-_CLASS_OF = {"tunnel": TUNNEL_OPEN, "listen": TUNNEL_LISTEN}
+_CLASS_OF = {"tunnel": TUNNEL_OPEN, "listen": TUNNEL_LISTEN, "agent": AGENT_FORWARD}
 
 UNPERMITTED = b'{"decision":"deny"}'
 """The envelope's `g` beside `unpermitted_payload`."""

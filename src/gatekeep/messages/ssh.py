@@ -163,6 +163,11 @@ def request_refused(what: str) -> str:
     return f"{PREFIX}{printable(what)} is not available through this gateway"
 
 
+def agent_needs_second_factor() -> tuple[str, ...]:
+    """The policy would let this agent be forwarded, and whoever signed in proved only one thing."""
+    return (f"{PREFIX}your agent is not forwarded: that needs a second factor at sign-in",)
+
+
 def unfit_request(what: str) -> tuple[str, ...]:
     """What no policy is asked about."""
     return (request_refused(what), _NOTHING_RUN)

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.agent_wire import (
     FAILED,
+    HOST,
     HOSTBOUND,
+    KEY,
     LIST,
     message,
     sign_in,
@@ -33,8 +35,6 @@ from gatekeep.protocols.ssh.agent import (
     purpose_of,
 )
 
-KEY = string("ssh-ed25519") + string(b"k" * 32)
-HOST = string("ssh-ed25519") + string(b"h" * 32)
 KEYS = message(12, b"\x00\x00\x00\x00")
 SIGNED = message(14, string(b"signature"))
 

@@ -62,6 +62,9 @@ class Heard:
         """Kept."""
         self.reports.append(f"fault {error}")
 
+    def agent_opened(self) -> None:
+        """Nobody's agent is lent."""
+
 
 @dataclass
 class Way:

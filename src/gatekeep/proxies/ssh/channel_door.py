@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import asyncssh
@@ -16,6 +16,7 @@ import structlog
 
 from gatekeep.messages import ssh as words
 from gatekeep.proxies.ssh import tunnels
+from gatekeep.proxies.ssh.agents import AgentGrant, AgentTerms
 from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.channels import serve_channel, turn_away
 from gatekeep.proxies.ssh.ends import ClientEnd, StreamEnd
@@ -41,13 +42,14 @@ class Doors:
     """What a connection needs once it is known who is there.
 
     `jump` gives the near end of a connection to a registered target behind this one; `leads` says
-    where a tunnel leads.
+    where a tunnel leads; without `agents` nobody's agent is forwarded.
     """
 
     sessions: SshSessions
     recordings: Recordings
     jump: Jump
     leads: Leads
+    agents: AgentTerms = field(default_factory=AgentTerms)
 
 
 class ChannelDoor:
@@ -61,6 +63,7 @@ class ChannelDoor:
         self._doors = doors
         self._owner = doors.sessions.owner
         self._refusals = 0
+        self._agent = AgentGrant(connection, doors.agents)
         self._opened: asyncio.Future[SshSession | tuple[str, ...]]
         self._opened = self._owner.spawn(self._open(), name="session")
 
@@ -120,7 +123,9 @@ class ChannelDoor:
     def session_requested(self) -> tuple[Any, ClientEnd]:
         """A session channel; what for is told to `ClientEnd`."""
         channel = self._connection.create_server_channel(encoding=None, window=WINDOW)
-        return channel, ClientEnd(self._channel_started)
+        end = ClientEnd(self._channel_started)
+        end.on_agent = lambda: self._agent_requested(end)
+        return channel, end
 
     def connection_requested(
         self, destination: str, port: int, _origin: str, _origin_port: int
@@ -147,6 +152,10 @@ class ChannelDoor:
         if isinstance(opened, SshSession):
             await tunnels.refuse_listening(opened, path)
         return False
+
+    async def _agent_requested(self, end: ClientEnd) -> bool:
+        opened = await self._opened
+        return isinstance(opened, SshSession) and await self._agent.asked(opened, end)
 
     def _channel_started(self, end: ClientEnd) -> None:
         self._owner.spawn(self._serve(end), name="channel")

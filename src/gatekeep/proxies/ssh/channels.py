@@ -59,6 +59,7 @@ async def serve_channel(session: SshSession, end: ClientEnd, recordings: Recordi
         session.note(EventKind.CHANNEL_CLOSED, {"channel": number, "fault": type(error).__name__})
         end.abort()
     finally:
+        session.take_back(end.agent)
         session.leave()
 
 
@@ -100,6 +101,7 @@ class _Channel:
     async def run(self) -> None:
         """Decide, open, relay, end."""
         _limited(self._end, self._session.arrival)
+        say(self._end, self._end.notes)
         if not self._session.still_admitted():
             turn_away(self._end, (words.no_longer_admitted(self._session.live.session.target.name),))
         elif (unfit := _unfit(self._end)) is not None:
@@ -211,7 +213,8 @@ class _Channel:
         name = session.live.session.target.name
         try:
             connection = await session.target()
-            twin = TargetEnd()
+            twin = TargetEnd(agent=end.agent is not None)
+            session.lend(end.agent)
             opening = connection.create_session(
                 lambda: twin,
                 self._command_line(),

@@ -11,6 +11,7 @@ from typing import Any
 import asyncssh
 import structlog
 
+from gatekeep.proxies.ssh.agent_seams import REQUEST as AGENT_REQUEST
 from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.channel_door import ChannelDoor, Doors
 from gatekeep.proxies.ssh.ends import ClientEnd, StreamEnd
@@ -47,8 +48,11 @@ class SignedIn(asyncssh.SSHServer):
     # what asyncssh refuses by itself, and what fails in callbacks of ours
 
     def unknown_request(self, place: str, name: str) -> None:
-        """A request that nobody knows was refused: it goes into the record."""
-        if self.door is not None:
+        """A request that nobody knows was refused: it goes into the record.
+
+        One to forward an agent is there already: that is judged.
+        """
+        if self.door is not None and name != AGENT_REQUEST:
             self.door.refused(f"{place} request", name)
 
     def refused_open(self, kind: str, reason: str) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import asyncssh
 import structlog
+
+from gatekeep.proxies.ssh.agent_seams import ask_for_agent
 
 _log = structlog.get_logger(__name__)
 
@@ -162,7 +164,11 @@ class _End:
 
 
 class ClientEnd(_End, asyncssh.SSHServerSession[bytes]):
-    """A session channel as the client opened it. `started(end)` is called once it says what for."""
+    """A session channel as the client opened it. `started(end)` is called once it says what for.
+
+    `agent` opens the client's agent, where that was asked for and granted; `notes` are lines to say
+    before anything runs.
+    """
 
     def __init__(self, started: Callable[[ClientEnd], None]) -> None:
         super().__init__()
@@ -174,6 +180,10 @@ class ClientEnd(_End, asyncssh.SSHServerSession[bytes]):
         self.on_signal: Callable[[str], None] = lambda _name: None
         self.on_resize: Callable[[int, int, int, int], None] = lambda *_size: None
         self.on_break: Callable[[int], None] = lambda _milliseconds: None
+        self.on_agent: Callable[[], Awaitable[bool]] | None = None
+        self.agent: Callable[[], Awaitable[StreamEnd]] | None = None
+        self.notes: tuple[str, ...] = ()
+        self._agent_offered = False
 
     def connection_made(self, channel: Any) -> None:
         """The channel is open; what it is for comes next."""
@@ -195,6 +205,13 @@ class ClientEnd(_End, asyncssh.SSHServerSession[bytes]):
         self.terminal = (term_type, tuple(term_size))
         self.modes = dict(term_modes)
         return True
+
+    async def agent_requested(self) -> bool:
+        """The client offers its agent; whether the target may be told so. Asked about once."""
+        if not self._agent_offered and self.on_agent is not None:
+            self._agent_offered = True
+            return await self.on_agent()
+        return self.agent is not None
 
     def shell_requested(self) -> bool:
         """An interactive shell, or a script on standard input."""
@@ -239,10 +256,14 @@ class ClientEnd(_End, asyncssh.SSHServerSession[bytes]):
 
 
 class TargetEnd(_End, asyncssh.SSHClientSession[bytes]):
-    """The twin channel on the target. How it ended is known before `lost` is told."""
+    """The twin channel on the target. How it ended is known before `lost` is told.
 
-    def __init__(self) -> None:
+    `agent`: what runs there is to be offered the client's agent.
+    """
+
+    def __init__(self, *, agent: bool = False) -> None:
         super().__init__()
+        self._agent = agent
         self.exit_status: int | None = None
         self.exit_signal: tuple[str, bool, str, str] | None = None
 
@@ -250,6 +271,8 @@ class TargetEnd(_End, asyncssh.SSHClientSession[bytes]):
         """The channel is open; what it is for comes next."""
         self.channel = channel
         channel.set_write_buffer_limits(high=HIGH_WATER)
+        if self._agent:
+            ask_for_agent(channel)
 
     def exit_status_received(self, status: int) -> None:
         """What ran has ended with this status."""

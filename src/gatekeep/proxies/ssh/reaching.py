@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import asyncssh
@@ -12,6 +12,7 @@ from gatekeep.domain.events import EventKind
 from gatekeep.errors import TargetFault
 from gatekeep.gate.ports import HostkeyPins, TargetBook
 from gatekeep.messages import ssh as words
+from gatekeep.proxies.ssh.ends import StreamEnd
 from gatekeep.proxies.ssh.session import RecordFact, SshSession
 from gatekeep.proxies.ssh.target import HostkeyDiffers, HostkeyShown, TargetPorts, connect
 
@@ -35,7 +36,7 @@ class Reaching:
     async def connect(self, session: SshSession) -> asyncssh.SSHClientConnection:
         """The connection. Raises TargetFault, and Unreached where more can be said."""
         live = session.live.session
-        hooks = _Hooks(session)
+        hooks = SessionHooks(session)
         try:
             return await connect(live.target, live.account, self._ports, hooks)
         except HostkeyDiffers as fault:
@@ -46,7 +47,7 @@ class Reaching:
             raise Unreached(fault, lines) from fault
 
 
-class _Hooks:
+class SessionHooks:
     """What a connection to a target tells, as facts of its session. There is an end to them."""
 
     def __init__(self, session: SshSession) -> None:
@@ -77,6 +78,10 @@ class _Hooks:
     def callback_fault(self, error: BaseException) -> None:
         """One channel failed by our fault; it is closed."""
         self._note(f"channel failed: {type(error).__name__}")
+
+    def agent_opened(self) -> Awaitable[StreamEnd] | None:
+        """Something on the target wants the agent: of this session, if it asked for that."""
+        return self._session.agent() if self._session.agent is not None else None
 
     def _note(self, what: str) -> None:
         self._noted += 1

@@ -77,6 +77,16 @@ class Relay:
     async def finish(self) -> None:
         """Both directions have ended; the client's channel is still open if it is not gone."""
 
+    def client_writable(self, *, writable: bool) -> None:
+        """Whether the client takes more bytes; the target waits until it does."""
+        pause = self.target.resume if writable else self.target.pause
+        pause("client is slow")
+
+    def target_writable(self, *, writable: bool) -> None:
+        """Whether the target takes more bytes; the client waits until it does."""
+        pause = self.client.resume if writable else self.client.pause
+        pause("target is slow")
+
     # the end
 
     def outcome(self) -> Outcome:
@@ -150,8 +160,7 @@ class _FromClient:
         self._relay.lost(target=False)
 
     def writable(self, *, writable: bool) -> None:
-        pause = self._relay.target.resume if writable else self._relay.target.pause
-        pause("client is slow")
+        self._relay.client_writable(writable=writable)
 
 
 class _FromTarget:
@@ -169,5 +178,4 @@ class _FromTarget:
         self._relay.lost(target=True)
 
     def writable(self, *, writable: bool) -> None:
-        pause = self._relay.client.resume if writable else self._relay.client.pause
-        pause("target is slow")
+        self._relay.target_writable(writable=writable)

@@ -32,6 +32,7 @@ from asyncssh.public_key import (
     decode_ssh_public_key,
 )
 
+from gatekeep.proxies.ssh.agent_seams import AgentHooks, AgentOpens, NoAgentSocket
 from gatekeep.proxies.ssh.channel_seams import (
     LONGEST_WORD,
     MAX_WAITING_REQUESTS,
@@ -157,7 +158,7 @@ class _Listening(SSHConnection):
     }
 
 
-class _FromClient(_Listening, SSHServerConnection):
+class _FromClient(_Listening, NoAgentSocket):
     """A client's connection: two factors, and nobody in without a proof.
 
     asyncssh knows only one step (`send_userauth_success`), and logs in without any proof where
@@ -256,14 +257,14 @@ class _FromClient(_Listening, SSHServerConnection):
         """Nothing: clients learn our key by its fingerprint or by the host CA."""
 
 
-class TargetListener(ConnectionHooks, Protocol):
+class TargetListener(AgentHooks, Protocol):
     """What an adopted connection to a target tells."""
 
     def hostkey_shown(self, key: bytes) -> None:
         """The target shows this host key or certificate (wire form); it is not checked yet."""
 
 
-class _ToTarget(_Listening, SSHClientConnection):
+class _ToTarget(_Listening, AgentOpens):
     """Our connection to a target: its host key is told, its lists of further keys are not heard."""
 
     def validate_server_host_key(self, key_data: bytes) -> asyncssh.SSHKey:

@@ -30,6 +30,7 @@ from gatekeep.gate.ports import Journal, PolicyDesk, TargetBook
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.messages import ssh as words
 from gatekeep.proxies.ssh.arrivals import Arrival
+from gatekeep.proxies.ssh.ends import StreamEnd
 from gatekeep.proxies.ssh.understanding import CommandReader
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
@@ -40,6 +41,7 @@ _MOST_CHANNELS: Final = 256
 _STOPPED: Final = "gateway stopped"
 
 RecordFact = Callable[[EventKind, dict[str, Any]], Awaitable[None]]
+OpenAgent = Callable[[], Awaitable[StreamEnd]]
 
 
 class Connector(Protocol):
@@ -88,6 +90,7 @@ class SshSession:
         self.reason = ""
         self.channels = 0
         self.listeners = 0
+        self._lent: list[OpenAgent] = []
         self._numbers = 0
         self._draining = False
         self._quiet = asyncio.Event()
@@ -221,6 +224,23 @@ class SshSession:
             self._quiet.set()
         if self._draining and not self.channels:
             self.end(_STOPPED, words.gateway_drains())
+
+    # the client's agent
+
+    @property
+    def agent(self) -> OpenAgent | None:
+        """Opens the client's agent for the target; None while no channel has it lent."""
+        return self._lent[-1] if self._lent else None
+
+    def lend(self, agent: OpenAgent | None) -> None:
+        """A channel whose client offers its agent, where that was granted, tells the target so."""
+        if agent is not None:
+            self._lent.append(agent)
+
+    def take_back(self, agent: OpenAgent | None) -> None:
+        """That channel has ended."""
+        if agent in self._lent:
+            self._lent.remove(agent)
 
     async def quiet(self, limit_s: float) -> None:
         """Wait until no channel is open, at most `limit_s`: their outcomes are told first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,7 +20,7 @@ from gatekeep.errors import SettingsError, TargetFault
 from gatekeep.gate.ports import HostkeyPins, TargetBook
 from gatekeep.messages import TARGET_PREFIX, printable
 from gatekeep.proxies.ssh import seams
-from gatekeep.proxies.ssh.channel_seams import ConnectionHooks
+from gatekeep.proxies.ssh.agent_seams import AgentEnd, AgentHooks
 
 MAX_BANNER_LINES: Final = 20
 
@@ -28,7 +28,7 @@ _SILENT: Final = "the target does not answer"
 _REFUSES: Final = "the target does not let us in"
 
 
-class TargetHooks(ConnectionHooks, Protocol):
+class TargetHooks(AgentHooks, Protocol):
     """Who listens to a connection to a target; none of these may raise, and one may wait."""
 
     def banner(self, lines: Sequence[str]) -> None:
@@ -166,6 +166,10 @@ class _Listener(asyncssh.SSHClient):
     def callback_fault(self, error: BaseException) -> None:
         """Passed on."""
         self._hooks.callback_fault(error)
+
+    def agent_opened(self) -> Awaitable[AgentEnd] | None:
+        """Passed on."""
+        return self._hooks.agent_opened()
 
 
 async def _signed_in(
