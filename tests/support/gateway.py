@@ -50,7 +50,7 @@ class Gateway:
 
     `accounts` maps account to password on the target. `policy` is Cedar text. `more_targets` are
     further items of targets.yaml; with a `target_port` of 0 there are no others. `principal_keys`
-    are the SSH public keys of principals.
+    are the SSH public keys of principals, `principal_extra` what else principals.yaml says of them.
     """
 
     directory: Path
@@ -65,6 +65,7 @@ class Gateway:
     environment: Mapping[str, str] = field(default_factory=dict)
     more_targets: Sequence[Mapping[str, Any]] = ()
     principal_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    principal_extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     ready: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -207,9 +208,10 @@ class Gateway:
             **self.target_extra,
         }  # fmt: skip
         people = [
-            {"name": n, "person": n, "groups": [g], "keys": list(self.principal_keys.get(n, ()))}
+            {"name": n, "person": n, "groups": [g], "keys": list(self.principal_keys.get(n, ())),
+             **self.principal_extra.get(n, {})}
             for n, g in self.groups.items()
-        ]
+        ]  # fmt: skip
         settings = {
             "state_dir": str(self.state), "keys_dir": str(self.keys),
             "targets": str(config / "targets.yaml"),
