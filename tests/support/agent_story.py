@@ -44,12 +44,16 @@ class FakeAgent:
 
 @dataclass
 class AgentStory:
-    """The story, the client's agent, and a client whose agent is lent while `lending` is open."""
+    """The story, the client's agent, and a client whose agent is lent while `lending` is open.
+
+    Nobody knows whose a host key is before `known`.
+    """
 
     story: SshStory
     agent: FakeAgent
     second_factor: bool = True
     ours: set[bytes] = field(default_factory=set)
+    known: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def client(self, **more: Any) -> Any:
         """A client that forwards its agent."""
@@ -111,12 +115,14 @@ async def agent_story(folder: Path) -> AsyncIterator[AgentStory]:
     told: list[AgentStory] = []
 
     async def objection(host_key: bytes) -> str:
+        await told[0].known.wait()
         return OURS if host_key in told[0].ours else ""
 
     terms = AgentTerms(lambda _arrival: told[0].second_factor, objection)
     try:
         async with ssh_story(terms) as story:
             told.append(AgentStory(story, agent))
+            told[0].known.set()
             yield told[0]
     finally:
         listening.close()

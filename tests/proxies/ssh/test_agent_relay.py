@@ -221,6 +221,24 @@ async def test_a_target_that_leaves_while_it_is_judged_gets_no_signature(tmp_pat
         assert not there.agent.heard
 
 
+async def test_nothing_is_told_or_signed_behind_the_end_of_the_session(tmp_path: Path) -> None:
+    """It was ended while it was looked up whose host key that is."""
+    async with agent_story(tmp_path) as there, there.lending():
+        _, writer = await there.channel()
+        there.known.clear()
+        there.ours.add(HOST)
+        writer.write(SIGN_IN)
+        (session,) = there.story.sessions.running()
+        await there.story.until(lambda: any(one.bytes_out for one in session._carriers))
+        session.end("because")
+        await there.story.until(lambda: bool(there.story.events("session.closed")))
+        there.known.set()
+        for _ in range(20):
+            await there.story.until(lambda: True)
+        assert there.story.journal.kinds()[-1] == "session.closed"
+        assert not there.agent.heard
+
+
 async def test_a_journal_that_cannot_sync_signs_nothing(tmp_path: Path) -> None:
     """The request fails, and the agent never hears of it."""
     async with agent_story(tmp_path) as there, there.lending():
@@ -275,7 +293,8 @@ async def test_a_connection_with_too_many_refusals_has_no_agent_any_more(tmp_pat
     async with agent_story(tmp_path) as there, there.lending():
         reader, writer = await there.channel()
         writer.write(sign_request(KEY, b"anything") * (agent_relay.MOST_REFUSALS + 8))
-        answered = await reader.read()
+        async with asyncio.timeout(20):
+            answered = await reader.read()
         assert len(answered) <= len(FAILED) * agent_relay.MOST_REFUSALS
         assert len(there.refused()) == agent_relay.MOST_REFUSALS
         with pytest.raises(asyncssh.ChannelOpenError):

@@ -8,10 +8,12 @@ from typing import Any
 
 import asyncssh
 import pytest
+from support import builders
 from support.agent_story import AgentStory, agent_story, said
 from support.agent_wire import FAILED, KEY, LIST, sign_request, signed_text
 from support.ssh_story import AnyKey, ssh_story
 
+from gatekeep.domain.decisions import Verdict
 from gatekeep.errors import JournalUnavailable
 from gatekeep.proxies.ssh import agents
 from gatekeep.proxies.ssh.agent_seams import REQUEST, ask_for_agent
@@ -96,6 +98,21 @@ async def test_who_lacks_both_is_refused_by_the_policy(tmp_path: Path) -> None:
         assert there.refused() == [(REQUEST, "policy")]
 
 
+async def test_a_policy_that_changes_meanwhile_is_no_second_factor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Denied when it was asked whether a word is worth while, permitted when it counts: skipped."""
+    async with agent_story(tmp_path) as there, await there.client() as client:
+        there.second_factor = False
+        verdicts = iter([Verdict.DENY])
+        monkeypatch.setattr(
+            there.story.policy, "judge_command",
+            lambda *_asked: builders.judgement(next(verdicts, Verdict.ALLOW)),
+        )  # fmt: skip
+        assert await told(there, client) == (NO_AGENT, "")
+        assert there.finished(there.released()[0].n) == ["skipped"]
+
+
 async def test_a_certificate_may_leave_it_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +179,8 @@ async def test_an_agent_is_lent_as_long_as_the_channel_that_offered_it(tmp_path:
         writer.write(sign_request(KEY, signed_text()))
         assert await said(reader) == FAILED
         assert there.refused()[-1][1] == "taken back"
+        writer.write(LIST)
+        assert await said(reader) == FAILED
         assert not there.agent.heard
 
 

@@ -15,6 +15,7 @@ from gatekeep.domain.targets import SshWay, Target, TargetKind
 from gatekeep.identity.hostkeys import HostkeyFile
 from gatekeep.proxies.ssh.agent_seams import keys_within
 from gatekeep.proxies.ssh.guarded_hostkeys import OWN, TARGET, UNKNOWN, UNREADABLE, GuardedHostkeys
+from gatekeep.proxies.ssh.seams import hostkey_fingerprint
 
 
 class Book:
@@ -152,3 +153,4 @@ def test_any_bytes_are_a_host_key_or_none(shown: bytes) -> None:
     """Whatever a target writes there."""
     keys = keys_within(shown)
     assert keys is None or keys
+    assert hostkey_fingerprint(shown).startswith("SHA256:")

@@ -27,7 +27,7 @@ from gatekeep.protocols.ssh.agent import (
 )
 from gatekeep.proxies.ssh.ends import StreamEnd
 from gatekeep.proxies.ssh.relay import Relay
-from gatekeep.proxies.ssh.seams import fingerprint, hostkey_fingerprint
+from gatekeep.proxies.ssh.seams import hostkey_fingerprint
 from gatekeep.proxies.ssh.session import SshSession
 
 _log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ class AgentRelay(Relay):
 
     def from_target(self, data: bytes, *, stderr: bool) -> None:
         """Requests; they are looked at one by one."""
-        if self._ended:
+        if self._over:
             return
         if stderr:
             self._target_fault("extended data")
@@ -134,6 +134,11 @@ class AgentRelay(Relay):
         pause = self.target.resume if writable else self.target.pause
         pause(_SLOW)
 
+    @property
+    def _over(self) -> bool:
+        """Whether nothing is taken any more: no event may stand behind the end of the session."""
+        return self._ended or self._session.over.is_set()
+
     async def finish(self) -> None:
         """What was sent to the agent and not answered is told so."""
         self._ended = True
@@ -145,7 +150,7 @@ class AgentRelay(Relay):
         """Take requests until one is out; the target waits as long as it is."""
         refusals = bytearray()  # told at once: a packet for each would cost more than it says
         while not self._ended and (request := self._talk.take()) is not None:
-            if request.kind == protocol.REQUEST_IDENTITIES:
+            if request.kind == protocol.REQUEST_IDENTITIES and self._session.agent is not None:
                 self.client.write(self._talk.forward())
             elif request.kind == protocol.SIGN_REQUEST:
                 self._session.owner.spawn(self._judged(request), name="signature")
@@ -183,6 +188,8 @@ class AgentRelay(Relay):
     async def _permitted(self, request: AgentRequest) -> Permit | None:
         session, text = self._session, sign_text(request)
         cause = await self._signatures.objection(request.purpose)
+        if self._over:
+            return None
         if not cause and not session.still_admitted():
             cause = "not admitted"
         if not cause and session.agent is None:
@@ -202,8 +209,11 @@ class AgentRelay(Relay):
         return answer
 
     def _not_offered(self, kind: int) -> None:
-        """Told once for each kind; extensions never, clients on the target try them all the time."""
-        if kind != protocol.EXTENSION and kind not in self._told:
+        """Told once for each kind; extensions never, clients on the target try them all the time.
+
+        Nor is a list that is asked for after the agent was taken back.
+        """
+        if kind not in (protocol.EXTENSION, protocol.REQUEST_IDENTITIES) and kind not in self._told:
             self._told.add(kind)
             self._refuse(f"agent request {kind}", "not_offered")
 
@@ -245,7 +255,7 @@ def sign_text(request: AgentRequest) -> str:
 
 def _shown(request: AgentRequest) -> dict[str, str]:
     """The same in its parts."""
-    key, purpose = {"key": fingerprint(request.key)}, request.purpose
+    key, purpose = {"key": hostkey_fingerprint(request.key)}, request.purpose
     if purpose is None:
         return key
     if not isinstance(purpose, SignIn):
