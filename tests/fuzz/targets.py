@@ -13,6 +13,7 @@ from fuzz import (
     cutting,
     decoding,
     introducing,
+    lending,
     moving,
     proving,
     starting,
@@ -38,7 +39,7 @@ class Target:
 TARGETS = {
     one.name: one
     for one in (
-        Target("frames", cutting.check, 21, cutting.around),
+        Target("frames", cutting.check, 20, cutting.around),
         Target("startup", starting.check, 20, longest=64),
         Target("proxy", introducing.check, 5, longest=64),
         Target("scram", proving.check, 20, longest=80),
@@ -46,6 +47,7 @@ TARGETS = {
         Target("replies", answering.check, 8, longest=160),
         Target("conversation", conversing.check, 2, longest=160),
         Target("files", moving.check, 4, longest=250),
+        Target("agent", lending.check, 1, longest=120),
         Target("sql", telling.check, 3, telling.around, longest=60),
     )
 }
