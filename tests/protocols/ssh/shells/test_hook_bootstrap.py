@@ -54,3 +54,18 @@ def test_the_text_is_a_script(shell: HookedShell, tmp_path: Path) -> None:
     script.write_text(TEXTS[shell])
     done = subprocess.run([shell, "-n", str(script)], capture_output=True, check=False, timeout=30)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_keys_and_the_trap_of_bash_expand_no_parsed_substitution() -> None:
+    """`$(` inside the open quote of an unfinished line makes bash 5.2 write beside its buffer."""
+    _, *parts = re.split(r"^(__gk_\w+)\(\) \{", BASH_HOOK, flags=re.MULTILINE)
+    functions = dict(zip(parts[::2], (part.split("\n}\n")[0] for part in parts[1::2]), strict=True))
+    reached, asked = set(), ["__gk_enter", "__gk_again", "__gk_debug", "__gk_say"]
+    while asked:
+        name = asked.pop()
+        if name in functions and name not in reached:
+            reached.add(name)
+            asked += re.findall(r"__gk_\w+", functions[name])
+    assert {"__gk_entered", "__gk_ask", "__gk_frame"} <= reached
+    parsed = {name for name in reached if re.search(r"[$<>]\((?!\()", functions[name])}
+    assert parsed <= {"__gk_keys"}, "which the trap names, and the prompt alone calls"

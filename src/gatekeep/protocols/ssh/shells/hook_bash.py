@@ -1,6 +1,9 @@
 """The hook for bash (4.4 or later), as the text that the shell reads at its start. No logic here.
 
 How it works, line by line, is said in docs/shell-hook.md; what the gateway makes of it in `hook`.
+
+What keys and the trap call has backquotes, not `$(`: bash 5.2 parses the latter as it expands it, and
+inside the open quote of an unfinished line it then writes beside its line buffer, and may abort.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ __gk_again() {
   if [[ $READLINE_LINE != "$__gk_line" ]]; then
     __gk_go=exact
     if shopt -q histverify; then return; fi
-  elif [[ $__gk_go != exact && $(builtin history -p -- "$__gk_line" 2>/dev/null) != "$__gk_line" ]]
+  elif [[ $__gk_go != exact && `builtin history -p -- "$__gk_line" 2>/dev/null` != "$__gk_line" ]]
   then
     return
   fi
@@ -89,7 +92,7 @@ __gk_entered() {
   local - __gk_int=0 o
   set +eux
   builtin bind '"\e[7717~": ""'
-  o=$(trap -p INT)
+  o=`trap -p INT`
   trap '__gk_int=1' INT
   __gk_ask l "$READLINE_LINE"
   trap - INT
