@@ -227,7 +227,10 @@ def kinds_but_chunks() -> tuple[str, ...]:
 
 
 async def recording_facts(archive: EventArchive, session_id: str) -> list[Shape]:
-    """What was recorded of each channel, from its newest chunk, which counts all before it."""
+    """What was recorded of each channel, from its newest chunk, which counts all before it.
+
+    The size of its terminal is the one that it began with.
+    """
     newest: dict[int, Shape] = {}
     before: int | None = None
     while True:
@@ -236,8 +239,10 @@ async def recording_facts(archive: EventArchive, session_id: str) -> list[Shape]
         for event in events:
             payload = event.payload or {}
             channel = payload.get("channel")
-            if isinstance(channel, int) and channel not in newest:
-                newest[channel] = _channel_facts(channel, payload)
+            if not isinstance(channel, int):
+                continue
+            facts = newest.setdefault(channel, _channel_facts(channel, payload))
+            facts |= {side: payload.get(side) for side in ("columns", "rows")}
         if len(events) < CHUNK_PAGE:
             return [newest[channel] for channel in sorted(newest)]
         before = events[-1].n
@@ -257,8 +262,6 @@ def _channel_facts(channel: int, payload: Mapping[str, Any]) -> Shape:
         "final": payload.get("final") is True,
         "started_us": payload.get("started_us", 0),
         "duration_us": payload.get("last_us"),
-        "columns": payload.get("columns"),
-        "rows": payload.get("rows"),
         "output": counts.get("output", sizes.get("stdout")),
         "errors": counts.get("errors", sizes.get("stderr")),
         "sha256": payload.get("sha256", ""),
