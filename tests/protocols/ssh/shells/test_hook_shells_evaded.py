@@ -181,6 +181,41 @@ def test_bash_asks_for_each_command_that_no_report_covers(opened: Open) -> None:
     assert {note.kind for note in person.notes} == {EventKind.LINE_UNGATED}
 
 
+@pytest.mark.parametrize("command", ["(touch denied)", "(: ; while touch denied; do :; done)"])
+def test_bash_asks_for_what_a_subshell_runs_unreported(opened: Open, command: str) -> None:
+    """A compound command has no trap of its own: the subshell that runs it inherits ours."""
+    person = opened("bash")
+    person.run("PROMPT_COMMAND+=('bind \"\\\"q\\\": accept-line\"')")
+    person.type(command + "q")
+    person.until(lambda: any("denied" in text for text in person.texts[1:]))
+    person.prompt()
+    assert not person.made("denied")
+    assert {note.kind for note in person.notes} == {EventKind.LINE_UNGATED}
+
+
+def test_a_subshell_that_takes_its_time_is_heard(opened: Open) -> None:
+    """The line of a subshell alone is told to run like any other, and its prompts run nothing."""
+    person = opened("bash", rc="PS2='`echo C`> '\n")
+    person.type("(: \\\r")
+    person.until(lambda: len(person.lines) == 1 and person.gate.state is State.CONT)
+    person.type("; read x)\r")
+    person.until(lambda: person.gate.state is State.RUN)
+    person.type("\r")
+    person.prompt()
+    assert not person.notes
+
+
+def test_no_key_of_the_editor_runs_what_is_in_the_line(opened: Open) -> None:
+    """`shell-expand-line` of bash is taken off its keys."""
+    person = opened("bash")
+    person.type("echo $(touch denied)\x1b\x05")
+    person.pump(0.2)
+    person.type("\x15")
+    person.run("true")
+    assert not person.made("denied")
+    assert person.texts == ["true"]
+
+
 def test_keys_of_the_hook_cannot_be_typed(opened: Open, shell: HookedShell) -> None:
     """Neither at the prompt nor in an unfinished command does anything run unreported."""
     person = opened(shell)

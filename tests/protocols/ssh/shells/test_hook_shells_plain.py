@@ -160,3 +160,30 @@ def test_status_and_last_argument_are_left_alone(opened: Open, shell: HookedShel
     person.run("echo last=$_")
     assert b"status=9" in person.shown
     assert b"last=some=word" in person.shown
+
+
+@pytest.mark.parametrize("prompt", ["$", "x\\\\", "x\\", "\\\\\\$", "$(echo c)$"])
+def test_a_prompt_of_the_person_is_shown_as_it_is(opened: Open, prompt: str) -> None:
+    """Whatever it ends with: what the hook puts behind it is not drawn into it."""
+    plain = {"$": b"$", "x\\\\": b"x\\", "x\\": b"x\\", "$(echo c)$": b"c$"}.get(prompt, b"\\")
+    person = opened("bash")
+    person.run(f"PS1='{prompt}' PS2='{prompt}'")
+    person.run("echo one")
+    person.type("echo 'two\r")
+    person.until(lambda: person.gate.state is State.CONT)
+    person.run("'")
+    assert b"__gk" not in person.shown
+    assert person.shown.count(b"2004h" + plain) >= 3
+
+
+def test_an_exported_prompt_means_nothing_to_other_shells(opened: Open) -> None:
+    """What the hook puts behind it is plain POSIX."""
+    if shutil.which("dash") is None:
+        pytest.skip("no dash")
+    person = opened("bash")
+    person.run("export PS1='P> '")
+    person.type("dash\r")
+    person.until(lambda: person.gate.state is State.RUN and person.shown.endswith(b"P> "))
+    person.type("exit\r")
+    person.prompt()
+    assert b"ubstitution" not in person.shown

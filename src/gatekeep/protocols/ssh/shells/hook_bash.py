@@ -4,6 +4,13 @@ How it works, line by line, is said in docs/shell-hook.md; what the gateway make
 
 What keys and the trap call has backquotes, not `$(`: bash 5.2 parses the latter as it expands it, and
 inside the open quote of an unfinished line it then writes beside its line buffer, and may abort.
+
+`set -T` stands before `local -`, which would take it back: with it subshells inherit the trap, and
+`( … )` has none of its own. Several of them may ask at once: each has numbers that no other has, so
+none reads what another was answered. A denied one ends, for a skipped command counts as a success.
+
+What stands behind a person's prompts is POSIX, for an exported one is expanded by other shells, too.
+`__gk_mark` keeps the last character of the prompt from being read together with it.
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ from typing import Final
 BASH_HOOK: Final = r"""
 exec 9<&-
 __gk_k= __gk_v= __gk_x= __gk_ok=2 __gk_run=1 __gk_id=0 __gk_st=0 __gk_last= __gk_bang= __gk_go=
-__gk_more= __gk_line= __gk_w= __gk_due=0 __gk_free=0 __gk_c=() __gk_h=() __gk_z=('')
+__gk_more= __gk_line= __gk_w= __gk_due=0 __gk_free=0 __gk_on=0 __gk_c=() __gk_h=() __gk_z=0
 for __gk_i in {1..31} 127; do
   builtin printf -v __gk_t '%02X' "$__gk_i"
   __gk_h+=("%$__gk_t")
@@ -103,7 +110,7 @@ __gk_entered() {
     return
   fi
   o=${READLINE_LINE//[!$'\n']}
-  __gk_ok=1 __gk_run=0 __gk_more=1 __gk_free=0 __gk_due=$(( ${#o} + 1 ))
+  __gk_ok=1 __gk_run=0 __gk_on=0 __gk_more=1 __gk_free=0 __gk_due=$(( ${#o} + 1 ))
   builtin bind "\"\e[7717~\": $__gk_w"
   __gk_ack a
 }
@@ -114,12 +121,14 @@ __gk_debug() {
   esac
   if [[ $__gk_ok == 2 ]]; then return 0; fi
   if [[ $__gk_ok != 0 ]]; then
-    if [[ $__gk_run == 0 ]]; then __gk_run=1 __gk_more=; __gk_hist; __gk_say r 0 ''; fi
+    if [[ $__gk_run == 0 && ( $BASH_SUBSHELL == 0 || $__gk_on == 1 ) ]]; then __gk_run=1 __gk_more=; __gk_hist; __gk_say r 0 ''; fi
     return 0
   fi
   if [[ ${#FUNCNAME[@]} != 1 || ${READLINE_LINE+x}${COMP_LINE+x} ]]; then return 0; fi
+  if [[ $BASH_SUBSHELL != 0 ]]; then __gk_id=$(( 100000000 + BASHPID )); fi
   __gk_ask t "$1"
   __gk_ack a
+  if [[ $__gk_v != y && $BASH_SUBSHELL != 0 ]]; then builtin exit 1; fi
   [[ $__gk_v == y ]]
 }
 __gk_keys() {
@@ -129,7 +138,7 @@ __gk_keys() {
     again=0
     q=$(for m in emacs vi-insert vi-command; do
       for k in accept-line operate-and-get-next edit-and-execute-command \
-        vi-edit-and-execute-command insert-comment; do builtin printf '%s %s ' $m $k; builtin bind -m $m -q $k; done
+        vi-edit-and-execute-command insert-comment shell-expand-line; do builtin printf '%s %s ' $m $k; builtin bind -m $m -q $k; done
     done 2>/dev/null)
     while IFS= builtin read -r l; do
       m=${l%% *} k=${l#* } k=${k%% *}
@@ -176,9 +185,16 @@ __gk_order() {
   unset PROMPT_COMMAND
   PROMPT_COMMAND=(__gk_pre "${e[@]}" __gk_beat)
 }
+__gk_mark() {
+  local t=${!1//"$2"} b
+  b=${t##*[!\\]}
+  if (( ${#b} % 2 )); then t+=\\; fi
+  if [[ $t == *[\\\$] ]]; then t+='\[\]'; fi
+  builtin printf -v "$1" %s "$t$2"
+}
 __gk_beat() {
-  local - s=$__gk_st d='${__gk_z[(__gk_ok=__gk_ok==1&&!__gk_free&&--__gk_due>=0)*0]}'
-  local w='${__gk_z[(__gk_ok=__gk_ok==1&&!__gk_free&&__gk_due>0)*0]}' v='${__gk_z[(__gk_ok=__gk_ok==1&&__gk_due>1)*0]}'
+  set -T
+  local - s=$__gk_st
   set +eux
   __gk_due=0 __gk_free=0
   unset READLINE_LINE READLINE_POINT COMP_LINE
@@ -186,15 +202,17 @@ __gk_beat() {
   __gk_order
   builtin bind 'set enable-bracketed-paste on'
   shopt -s extdebug promptvars
-  if [[ ${PS0@a} != *r* ]]; then PS0=${PS0//"$d"}$d; fi
-  if [[ ${PS1@a} != *r* ]]; then PS1=${PS1//"$w"}$w; fi
-  if [[ ${PS2@a} != *r* ]]; then PS2=${PS2//"$v"}$v; fi
-  trap '(( __gk_ok && __gk_run )) || __gk_debug "$BASH_COMMAND" "$__gk_last"' DEBUG
+  if [[ ${PS0@a} != *r* ]]; then
+    __gk_mark PS0 '${__gk_z#$(((__gk_on=1,__gk_ok=__gk_ok==1&&!__gk_free&&--__gk_due>=0)*0))}'
+  fi
+  if [[ ${PS1@a} != *r* ]]; then __gk_mark PS1 '${__gk_z#$(((__gk_ok=__gk_ok==1&&!__gk_free&&__gk_due>0)*0))}'; fi
+  if [[ ${PS2@a} != *r* ]]; then __gk_mark PS2 '${__gk_z#$(((__gk_ok=__gk_ok==1&&__gk_due>1)*0))}'; fi
+  trap '(( __gk_ok && __gk_run || 0${FUNCNAME+1} )) || __gk_debug "$BASH_COMMAND" "$__gk_last"' DEBUG
   __gk_say b "$s" ''
   return $s
 }
 readonly -f __gk_esc __gk_frame __gk_say __gk_ask __gk_ack __gk_enter __gk_again __gk_entered __gk_hist __gk_debug \
-  __gk_keys __gk_pre __gk_order __gk_beat
+  __gk_keys __gk_pre __gk_order __gk_mark __gk_beat
 __gk_ask h "bash $BASH_VERSION"
 __gk_ack a
 unset __gk_i __gk_t
