@@ -205,15 +205,32 @@ def test_a_subshell_that_takes_its_time_is_heard(opened: Open) -> None:
     assert not person.notes
 
 
-def test_no_key_of_the_editor_runs_what_is_in_the_line(opened: Open) -> None:
-    """`shell-expand-line` of bash is taken off its keys."""
-    person = opened("bash")
-    person.type("echo $(touch denied)\x1b\x05")
-    person.pump(0.2)
+@pytest.mark.parametrize(
+    "word", ["$(touch denied)", "`touch denied`/", 'a*(e:"touch denied":)', "${(e):-\\$(touch denied)}"]
+)
+@pytest.mark.parametrize(
+    "rc",
+    [
+        "",
+        "autoload -Uz compinit; compinit -u\n",
+        "dots() { print -n ...; zle expand-or-complete }; zle -N dots; bindkey '^I' dots\n",
+        "setopt ksharrays\n",
+    ],
+)
+def test_no_key_of_the_editor_runs_what_is_in_the_line(
+    opened: Open, shell: HookedShell, word: str, rc: str
+) -> None:
+    """Tab, expand-word and list-expand of zsh, shell-expand-line of bash: nothing was entered yet."""
+    person = opened(shell, rc=rc if shell == "zsh" else "")
+    person.run("touch ab ac")
+    person.type(f"echo {word}" + "\t\x18*\x18g\x04\x05\x1b\x05")
+    for _ in range(6):
+        person.pump()
     person.type("\x15")
     person.run("true")
     assert not person.made("denied")
-    assert person.texts == ["true"]
+    assert person.texts == ["touch ab ac", "true"]
+    assert not person.notes
 
 
 def test_keys_of_the_hook_cannot_be_typed(opened: Open, shell: HookedShell) -> None:

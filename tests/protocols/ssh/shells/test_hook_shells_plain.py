@@ -187,3 +187,47 @@ def test_an_exported_prompt_means_nothing_to_other_shells(opened: Open) -> None:
     person.type("exit\r")
     person.prompt()
     assert b"ubstitution" not in person.shown
+
+
+@pytest.mark.parametrize(
+    "rc", ["", "autoload -Uz compinit; compinit -u\n", "t() { zle complete-word }; zle -N t; bindkey '^I' t\n"]
+)
+def test_tab_completes(opened: Open, rc: str) -> None:
+    """In zsh: beside a substitution and in one, and again and again where several words fit."""
+    if shutil.which("zsh") is None:
+        pytest.skip("no zsh")
+    person = opened("zsh", rc=rc)
+    person.run("touch ab ac; mkdir dir; touch dir/one")
+    person.type("echo $(cat dir/o\t")
+    person.until(lambda: b"dir/one" in person.shown)
+    person.run("; echo x) $(echo y) a\t\t")
+    assert person.texts[-1] in (
+        "echo $(cat dir/one; echo x) $(echo y) ab", "echo $(cat dir/one; echo x) $(echo y) ac",
+    )  # fmt: skip
+    assert not person.notes
+
+
+def test_a_line_found_by_search_is_reported(opened: Open, shell: HookedShell) -> None:
+    """The Enter that ends the search accepts nothing by itself."""
+    person = opened(shell)
+    person.run("touch first")
+    person.run("true")
+    person.run("\x12first")
+    assert person.texts == ["touch first", "true", "touch first"]
+    assert not person.notes
+
+
+def test_a_widget_of_the_persons_may_accept_the_line(opened: Open) -> None:
+    """By the widget that the hook replaced: reported as if by its key."""
+    if shutil.which("zsh") is None:
+        pytest.skip("no zsh")
+    person = opened("zsh", rc="mine() { zle accept-line }; zle -N mine; bindkey '^T' mine\n")
+    person.type("touch one\x14")
+    person.until(lambda: person.made("one"))
+    person.prompt()
+    person.type("touch denied\x14")
+    person.until(lambda: len(person.lines) == 2)
+    for _ in range(3):
+        person.pump()
+    assert not person.made("denied")
+    assert not person.notes

@@ -1,6 +1,11 @@
 """The hook for zsh, as the text that the shell reads after its own start files. No logic here.
 
 How it works, line by line, is said in docs/shell-hook.md; what the gateway makes of it in `hook`.
+
+Each widget of ours is a function of its own, told its name: called by a widget of the person's,
+`$WIDGET` is theirs. Completion expands the word at the cursor first, which runs substitutions and
+glob qualifiers before anything is entered: where there may be any, it does nothing. A search accepts
+lines by itself where it finds `accept-line` on a key: `__gk_left` ends it, and the key is read again.
 """
 
 from __future__ import annotations
@@ -69,7 +74,7 @@ __gk_ask() {
 }
 __gk_ack() { __gk_say "$1" "$__gk_id" "$__gk_x"; __gk_x=; }
 __gk_accept() {
-  __gk_go= __gk_w=$WIDGET __gk_banghist=$options[banghist] __gk_verify=$options[histverify]
+  __gk_go= __gk_w=$1 __gk_banghist=$options[banghist] __gk_verify=$options[histverify]
   __gk_entered
   if [[ -n $__gk_go ]]; then
     if [[ $__gk_go == exact && -z $__gk_bang ]]; then
@@ -110,11 +115,35 @@ __gk_entered() {
 }
 __gk_hist() { if [[ -n $__gk_bang ]]; then HISTCHARS=$__gk_bang __gk_bang=; fi; }
 __gk_none() { return 1; }
+__gk_comp() {
+  local w=$1
+  local -a before bare
+  shift
+  before=("${(@z)${:-$PREBUFFER${LBUFFER}x}}") bare=("${(@Z+C+)${:-$PREBUFFER${LBUFFER}x}}")
+  if __gk_inert "${before[@]}" && __gk_inert "${bare[@]}"; then zle __gk_o_$w "$@"; fi
+}
+__gk_inert() {
+  emulate -L zsh
+  local word=${@[-1]}$RBUFFER
+  [[ $CONTEXT != (start|cont) || ( $word != *'('*')'* && $word != *\`*\`* ) ]]
+}
 __gk_widgets() {
   emulate -L zsh
   local w
   for w in accept-line accept-line-and-down-history accept-and-hold accept-and-infer-next-history; do
-    if [[ $widgets[$w] != user:__gk_accept ]]; then zle -N $w __gk_accept; fi
+    if [[ $widgets[$w] != user:__gk_is_$w ]]; then
+      functions[__gk_is_$w]="__gk_accept $w"
+      zle -N $w __gk_is_$w
+    fi
+  done
+  for w in ${(k)widgets[(R)completion:*]} complete-word expand-or-complete expand-or-complete-prefix \
+    menu-complete menu-expand-or-complete reverse-menu-complete accept-and-menu-complete list-choices \
+    list-expand expand-word delete-char-or-list; do
+    if [[ $w != (.|__gk_o_)* && $widgets[$w] == (builtin|completion:*) ]]; then
+      zle -A $w __gk_o_$w
+      functions[__gk_is_$w]="__gk_comp ${(q)w} \"\$@\""
+      zle -N $w __gk_is_$w
+    fi
   done
   for w in pound-insert vi-pound-insert run-help which-command; do zle -N $w __gk_none; done
 }
@@ -154,8 +183,19 @@ __gk_debug() {
   __gk_ack a
   [[ $__gk_v == y ]]
 }
+__gk_search() {
+  emulate -L zsh
+  local k
+  zle -N __gk_left __gk_none
+  for k in '^M' '^J' '^O'; do
+    if [[ $(bindkey -M isearch $k) == *' '(undefined-key|accept-*line*) ]]; then
+      bindkey -M isearch $k __gk_left
+    fi
+  done
+}
 autoload -Uz add-zle-hook-widget
 setopt zle prompt_sp prompt_cr debug_before_cmd
+__gk_search
 __gk_ask h "zsh $ZSH_VERSION"
 __gk_ack a
 precmd_functions=(__gk_precmd ${precmd_functions:#__gk_precmd})
