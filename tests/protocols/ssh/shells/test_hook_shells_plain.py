@@ -95,11 +95,12 @@ def test_any_log_in_shell_can_start_it(opened: Open, shell: HookedShell, login: 
     assert person.made("one")
 
 
-@pytest.mark.parametrize("option", ["set -e", "set -u", "set -f", "set -a", "IFS=t", "set -x", "LC_ALL=C"])
+@pytest.mark.parametrize("option", ["set -e", "set -u", "set -f", "set -a", "IFS=t", "set -x", "LC_ALL=C", "set -o posix"])
 def test_options_of_the_shell_do_not_disturb_it(opened: Open, shell: HookedShell, option: str) -> None:
     """Set by the person; the hook reports as before, and exports nothing."""
     person = opened(shell)
     person.run(option)
+    assert b"__gk_free" not in person.shown
     plain = "touch one" if option == "LC_ALL=C" else "touch ünï"
     person.run(plain)
     person.run("touch denied")
@@ -231,3 +232,15 @@ def test_a_widget_of_the_persons_may_accept_the_line(opened: Open) -> None:
         person.pump()
     assert not person.made("denied")
     assert not person.notes
+
+
+def test_what_bash_keeps_from_the_line_before_is_left_alone(opened: Open) -> None:
+    """A match's groups stay, and an ERR trap runs once for a command that fails."""
+    person = opened("bash")
+    person.run("trap 'echo x >> failed' ERR")
+    person.run("[[ abc =~ b(.) ]]")
+    person.run("echo $BASH_REMATCH > matched")
+    person.run("f() { false; true; }; f; false")
+    person.run("true")
+    assert (person.home / "matched").read_text() == "bc\n"
+    assert (person.home / "failed").read_text() == "x\n"

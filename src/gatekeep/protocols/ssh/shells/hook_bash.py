@@ -10,7 +10,11 @@ inside the open quote of an unfinished line it then writes beside its line buffe
 none reads what another was answered. A denied one ends, for a skipped command counts as a success.
 
 What stands behind a person's prompts is POSIX, for an exported one is expanded by other shells, too.
-`__gk_mark` keeps the last character of the prompt from being read together with it.
+It has no `!`, which is a number there in POSIX mode. `__gk_mark` keeps the last character of the
+prompt from being read together with it.
+
+Parts of an array PROMPT_COMMAND each find `$?` as it was; a status that the hook's own returned would
+set off an ERR trap. Nothing here matches by `=~`: the person's BASH_REMATCH stays.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ BASH_HOOK: Final = r"""
 exec 9<&-
 __gk_k= __gk_v= __gk_x= __gk_ok=2 __gk_run=1 __gk_id=0 __gk_st=0 __gk_last= __gk_bang= __gk_go=
 __gk_more= __gk_line= __gk_w= __gk_due=0 __gk_free=0 __gk_on=0 __gk_c=() __gk_h=() __gk_z=0
+__gk_old=$(( BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501 ))
 for __gk_i in {1..31} 127; do
   builtin printf -v __gk_t '%02X' "$__gk_i"
   __gk_h+=("%$__gk_t")
@@ -132,7 +137,7 @@ __gk_debug() {
   [[ $__gk_v == y ]]
 }
 __gk_keys() {
-  local m k l again=1 n=0 q
+  local m k l w b again=1 n=0 q
   builtin bind '"\e[7717~": ""'
   while (( again && n++ < 8 )); do
     again=0
@@ -142,13 +147,16 @@ __gk_keys() {
     done 2>/dev/null)
     while IFS= builtin read -r l; do
       m=${l%% *} k=${l#* } k=${k%% *}
-      while [[ $l =~ \"([^\"\\]|\\.)+\" ]]; do
-        again=1
-        l=${l#*"$BASH_REMATCH"}
+      while [[ $l == *\"*\"* ]]; do
+        again=1 w= b=x
+        l=${l#*\"}
+        while [[ $l == *\"* ]] && (( ${#b} % 2 )); do
+          w+=${l%%\"*}\" l=${l#*\"} b=${w%\"} b=${b##*[!\\]}
+        done
         case $k in
-          accept-line) builtin bind -m $m "$BASH_REMATCH: \"\e[7717;1~\e[7717h~\e[7717;3~\e[7717~\"" ;;
-          operate-and-get-next) builtin bind -m $m "$BASH_REMATCH: \"\e[7717;2~\e[7717h~\e[7717;3~\e[7717~\"" ;;
-          *) builtin bind -m $m "$BASH_REMATCH: \"\"" ;;
+          accept-line) builtin bind -m $m "\"$w: \"\e[7717;1~\e[7717h~\e[7717;3~\e[7717~\"" ;;
+          operate-and-get-next) builtin bind -m $m "\"$w: \"\e[7717;2~\e[7717h~\e[7717;3~\e[7717~\"" ;;
+          *) builtin bind -m $m "\"$w: \"\"" ;;
         esac
       done
     done <<<"$q"
@@ -168,11 +176,11 @@ __gk_pre() {
   __gk_ok=2 __gk_run=1 __gk_more=
   __gk_hist
   case :$SHELLOPTS: in *:emacs:*|*:vi:*) ;; *) set -o emacs ;; esac
-  return $__gk_st
+  return $(( __gk_old * __gk_st ))
 }
 __gk_order() {
   local e=() x
-  if (( BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501 )); then
+  if (( __gk_old )); then
     x=${PROMPT_COMMAND//__gk_pre/:} x=${x//__gk_beat/:}
     PROMPT_COMMAND="__gk_pre;${x:-:};__gk_beat"
     return
@@ -203,13 +211,13 @@ __gk_beat() {
   builtin bind 'set enable-bracketed-paste on'
   shopt -s extdebug promptvars
   if [[ ${PS0@a} != *r* ]]; then
-    __gk_mark PS0 '${__gk_z#$(((__gk_on=1,__gk_ok=__gk_ok==1&&!__gk_free&&--__gk_due>=0)*0))}'
+    __gk_mark PS0 '${__gk_z#$(((__gk_on=1,__gk_ok=__gk_ok==1&&__gk_free==0&&--__gk_due>=0)*0))}'
   fi
-  if [[ ${PS1@a} != *r* ]]; then __gk_mark PS1 '${__gk_z#$(((__gk_ok=__gk_ok==1&&!__gk_free&&__gk_due>0)*0))}'; fi
+  if [[ ${PS1@a} != *r* ]]; then __gk_mark PS1 '${__gk_z#$(((__gk_ok=__gk_ok==1&&__gk_free==0&&__gk_due>0)*0))}'; fi
   if [[ ${PS2@a} != *r* ]]; then __gk_mark PS2 '${__gk_z#$(((__gk_ok=__gk_ok==1&&__gk_due>1)*0))}'; fi
   trap '(( __gk_ok && __gk_run || 0${FUNCNAME+1} )) || __gk_debug "$BASH_COMMAND" "$__gk_last"' DEBUG
   __gk_say b "$s" ''
-  return $s
+  return $(( __gk_old * s ))
 }
 readonly -f __gk_esc __gk_frame __gk_say __gk_ask __gk_ack __gk_enter __gk_again __gk_entered __gk_hist __gk_debug \
   __gk_keys __gk_pre __gk_order __gk_mark __gk_beat
