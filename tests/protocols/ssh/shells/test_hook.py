@@ -237,6 +237,18 @@ def test_a_line_accepted_without_a_report_is_noted(shell: Shell) -> None:
     assert len(shell.shown(b"\x1b[?2004l")) == 1
 
 
+def test_a_control_c_typed_before_more_of_a_command_is_asked_for_leaves_it(shell: Shell) -> None:
+    """It reaches the prompt for more: what ends there was no line."""
+    shell.prompt()
+    shell.frame(b"l", b"for i in 1")
+    shell.answer(1, allowed=True)
+    shell.frame(b"a")
+    assert shell.gate.state is State.RELEASED
+    shell.typed(b"\x03")
+    shell.shown(b"\x1b[?2004h> ")
+    assert len(shell.shown(b"\x1b[?2004l")) == 1
+
+
 def test_deadlines() -> None:
     """No hello, no acknowledgement, an Enter that is not reported where nothing marks editing."""
     shell = Shell()

@@ -273,7 +273,8 @@ class HookGate:
         if self._entered_id == self._line_id:
             self._outcomes.released(self._line_id)
         if whole:
-            self._text, self._state, self._editing = self._line, State.RELEASED, False
+            self._text, self._state = self._line, State.RELEASED
+            self._editing = self._left = False
             if self._marked:
                 self._deadline = self._now + SILENT_MS
         return []
@@ -326,7 +327,7 @@ class HookGate:
     def _editing_begins(self) -> list[Turn]:
         turns = self._outcomes.settle()
         if self._state is State.RELEASED:
-            self._state, self._left, self._deadline = State.CONT, False, None
+            self._state, self._deadline = State.CONT, None
         if self._state in (State.EDIT, State.CONT):
             self._editing = True
             turns += self._unfence() if self._state is State.CONT else []
@@ -335,11 +336,13 @@ class HookGate:
         return turns
 
     def _forward(self, data: bytes) -> list[Turn]:
-        if self._state in (State.EDIT, State.CONT):
-            if any(byte in _LEAVES for byte in data):
-                self._left = True
-            if not self._marked and self._deadline is None and any(byte in _ENDS for byte in data):
-                self._deadline = self._now + UNMARKED_MS
+        edits = self._state in (State.EDIT, State.CONT)
+        # Behind a released line, too: the rest of an unfinished one may be left at once.
+        if (edits or self._state is State.RELEASED) and any(byte in _LEAVES for byte in data):
+            self._left = True
+        unheard = not self._marked and self._deadline is None
+        if edits and unheard and any(byte in _ENDS for byte in data):
+            self._deadline = self._now + UNMARKED_MS
         return [ToTarget(data)]
 
     def _keep(self, data: bytes) -> list[Turn]:
