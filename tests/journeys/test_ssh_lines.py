@@ -5,6 +5,8 @@ Each story runs with the gate on lines alone (`inferred`) and with the shell's o
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,17 +99,42 @@ def test_a_denied_line_does_not_run_and_the_next_one_does(place: Place) -> None:
     assert place.gateway.verify().returncode == 0
 
 
-def test_a_password_typed_at_a_prompt_is_nowhere(place: Place) -> None:
+SUDO = """sudo -k -p "Pass""word: " true"""
+AS_NOBODY = "setpriv --reuid nobody --regid nogroup --clear-groups " if os.geteuid() == 0 else ""
+#: A line that asks for a password, what it shows then, and what it shows to a wrong one.
+PROMPTS = {
+    "read": ("read -s -p 'Pass''word: ' x; echo got-${#x}", rb"Password: ", rb"got-28"),
+    "sudo": (AS_NOBODY + SUDO, rb"Password: ", rb"Password: "),
+    "mysql": (
+        "mysql --protocol=tcp -h 127.0.0.1 -P 1 -u nobody -p", rb"Enter password: ",
+        rb"Can't connect",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROMPTS)
+def test_a_password_typed_at_a_prompt_is_nowhere(place: Place, program: str) -> None:
     """Not in any event, not in the recording: what is not shown is not kept."""
+    if program != "read" and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
     secret = "correct-horse-battery-staple"  # noqa: S105 - typed and looked for
+    line, prompt, answer = PROMPTS[program]
     with terminal(place.way.line("ssh", "-tt", "web-1"), 30, 120) as person:
-        enter(person, "read -s -p 'Pass''word: ' x; echo got-${#x}", rb"Password: ")
-        enter(person, secret, rb"got-28")
+        enter(person, line, prompt)
+        enter(person, secret, answer)
+        if program == "sudo":  # asks three times
+            person.type(b"\x03")
+            person.until(rb"incorrect password attempt")
+        enter(person, "echo be''hind", rb"behind")
         enter(person, "exit", rb"")
         person.end()
     held = everything(place.gateway)
-    assert b"got-28" in held
+    assert b"behind" in held
     assert secret.encode() not in held
+    if not place.hooked:
+        # What a program says on the very line of its prompt is counted as shown of what was typed.
+        hidden = events(place.gateway, "kind:line.hidden")
+        assert any(len(secret) - 10 < one["payload"]["bytes"] <= len(secret) for one in hidden)
 
 
 def test_lines_typed_while_nothing_is_shown_are_flagged(place: Place) -> None:
