@@ -12,6 +12,7 @@ from gatekeep.demo import configure, run
 from gatekeep.demo.configure import DemoFiles, Ports, SshMachine
 from gatekeep.demo.ssh_process import SshTargetProcess
 from gatekeep.demo.ssh_tour import SshTourFailed
+from gatekeep.errors import SettingsError
 from gatekeep.settings import Settings
 
 PORTS = Ports(5432, 6432, 8080, 2222)
@@ -54,6 +55,17 @@ def test_with_a_door_the_machine_is_a_target_and_everybody_has_a_key(tmp_path: P
     again = written(files, SshMachine(2224, machine.public_key))
     assert again["principals"] == found["principals"]
     assert again["targets"]["targets"][1]["port"] == 2224
+
+
+def test_a_demo_of_an_older_version_is_not_used_on(tmp_path: Path) -> None:
+    """The error names the file, and what to remove; nothing of it was changed."""
+    files = DemoFiles(tmp_path / "demo")
+    before = written(files, None)
+    with pytest.raises(SettingsError) as told:
+        written(files, SshMachine(2223, "ssh-ed25519 AAAA"))
+    assert told.value.file == str(files.config / "principals.yaml")
+    assert f"remove {files.state} and {files.keys}" in told.value.fix
+    assert written(files, None) == before
 
 
 def test_the_demo_asks_its_own_gateway_whether_there_is_a_door(

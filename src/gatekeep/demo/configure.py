@@ -16,6 +16,7 @@ import yaml
 from gatekeep.demo import seed, ssh_target
 from gatekeep.demo.embedded import HOST
 from gatekeep.demo.ssh_process import ensure_key
+from gatekeep.errors import SettingsError
 from gatekeep.settings import Settings, default_config_dir
 
 PEOPLE = {"alice": "engineers", "bob": "dba", "carol": "security"}
@@ -107,15 +108,23 @@ def write_configuration(
     """Write settings and targets (their ports change), and the rest where it is missing.
 
     `certificate` are the PEM files of the door's certificate and key; `machine` is the SSH target,
-    None where the gateway has no door for it.
+    None where the gateway has no door for it. Raises SettingsError where what is there was made
+    before there was one: nobody in it has a key, and no rule lets anybody in.
     """
+    people = files.config / "principals.yaml"
+    if machine is not None and people.exists() and not files.ssh_key(next(iter(PEOPLE))).exists():
+        raise SettingsError(
+            "an older version made this demo, without keys and rules for SSH",
+            file=str(people),
+            fix=f"remove {files.state} and {files.keys}: the next start makes a new one",
+        )
     files.config.mkdir(parents=True, exist_ok=True)
     targets = [_database(files, ports.target)]
     if machine is not None:
         targets.append(_ssh_target(files, machine))
     _write_yaml(files.config / "targets.yaml", {"targets": targets})
-    if not (files.config / "principals.yaml").exists():
-        _write_yaml(files.config / "principals.yaml", _principals(files, machine))
+    if not people.exists():
+        _write_yaml(people, _principals(files, machine))
     policy = files.config / "policy"
     if not policy.exists():
         policy.mkdir()

@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -49,8 +50,12 @@ def run(state: Path, ready_file: Path | None = None, *, tour: bool = False) -> i
 
 async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) -> int:
     began = time.monotonic()
+    directory = target_directory(files)
+    if not files.password("postgres").exists():
+        # Somebody removed our state, and its passwords with it: nobody can sign in there any more.
+        shutil.rmtree(directory, ignore_errors=True)
     passwords = configure.account_passwords(files)
-    target = EmbeddedPostgres(target_directory(files), passwords["postgres"])
+    target = EmbeddedPostgres(directory, passwords["postgres"])
     machine = _ssh_machine(files)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
