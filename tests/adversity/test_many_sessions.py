@@ -64,7 +64,8 @@ def test_an_idle_session_costs_little_and_slows_nobody(
             sessions, each, beside * 1e3, alone * 1e3,
         )  # fmt: skip
         assert each <= MOST_KIB
-        assert beside <= 3 * alone, "a loose bound, for a busy machine"
+        # A session slowed by others waits for tens of milliseconds; less is what a busy machine does.
+        assert beside <= max(3 * alone, 0.02), "a loose bound, for a busy machine"
         assert working.execute("SELECT 1").fetchone() == (1,)
 
 
