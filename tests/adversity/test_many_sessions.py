@@ -58,14 +58,14 @@ def test_an_idle_session_costs_little_and_slows_nobody(
         alone, before = _pace(working), _memory_kib(gateway)
         with _idle(gateway, sessions):
             beside, after = _pace(working), _memory_kib(gateway)
+        alone = max(alone, _pace(working))
         each = (after - before) / sessions
         _log.info(
             "%d idle sessions: %.1f KiB each; a statement beside them %.2f ms, alone %.2f ms",
             sessions, each, beside * 1e3, alone * 1e3,
         )  # fmt: skip
         assert each <= MOST_KIB
-        # A session slowed by others waits for tens of milliseconds; less is what a busy machine does.
-        assert beside <= max(3 * alone, 0.02), "a loose bound, for a busy machine"
+        assert beside <= max(3 * alone, 0.005), "a loose bound, for a busy machine"
         assert working.execute("SELECT 1").fetchone() == (1,)
 
 

@@ -74,7 +74,10 @@ def test_a_paste_without_brackets_stops_at_what_is_denied(program: str, tmp_path
             "the third line",
         )
         shell.prompt()
-        if EventKind.LINE_UNGATED in shell.kinds():  # a machine so busy that echo takes that long
+        ungated = [note for note in shell.notes if note.kind is EventKind.LINE_UNGATED]
+        if ungated:  # a machine so busy that echo takes that long
+            told = any("touch made" in str(note.payload) for note in ungated)
+            assert told or not shell.made("made")
             return
         assert shell.texts == ["echo a", "echo b", "touch made"]
         assert not shell.made("made")
