@@ -18,6 +18,9 @@ pytestmark = [
 BASH = "exec bash --norc --noprofile -i"
 #: It says so itself once the keys are its own.
 SLEEPER = b"sh -c 'echo up-$((1+1)); exec sleep 1000'\r"
+#: Says the window's size when it is told of a new one. A line editor is no
+#: witness of that: it takes the signal for itself, between two keys or not at all.
+WATCHER = b"sh -c 'trap \"stty size; exit\" WINCH; echo up-$((1+1)); while :; do sleep 0.1; done'\r"
 
 
 def prepared(person: Terminal) -> None:
@@ -80,14 +83,12 @@ def test_a_shell_follows_the_window(ssh_way: SshWay) -> None:
             prepared(person)
             sizes = [answer(person, b"stty size")]
             for rows, columns in ((50, 132), (10, 40), (24, 80)):
-                person.type(b"trap 'echo resized-$((1+1))' WINCH\r")
-                person.until(rb"gk-ready> $")
+                person.type(WATCHER)
+                person.until(rb"up-2")
                 person.resize(rows, columns)
-                person.type(b"\r")
-                person.until(rb"resized-2")
-                person.type(b"\r")  # no prompt follows where the trap came last
-                person.until(rb"gk-ready> $")
-                sizes.append(answer(person, b"stty size"))
+                told = person.until(rb"\n(\d+ \d+)\r\n[^\n]*gk-ready> $").group(1)
+                assert answer(person, b"stty size") == told
+                sizes.append(told)
             return sizes
 
     assert same(ssh_way, story) == [b"24 80", b"50 132", b"10 40", b"24 80"]
