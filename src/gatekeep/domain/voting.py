@@ -1,0 +1,116 @@
+"""Who may vote, and what votes amount to. Pure rules over names; nothing is looked up here.
+
+Votes count natural persons, each for one seat only (12-threats H11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gatekeep.domain.approvals import ApprovalRequest, Vote, VoteVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """Who wants to vote, and what the directory says of him at this moment.
+
+    `groups` are the groups he counts for, by himself or in another's place. `machine` is true for a
+    principal that an owner answers for. `delegations` are the persons in whose place he may vote
+    now, `delegates` those who may in his. `added_by` maps a group to the person who put him into
+    it during the last 24 h.
+    """
+
+    principal: str
+    person: str
+    groups: frozenset[str]
+    machine: bool = False
+    delegations: frozenset[str] = frozenset()
+    delegates: frozenset[str] = frozenset()
+    added_by: Mapping[str, str] = field(default_factory=dict)
+
+
+def objection_to(request: ApprovalRequest, voter: Voter) -> str:
+    """Why this voter may not decide this request: one word for the messages; empty if he may.
+
+    `own`: asked by this person. `owner`: he answers for the machine that asks. `delegate`: one of
+    the two votes in the other's place. `added`: the requester put him into the group. `machine`:
+    a machine never fills a seat. `outsider`: in none of the groups that are asked.
+    """
+    place = request.place
+    if voter.person == place.person:
+        return "own"
+    if place.owner and voter.person == place.owner:
+        return "owner"
+    if place.person in voter.delegates | voter.delegations:
+        return "delegate"
+    if voter.machine:
+        return "machine"
+    asked = asked_groups(request)
+    if not voter.groups & asked:
+        return "outsider"
+    return "" if counted_groups(request, voter) else "added"
+
+
+def counted_groups(request: ApprovalRequest, voter: Voter) -> frozenset[str]:
+    """The asked groups that this voter's word counts for."""
+    requester = request.place.person
+    return frozenset(
+        group
+        for group in voter.groups & asked_groups(request)
+        if voter.added_by.get(group) != requester
+    )
+
+
+def asked_groups(request: ApprovalRequest) -> frozenset[str]:
+    """Every group that could help to release it, escalations included, without counts."""
+    named = (group for one in request.why.approvers for group in one)
+    return frozenset(group.partition(":")[0] for group in named) | frozenset(request.escalated)
+
+
+def released_by(
+    sets: Iterable[Sequence[str]], votes: Iterable[Vote], *, extra: int = 0, denier: str = ""
+) -> frozenset[str] | None:
+    """The groups that these votes speak for, if they fill one of the sets; None if none is full.
+
+    Each set names seats: `dba` one of them, `dba:2` two. One person sits on one seat. With
+    `extra`, so many persons more have to agree, unless `denier` is among those who do.
+    """
+    persons: dict[str, frozenset[str]] = {}
+    for vote in votes:
+        if vote.verdict is VoteVerdict.APPROVE:
+            persons[vote.person] = persons.get(vote.person, frozenset()) | vote.groups
+    needed_more = 0 if denier and denier in persons else extra
+    for one in sets:
+        seats = [name for group in one for name in _seats(group)]
+        if len(persons) >= len(seats) + needed_more and _seated(seats, persons):
+            return frozenset(name for group in one for name in _implied(group))
+    return None
+
+
+def _seats(group: str) -> list[str]:
+    name, _, count = group.partition(":")
+    return [name] * int(count or 1)
+
+
+def _implied(group: str) -> Collection[str]:
+    name, _, count = group.partition(":")
+    return [name, *(f"{name}:{number}" for number in range(2, int(count or 1) + 1))]
+
+
+def _seated(seats: Sequence[str], persons: Mapping[str, frozenset[str]]) -> bool:
+    """Whether every seat can be given to another person (augmenting paths: there are few seats)."""
+    holder: dict[int, str] = {}
+
+    def place(person: str, tried: set[int]) -> bool:
+        for number, group in enumerate(seats):
+            if group in persons[person] and number not in tried:
+                tried.add(number)
+                if number not in holder or place(holder[number], tried):
+                    holder[number] = person
+                    return True
+        return False
+
+    for person in sorted(persons):
+        place(person, set())
+    return len(holder) == len(seats)
