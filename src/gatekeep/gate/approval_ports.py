@@ -6,6 +6,8 @@ the desk's affair, and no door can decide more than it lets them.
 
 from __future__ import annotations
 
+import asyncio
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -120,6 +122,56 @@ class Ballot:
     scope: Scope = Scope.ONCE
     freed: tuple[int, ...] = ()
     for_s: int = 0
+
+
+class Departure(enum.StrEnum):
+    """Why what is held is not wanted any more. Its request is withdrawn, and nothing goes out."""
+
+    CANCELLED = "cancelled"
+    CLIENT_LEFT = "client left"
+    TARGET_LEFT = "target left"
+    DRAINING = "gateway stopped"
+    ENDED = "session ended"
+
+
+class Hold(Protocol):
+    """What a proxy offers for one submission that may have to wait; made anew for each.
+
+    `clear` and `clear_command` of the gate take it. Nothing of it may wait or raise. `departed`
+    resolves when nobody wants the action any more; the gate then withdraws the request and
+    refuses the action. `in_transaction`: the client holds a transaction open on the target.
+    """
+
+    @property
+    def departed(self) -> asyncio.Future[Departure]:
+        """Resolved once the client has cancelled or left, the target has gone, or we stop."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open that may hold locks: it may wait for a short time only."""
+
+    def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
+        """What the approval of these actions (their places in the submission) is bound to, now.
+
+        Named fields in a fixed order: the exact bytes of each action as SHA-256, and everything
+        about the session that decides what they mean. Asked at the question and again at release:
+        any field that differs voids the approval.
+        """
+
+    def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
+        """It waits for a person from now on: tell the client."""
+
+    def still_waiting(self, request: ApprovalRequest, left_s: int) -> None:
+        """Another minute has passed."""
+
+    def escalated(self, request: ApprovalRequest, groups: Sequence[str]) -> None:
+        """These were asked, too."""
+
+    def approved(self, request: ApprovalRequest) -> None:
+        """A person said yes: it is about to go out."""
+
+    def over(self) -> None:
+        """It waits no more, whatever has come of it."""
 
 
 class Cast(Protocol):
