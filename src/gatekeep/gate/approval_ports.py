@@ -187,7 +187,7 @@ class Cast(Protocol):
 
     @property
     def refusal(self) -> str:
-        """Why it does not count, as one word for programs: `late`, `own`, `outsider` …"""
+        """Why it does not count, as one word for programs: `late`, `own` or `outsider`."""
 
     @property
     def words(self) -> str:
