@@ -15,7 +15,8 @@ from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.gate.ports import StoredToken, TokenRow
 from gatekeep.identity.tokens import TokenDesk, new_secret
 from gatekeep.stores.sqlite.database import open_database
-from gatekeep.stores.sqlite.state import MIGRATIONS, StateStore
+from gatekeep.stores.sqlite.state import StateStore
+from gatekeep.stores.sqlite.state_schema import MIGRATIONS
 
 KEY = bytes(range(32))
 

@@ -18,41 +18,18 @@ from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
 from gatekeep.gate.ports import OutboxRow, PolicyRecord, StoredToken, TokenRow
 from gatekeep.stores.sqlite.database import open_database, open_to_read
+from gatekeep.stores.sqlite.state_schema import MIGRATIONS
 
 _KEY_ID_BYTES: Final = 16
 _SALT_KEY_BYTES: Final = 32
 
-MIGRATIONS: Final = (
-    """
-    CREATE TABLE settled_values (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE tokens (
-      id TEXT PRIMARY KEY, principal TEXT NOT NULL, created_us INTEGER NOT NULL,
-      expires_us INTEGER NOT NULL, revoked_us INTEGER NOT NULL, note TEXT NOT NULL,
-      stored_key BLOB NOT NULL, server_key BLOB NOT NULL, active INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE outbox (
-      id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject TEXT NOT NULL,
-      payload BLOB NOT NULL, created_us INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE policy_versions (
-      digest TEXT PRIMARY KEY, texts BLOB NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE policy_activations (
-      outbox_id INTEGER PRIMARY KEY, digest TEXT NOT NULL REFERENCES policy_versions (digest),
-      activated_us INTEGER NOT NULL, active INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE subject_keys (
-      person TEXT PRIMARY KEY, key_id BLOB NOT NULL UNIQUE, wrapped BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE session_keys (
-      session_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    """,
-    """
-    ALTER TABLE policy_activations ADD COLUMN facts BLOB NOT NULL DEFAULT x'7b7d';
-    ALTER TABLE policy_activations ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
-    """,
-)
+
+_EFFECTS: Final[Mapping[str, str]] = {
+    EventKind.TOKEN_MADE: "UPDATE tokens SET active = 1 WHERE id = ?",
+    EventKind.APPROVAL_DECIDED: "UPDATE approval_requests SET settled = 1 WHERE id = ?",
+    EventKind.GRANT_MADE: "UPDATE grants SET settled = 1 WHERE id = ?",
+}
+"""What comes into effect once an event of this kind is durable."""
 
 
 class WallClock(Protocol):
@@ -91,7 +68,7 @@ class StateStore:
 
     def salt_key(self) -> bytes:
         """32 random bytes, made once for this state."""
-        with self._transaction():
+        with self.transaction():
             self._connection.execute(
                 "INSERT INTO settled_values VALUES ('salt_key', ?) ON CONFLICT DO NOTHING",
                 (secrets.token_bytes(_SALT_KEY_BYTES),),
@@ -113,7 +90,7 @@ class StateStore:
     def add_token(self, token: StoredToken, event: bytes) -> OutboxRow:
         """Keep a token, not active whatever it says, with the event that it owes."""
         row = token.row
-        with self._transaction():
+        with self.transaction():
             self._connection.execute(
                 "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
                 (
@@ -127,18 +104,18 @@ class StateStore:
                     token.server_key,
                 ),
             )
-            return self._owe(EventKind.TOKEN_MADE, row.id, event)
+            return self.owe(EventKind.TOKEN_MADE, row.id, event)
 
     def revoke_token(self, token_id: str, at_us: int, event: bytes) -> OutboxRow:
         """Mark as revoked, at once. Raises KeyError if there is none or it is revoked already."""
-        with self._transaction():
+        with self.transaction():
             self._connection.execute(
                 "UPDATE tokens SET revoked_us = ? WHERE id = ? AND revoked_us = 0",
                 (at_us, token_id),
             )
             if self._connection.changes() != 1:
                 raise KeyError(token_id)
-            return self._owe(EventKind.TOKEN_REVOKED, token_id, event)
+            return self.owe(EventKind.TOKEN_REVOKED, token_id, event)
 
     # Policy versions
 
@@ -162,7 +139,7 @@ class StateStore:
         self, kind: EventKind, digest: str, texts: Mapping[str, str], facts: Mapping[str, Any]
     ) -> OutboxRow:
         kept = orjson.dumps(dict(texts), option=orjson.OPT_SORT_KEYS)
-        with self._transaction():
+        with self.transaction():
             self._connection.execute(
                 "INSERT INTO policy_versions VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, kept)
             )
@@ -170,7 +147,7 @@ class StateStore:
             if bytes(known[0]) != kept:
                 raise EvidenceBroken(f"policy version {digest} is kept with other texts")
             event = {**facts, "policy": digest, "texts": dict(texts)}
-            owed = self._owe(kind, digest, orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
+            owed = self.owe(kind, digest, orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
             self._connection.execute(
                 "INSERT INTO policy_activations VALUES (?, ?, ?, 0, ?, ?)",
                 (
@@ -185,7 +162,7 @@ class StateStore:
 
     def withdraw_policy(self, row_id: int) -> None:
         """Forget a wish whose event was never appended to the journal."""
-        with self._transaction():
+        with self.transaction():
             self._connection.execute("DELETE FROM outbox WHERE id = ?", (row_id,))
             self._connection.execute(
                 "DELETE FROM policy_activations WHERE outbox_id = ? AND NOT active", (row_id,)
@@ -234,7 +211,7 @@ class StateStore:
         Raises EvidenceBroken for another key: everything sealed for the person would be lost.
         """
         key_id = wrapped[:_KEY_ID_BYTES]
-        with self._transaction():
+        with self.transaction():
             self._connection.execute(
                 "INSERT INTO subject_keys VALUES (?, ?, ?) ON CONFLICT (person)"
                 " DO UPDATE SET wrapped = excluded.wrapped WHERE key_id = excluded.key_id",
@@ -253,7 +230,7 @@ class StateStore:
 
     def put_session_keys(self, keys: Iterable[tuple[str, bytes]]) -> None:
         """Keep the wrapped keys of many sessions in one transaction."""
-        with self._transaction():
+        with self.transaction():
             self._connection.executemany(
                 "INSERT INTO session_keys VALUES (?, ?) ON CONFLICT (session_id)"
                 " DO UPDATE SET wrapped = excluded.wrapped",
@@ -274,21 +251,28 @@ class StateStore:
 
     def settle(self, row_id: int) -> None:
         """Its event is durable: release the effect and clear the row. Twice changes nothing."""
-        with self._transaction():
-            found = self._connection.execute(
+        with self.transaction():
+            found: list[Any] = self._connection.execute(
                 "DELETE FROM outbox WHERE id = ? RETURNING kind, subject", (row_id,)
             ).fetchall()
             for kind, subject in found:
-                if kind == EventKind.TOKEN_MADE:
-                    self._connection.execute(
-                        "UPDATE tokens SET active = 1 WHERE id = ?", (subject,)
-                    )
-                elif kind == EventKind.POLICY_ACTIVATED:
-                    self._connection.execute(
-                        "UPDATE policy_activations SET active = 1 WHERE outbox_id = ?", (row_id,)
-                    )
+                self._release_effect(kind, subject, row_id)
 
-    def _owe(self, kind: EventKind, subject: str, payload: bytes) -> OutboxRow:
+    def _release_effect(self, kind: str, subject: str, row_id: int) -> None:
+        """What was waiting for this event to be durable counts from now on."""
+        if kind == EventKind.POLICY_ACTIVATED:
+            self._connection.execute(
+                "UPDATE policy_activations SET active = 1 WHERE outbox_id = ?", (row_id,)
+            )
+        elif kind in _EFFECTS:
+            self._connection.execute(_EFFECTS[kind], (subject,))
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """For the other books that are kept in the same database."""
+        return self._connection
+
+    def owe(self, kind: EventKind, subject: str, payload: bytes) -> OutboxRow:
         """Write an outbox row; only inside the transaction of the change that it tells of."""
         now = self._clock.wall_us()
         self._connection.execute(
@@ -297,7 +281,8 @@ class StateStore:
         )
         return OutboxRow(self._connection.last_insert_rowid(), kind, subject, payload, now)
 
-    def _transaction(self) -> _Immediate:
+    def transaction(self) -> _Immediate:
+        """A write transaction, for a `with` block."""
         return _Immediate(self._connection)
 
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
