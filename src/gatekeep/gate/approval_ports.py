@@ -22,7 +22,7 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.grants import Grant, Review
+from gatekeep.domain.grants import Grant, Review, Slot
 from gatekeep.domain.identity import Principal
 from gatekeep.gate.ports import OutboxRow
 
@@ -89,8 +89,8 @@ class ApprovalStore(Protocol):
     ) -> Sequence[ApprovalRequest]:
         """Requests that fit, newest first; with `before`, a request's id, those older than it."""
 
-    def spend(self, grant_id: str, told: Told) -> bool:
-        """Count one use; false when the grant is revoked."""
+    def spend(self, grant_id: str, told: Told, *, once: bool = False) -> bool:
+        """Count one use; false when the grant is revoked, or was used and is good for `once`."""
 
     def revoke_grant(self, grant_id: str, at_us: int, by: str, told: Told) -> bool:
         """Revoke at once; false when it was revoked before."""
@@ -128,7 +128,7 @@ class Ballot:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Ahead:
     """Leave that somebody asks for ahead of time.
 
     ACCESS asks for the target as this account: for whatever the approving groups may release
@@ -211,6 +211,15 @@ class Hold(Protocol):
         any field that differs voids the approval.
         """
 
+    def slots(self) -> Sequence[Slot]:
+        """The values of a single statement's template, in order; none where there is no template."""
+
+    def around(self) -> Mapping[str, str]:
+        """What decides how it is read, by name; part of what a grant of a template is bound to."""
+
+    async def look(self) -> Mapping[str, object]:
+        """What can be found out for the approver without running anything; never raises."""
+
     def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
         """It waits for a person from now on: tell the client."""
 
@@ -243,7 +252,8 @@ class Cast(Protocol):
         """Why it does not count, as one word for programs.
 
         `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
-        voted. `code`: it takes a second factor. Else a word of `voting.objection_to`, such as
+        voted. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
+        `void`: policy would not release it now. Else a word of `voting.objection_to`, such as
         `own` or `outsider`.
         """
 
@@ -310,7 +320,7 @@ class Approvals(Protocol):
         Raises KeyError if there is none, NotPermitted if policy does not let `by`.
         """
 
-    async def ask_ahead(self, by: Principal, wish: Wish) -> ApprovalRequest:
+    async def ask_ahead(self, by: Principal, ahead: Ahead) -> ApprovalRequest:
         """Ask for leave ahead of time: a new request, open for the approvers.
 
         Raises NotPermitted in words for the asker: no such target or no right to it, nobody could

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.approvals import Approval
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Decision
@@ -107,6 +108,11 @@ class PolicyDesk(Protocol):
 
     def judge_command(self, session: Session, action: SshAction) -> Judgement:
         """Judge one action over SSH; the strictest of its facts decides. Never raises."""
+
+    def judge_approved(
+        self, session: Session, action: SqlAction | SshAction, approval: Approval
+    ) -> Judgement:
+        """Judge one action now that there is this approval; never kept. Never raises."""
 
     def lines_are_free(self, session: Session) -> bool:
         """Whether every line of a shell would be allowed, whatever it says. In doubt false."""
