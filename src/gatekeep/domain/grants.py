@@ -88,20 +88,23 @@ class Grant:
 
     def covers(self, now: Situation) -> bool:
         """Whether this is what was granted; policy has the last word all the same."""
-        if self.principal != now.principal or self.target != now.target:
+        somewhere_else = (
+            self.principal != now.principal
+            or self.target != now.target
+            or (self.account and self.account != now.account)
+        )
+        if somewhere_else:
             return False
-        if self.account and self.account != now.account:
-            return False
-        if self.scope is Scope.ACCESS:
-            return True
         if self.scope is Scope.SESSION:
             return (
                 self.session == now.session
                 and self.bound.get("rule") == now.rule
                 and self.bound.get("verb") == now.verb
             )
-        around = {f"around {name}": value for name, value in now.around.items()}
-        if any(self.bound.get(name) != value for name, value in around.items()):
+        return self.scope is Scope.ACCESS or self._covers_statement(now)
+
+    def _covers_statement(self, now: Situation) -> bool:
+        if any(self.bound.get(f"around {name}") != value for name, value in now.around.items()):
             return False
         if self.scope is Scope.ONCE:
             return not self.used and self.bound.get("exact") == now.exact
@@ -137,7 +140,6 @@ def template_bound(now: Situation, freed: Collection[int]) -> dict[str, str]:
     }
     around = {f"around {name}": value for name, value in now.around.items()}
     return {"template": now.template, "slots": str(len(now.slots)), **around, **pinned}
-
 
 @dataclass(frozen=True, slots=True)
 class Review:

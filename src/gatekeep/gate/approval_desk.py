@@ -24,18 +24,20 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.grants import Grant
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.voting import objection_to, released_by
+from gatekeep.domain.voting import objection_to
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate import approval_events as told
 from gatekeep.gate.approval_ports import Ballot, Ending, Listener
 from gatekeep.gate.approval_record import ApprovalRecord
-from gatekeep.gate.approval_values import CastVote, Enough, GrantFor, Limits, NotAsked, Wish
-from gatekeep.gate.ballots import approval_of, late, objection, refused
+from gatekeep.gate.approval_values import CastVote, Enough, GrantFor, Limits, NewRequest, NotAsked
+from gatekeep.gate.ballots import approval_of, groups_of, late, objection, refused
 from gatekeep.gate.fatigue import last_decided, too_soon, with_extra
 from gatekeep.gate.voters import Voters
 from gatekeep.messages import deciding
 
 _log = structlog.get_logger(__name__)
+
+OnEscalated = Callable[[ApprovalRequest, Sequence[str]], None]
 
 _MOST_TRIES: Final = 64
 _US: Final = 1_000_000
@@ -43,13 +45,14 @@ _US: Final = 1_000_000
 class _Open:
     """A request that is pending, with who waits for it."""
 
-    __slots__ = ("ended", "enough", "grant_for", "lock", "request")
+    __slots__ = ("ended", "enough", "grant_for", "lock", "on_escalated", "request")
 
     def __init__(self, request: ApprovalRequest, enough: Enough, grant_for: GrantFor) -> None:
         self.request = request
         self.enough = enough
         self.grant_for = grant_for
         self.lock = asyncio.Lock()
+        self.on_escalated: OnEscalated | None = None
         self.ended: asyncio.Future[ApprovalRequest] = asyncio.get_running_loop().create_future()
 
 
@@ -126,7 +129,7 @@ class ApprovalDesk:
     # asking
 
     async def ask(
-        self, wish: Wish, enough: Enough, grant_for: GrantFor
+        self, wish: NewRequest, enough: Enough, grant_for: GrantFor
     ) -> ApprovalRequest | NotAsked:
         """Keep a new request, its event durable; nobody has been told of it (`announce` does).
 
@@ -143,7 +146,7 @@ class ApprovalDesk:
                 del self._asking[person]
 
     async def _ask(
-        self, wish: Wish, enough: Enough, grant_for: GrantFor
+        self, wish: NewRequest, enough: Enough, grant_for: GrantFor
     ) -> ApprovalRequest | NotAsked:
         now = self._now_us()
         last = await self._record.read(lambda store: last_decided(store, wish))
@@ -194,9 +197,16 @@ class ApprovalDesk:
             pending.request = replace(pending.request, sight=dict(sight))
             self._tell("seen", pending.request)
 
-    def ended(self, request_id: str) -> asyncio.Future[ApprovalRequest]:
-        """Resolves with the request once it is decided, and its event durable. Raises KeyError."""
-        return self._open[request_id].ended
+    def ended(
+        self, request_id: str, on_escalated: OnEscalated
+    ) -> asyncio.Future[ApprovalRequest]:
+        """Resolves with the request once it is decided, and its event durable. Raises KeyError.
+
+        `on_escalated` hears meanwhile of groups that are asked as well.
+        """
+        pending = self._open[request_id]
+        pending.on_escalated = on_escalated
+        return pending.ended
 
     def _new_id(self, attempt: int) -> str:
         digits = ID_DIGITS + attempt // 8
@@ -242,10 +252,7 @@ class ApprovalDesk:
             await self._vote(pending, vote)
             await self._end(pending, Ending(RequestState.DENIED, vote.at_us, voter.name, vote.reason))
             return self._cast(pending.request, deciding.decided(request.id, "denied"))
-        groups = released_by(
-            request.why.approvers, (*request.approving, vote),
-            extra=request.why.extra, denier=request.why.denier,
-        )  # fmt: skip
+        groups = groups_of(request, (*request.votes, vote))
         if groups is None:
             await self._vote(pending, vote)
             missing = deciding.still_needed(request.why.approvers, request.why.extra, request.why.denier)
@@ -260,7 +267,7 @@ class ApprovalDesk:
         approval = approval_of(replace(request, votes=(*request.votes, vote)), groups, vote.at_us)
         if not pending.enough(approval):
             if pending.enough(replace(approval, mfa=True)):
-                return refused(request, "mfa", deciding.needs_factor(request.id))
+                return refused(request, "code", deciding.needs_factor(request.id))
             ending = Ending(RequestState.WITHDRAWN, vote.at_us, "", "policy would not release it now")
             await self._end(pending, ending)
             return refused(pending.request, "void", deciding.fits_no_more(request.id))
@@ -329,6 +336,8 @@ class ApprovalDesk:
         event = told.escalated(request, groups)
         if await self._record.change(lambda store: store.escalate(request.id, asked, event)):
             pending.request = replace(request, escalated=tuple(asked))
+            if pending.on_escalated is not None:
+                pending.on_escalated(pending.request, groups)
             self._tell("escalated", pending.request)
 
     async def outcome(self, request_id: str, outcome: str) -> None:

@@ -22,8 +22,9 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.grants import Grant, Review, Slot
+from gatekeep.domain.grants import Grant, Slot
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.reviews import Review
 from gatekeep.gate.ports import OutboxRow
 
 
@@ -234,6 +235,10 @@ class Hold(Protocol):
 
     def over(self) -> None:
         """It waits no more, whatever has come of it."""
+
+
+MakeHold = Callable[[], Hold]
+"""Makes a hold when one is needed: what is not asked about pays nothing for it."""
 
 
 class Cast(Protocol):

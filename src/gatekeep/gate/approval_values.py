@@ -28,7 +28,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class NewRequest:
     """What is to be asked. `digest` is that of the binding; `scopes` are those that may be offered."""
 
     place: Place

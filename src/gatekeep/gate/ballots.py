@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from gatekeep.domain.approvals import Approval, ApprovalRequest, RequestState, Scope, VoteVerdict
+from gatekeep.domain.approvals import (
+    Approval,
+    ApprovalRequest,
+    RequestState,
+    Scope,
+    Vote,
+    VoteVerdict,
+)
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.voting import objection_to
+from gatekeep.domain.voting import objection_to, released_by
 from gatekeep.gate.approval_ports import Ballot
 from gatekeep.gate.approval_values import CastVote
 from gatekeep.gate.voters import Voters
@@ -65,7 +72,7 @@ def _about_the_ballot(
     if ballot.verdict is VoteVerdict.DENY:
         return None if ballot.reason.strip() else ("reason", deciding.needs_reason(request.id))
     if request.high_risk and not ballot.mfa:
-        return "mfa", deciding.needs_factor(request.id)
+        return "code", deciding.needs_factor(request.id)
     if ballot.scope.value not in offered_scopes(request):
         return "scope", deciding.scope_not_offered(request.id, ballot.scope.value)
     return None
@@ -88,6 +95,12 @@ def approval_of(request: ApprovalRequest, groups: frozenset[str], now_us: int) -
         age_s=max(0, now_us - last) // _US,
         request=request.id,
     )
+
+
+def groups_of(request: ApprovalRequest, votes: tuple[Vote, ...]) -> frozenset[str] | None:
+    """The groups that these votes speak for, if they release the request; else None."""
+    why = request.why
+    return released_by(why.approvers, votes, extra=why.extra, denier=why.denier)
 
 
 def denier_of(request: ApprovalRequest) -> str:

@@ -10,14 +10,14 @@ from typing import Final
 
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Why
 from gatekeep.gate.approval_ports import ApprovalStore
-from gatekeep.gate.approval_values import Limits, NotAsked, Wish
+from gatekeep.gate.approval_values import Limits, NewRequest, NotAsked
 from gatekeep.gate.ballots import denier_of
 
 _DECIDED: Final = frozenset({RequestState.DENIED, RequestState.APPROVED})
 _US: Final = 1_000_000
 
 
-def last_decided(store: ApprovalStore, wish: Wish) -> ApprovalRequest | None:
+def last_decided(store: ApprovalStore, wish: NewRequest) -> ApprovalRequest | None:
     """The request of the same person for the same that was decided last."""
     before = store.requests(template=wish.subject.template, target=wish.place.target)
     return next(

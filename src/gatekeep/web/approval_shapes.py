@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Vote
 from gatekeep.domain.delegations import Delegation, OnCall
-from gatekeep.domain.grants import Grant, Review
+from gatekeep.domain.grants import Grant
+from gatekeep.domain.reviews import Review
 from gatekeep.gate.approval_ports import Approvals
 from gatekeep.gate.ballots import offered_scopes
 
