@@ -14,7 +14,7 @@ from gatekeep.catalogue.desk import Catalogues
 from gatekeep.catalogue.sight import TargetSights
 from gatekeep.domain.actions import BoundValue, SqlAction
 from gatekeep.domain.sessions import Session, SessionVector
-from gatekeep.gate.approval_ports import Standing
+from gatekeep.gate.sight_ports import Standing
 from gatekeep.protocols.sql.below_proof import read_below
 from gatekeep.protocols.sql.reading import read_statements
 from gatekeep.runtime.clock import SystemClock

@@ -1,6 +1,6 @@
 """Finds out for an approver what a held statement would touch, and runs nobody's code for it.
 
-Implements gate.approval_ports.Sights. Sizes and locks come from the target's catalogue; a plan is
+Implements gate.sight_ports.Sights. Sizes and locks come from the target's catalogue; a plan is
 asked for only where the caller holds the proof (12-threats C3). Decides nothing, words nothing.
 """
 
@@ -18,8 +18,8 @@ from gatekeep.catalogue.plans import MAX_CHARACTERS, read_plan
 from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.sessions import Session
 from gatekeep.errors import GatekeepError
-from gatekeep.gate.approval_ports import Standing
 from gatekeep.gate.ports import CatalogueDesk
+from gatekeep.gate.sight_ports import Standing
 from gatekeep.messages import sight as words
 from gatekeep.runtime.clock import Clock
 

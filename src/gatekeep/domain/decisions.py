@@ -21,7 +21,8 @@ class Decision:
     `rule` is the `@id` of the determining rule (empty when nothing permitted it), `title` and
     `why` its annotations, `owner` who answers for it. `approvers` are the smallest sets of
     groups any one of which may release an asked action, each written `group` or `group:2`.
-    `policy` is the policy version (first 12 hex digits of its digest, or more).
+    `policy` is the policy version (first 12 hex digits of its digest, or more). `risk` is the
+    highest `@risk` among the determining rules.
     """
 
     verdict: Verdict
@@ -34,3 +35,4 @@ class Decision:
     obligations: frozenset[str] = frozenset()
     rules: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    risk: str = ""

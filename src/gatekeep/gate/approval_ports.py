@@ -12,18 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.approvals import (
     ApprovalRequest,
+    RequestKind,
     RequestState,
     Scope,
     Vote,
     VoteVerdict,
 )
+from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.grants import Grant
+from gatekeep.domain.grants import Grant, Slot
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.sessions import Session, SessionVector
+from gatekeep.domain.reviews import Review
 from gatekeep.gate.ports import OutboxRow
 
 
@@ -76,7 +77,7 @@ class ApprovalStore(Protocol):
     def request(self, request_id: str) -> ApprovalRequest | None:
         """One request, whole."""
 
-    def requests(
+    def requests(  # noqa: PLR0913 - one for each filter
         self,
         *,
         state: RequestState | None = None,
@@ -85,11 +86,12 @@ class ApprovalStore(Protocol):
         target: str = "",
         text: str = "",
         limit: int = 100,
+        before: str = "",
     ) -> Sequence[ApprovalRequest]:
-        """Requests that fit, newest first."""
+        """Requests that fit, newest first; with `before`, a request's id, those older than it."""
 
-    def spend(self, grant_id: str, told: Told) -> bool:
-        """Count one use; false when the grant is revoked."""
+    def spend(self, grant_id: str, told: Told, *, once: bool = False) -> bool:
+        """Count one use; false when the grant is revoked, or was used and is good for `once`."""
 
     def revoke_grant(self, grant_id: str, at_us: int, by: str, told: Told) -> bool:
         """Revoke at once; false when it was revoked before."""
@@ -126,6 +128,56 @@ class Ballot:
     for_s: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Leave that somebody asks for ahead of time.
+
+    ACCESS asks for the target as this account: for whatever the approving groups may release
+    there. STATEMENT and COMMAND ask for exactly `text`. `for_s` is how long the grant is to last,
+    `starts_us` when it is to begin (microseconds UTC); 0 for the default, and for at once.
+    `ticket` is kept with the facts of the request. `via` is the door.
+    """
+
+    kind: RequestKind
+    target: str
+    account: str
+    text: str = ""
+    reason: str = ""
+    ticket: str = ""
+    for_s: int = 0
+    starts_us: int = 0
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """Why somebody breaks the glass, and where. `mfa`: a second factor was shown for this.
+
+    `for_s` is how long it is to last, 0 for the default. `via` is the door.
+    """
+
+    target: str
+    account: str
+    reason: str
+    for_s: int = 0
+    mfa: bool = False
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Whom somebody lets vote in his place: principal `to`, for `groups` (empty: all of his).
+
+    From `starts_us` (0: at once) to `ends_us`, microseconds UTC.
+    """
+
+    to: str
+    ends_us: int
+    groups: frozenset[str] = frozenset()
+    starts_us: int = 0
+    reason: str = ""
+
+
 class Departure(enum.StrEnum):
     """Why what is held is not wanted any more. Its request is withdrawn, and nothing goes out."""
 
@@ -160,6 +212,15 @@ class Hold(Protocol):
         any field that differs voids the approval.
         """
 
+    def slots(self) -> Sequence[Slot]:
+        """The values of a single statement's template, in order; none where there is no template."""
+
+    def around(self) -> Mapping[str, str]:
+        """What decides how it is read, by name; part of what a grant of a template is bound to."""
+
+    async def look(self) -> Mapping[str, object]:
+        """What can be found out for the approver without running anything; never raises."""
+
     def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
         """It waits for a person from now on: tell the client."""
 
@@ -176,6 +237,10 @@ class Hold(Protocol):
         """It waits no more, whatever has come of it."""
 
 
+MakeHold = Callable[[], Hold]
+"""Makes a hold when one is needed: what is not asked about pays nothing for it."""
+
+
 class Cast(Protocol):
     """What became of a ballot."""
 
@@ -189,7 +254,13 @@ class Cast(Protocol):
 
     @property
     def refusal(self) -> str:
-        """Why it does not count, as one word for programs: `late`, `own` or `outsider`."""
+        """Why it does not count, as one word for programs.
+
+        `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
+        voted. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
+        `void`: policy would not release it now. Else a word of `voting.objection_to`, such as
+        `own` or `outsider`.
+        """
 
     @property
     def words(self) -> str:
@@ -213,7 +284,7 @@ class Approvals(Protocol):
     async def request(self, request_id: str) -> ApprovalRequest | None:
         """One request, whatever has become of it; ids are matched without regard to case."""
 
-    async def requests(
+    async def requests(  # noqa: PLR0913 - one for each filter
         self,
         *,
         state: RequestState | None = None,
@@ -222,8 +293,9 @@ class Approvals(Protocol):
         target: str = "",
         text: str = "",
         limit: int = 100,
+        before: str = "",
     ) -> Sequence[ApprovalRequest]:
-        """Requests that fit, newest first."""
+        """Requests that fit, newest first; with `before`, a request's id, those older than it."""
 
     def deciders(self, request: ApprovalRequest) -> Sequence[str]:
         """The persons who may decide it, by name."""
@@ -253,51 +325,46 @@ class Approvals(Protocol):
         Raises KeyError if there is none, NotPermitted if policy does not let `by`.
         """
 
+    async def ask_ahead(self, by: Principal, ahead: Ahead) -> ApprovalRequest:
+        """Ask for leave ahead of time: a new request, open for the approvers.
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a session stands while one of its statements is held, as far as its sight needs it.
-
-    `vector` is how it reads SQL now, None where that is not known. `open_changes`: its open
-    transaction may hold changes of the schema, or other effects that no look-up can see.
-    `target_pid` is its process on the target, 0 where it is not known. `plan` is the EXPLAIN that
-    is proven to run reviewed code only, as the catalogue of this `epoch` stood, and empty where
-    `unproven` says why there is none. `generic`: values are bound, which the plan leaves out;
-    `plan` then is a PREPARE of `gk_sight`. `table` is the one table that the statement names.
-    """
-
-    vector: SessionVector | None = None
-    open_changes: bool = True
-    target_pid: int = 0
-    plan: str = ""
-    unproven: str = ""
-    generic: bool = False
-    epoch: str = ""
-    table: str = ""
-
-
-class Sights(Protocol):
-    """What a held statement would touch, found out for its approver."""
-
-    async def look(
-        self, session: Session, action: SqlAction, standing: Standing
-    ) -> Mapping[str, object]:
-        """Look with the session's own account, in 3 s at most; never raises.
-
-        Runs no code but what is reviewed: a plan is asked for only where `standing` holds one.
-        The answer is plain JSON values; its keys are always these, None where nothing is known:
-
-        - `verb`, `table`: what is done to which table (canonical; empty: none, or several);
-        - `rows_estimate`: rows that the target expects to be touched or given;
-        - `rows_total`, `bytes_total`: of the table with its partitions, as last counted there;
-        - `analysed`: whether the target ever counted it; false: the estimate is a guess;
-        - `indexes`: the names of its indexes, at most 20;
-        - `index_used`: the index that finds the rows, empty where the whole table is read;
-        - `no_estimate`: why `rows_estimate` is None, in words; else empty;
-        - `locks_held`, `locks_wanted`: `{"count": n, "tables": [{"table", "mode"}]}`, the tables
-          that the session's open transaction has locked, and those that the statement locks, each
-          with its strongest mode; strongest first, at most 20 of them;
-        - `blocked_by`: who holds or awaits a lock on these tables that the statement conflicts
-          with: `[{"table", "mode", "pid", "account", "application", "waiting"}]`, at most 20;
-        - `taken_us`: how long it took, microseconds.
+        Raises NotPermitted in words for the asker: no such target or no right to it, nobody could
+        release it, nothing to ask for, too many open. Raises ClientFault for a text that cannot
+        be read, JournalUnavailable when it cannot be recorded; then it was not asked.
         """
+
+    async def break_glass(self, by: Principal, emergency: Emergency) -> Grant:
+        """Take leave at once, loudly: everybody concerned is told, and a review is opened.
+
+        Raises NotPermitted (policy does not let `by`, or it takes a second factor) and
+        JournalUnavailable; then there is no grant.
+        """
+
+    async def delegate(self, by: Principal, stand_in: StandIn) -> Delegation:
+        """Let another vote in one's own place for a time.
+
+        Raises KeyError for an unknown principal, NotPermitted (himself, a machine, a group that
+        `by` is not in, a time that is over or too long), JournalUnavailable.
+        """
+
+    async def end_delegation(self, delegation_id: str, by: Principal) -> Delegation:
+        """End one at once: either of the two may, and whoever policy lets.
+
+        Raises KeyError if there is none that `by` may see, NotPermitted, JournalUnavailable.
+        """
+
+    async def delegations(self, by: Principal, *, live: bool = True) -> Sequence[Delegation]:
+        """Those that `by` made or was given, or all for who may read all; newest first."""
+
+    async def reviews(self, by: Principal, *, still_open: bool = True) -> Sequence[Review]:
+        """What has to be looked at afterwards, as far as `by` may see it; newest first."""
+
+    async def close_review(self, review_id: str, by: Principal, finding: str) -> Review:
+        """Somebody else has looked at it. Closing twice changes nothing.
+
+        Raises KeyError if there is none that `by` may see, NotPermitted (his own, or policy does
+        not let him), JournalUnavailable.
+        """
+
+    def on_call(self) -> Sequence[OnCall]:
+        """Whom each group asks at this moment, by group."""

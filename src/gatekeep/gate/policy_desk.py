@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import orjson
-import structlog
-
 from gatekeep.domain.actions import SqlAction, SqlFacts
+from gatekeep.domain.approvals import Approval
 from gatekeep.domain.commands import LINE, OPAQUE, CommandFacts, SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target
+from gatekeep.gate.judgements import judgement_of
 from gatekeep.gate.ports import Judgement
 from gatekeep.policy.command_request import command_questions, command_request_json
 from gatekeep.policy.engine import Engine, Standing
@@ -33,11 +32,10 @@ from gatekeep.policy.request import (
     sql_question,
     sql_questions,
     sql_request_json,
+    with_approval,
 )
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.runtime.clock import Clock
-
-_log = structlog.get_logger(__name__)
 
 MAX_SESSIONS: Final = 8192
 MAX_STANDINGS: Final = 1024
@@ -186,7 +184,26 @@ class PolicyDeskOver:
             if decision is None:
                 decision = active.engine.decide(around.standing, questions)
                 _keep(around, key, decision)
-            return _judgement(decision, command_request_json(around.place, action, now))
+            return judgement_of(decision, command_request_json(around.place, action, now))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(active, error)
+
+    def judge_approved(
+        self, session: Session, action: SqlAction | SshAction, approval: Approval
+    ) -> Judgement:
+        """Judge one action as it stands now that there is this approval; never kept. Never raises."""
+        active = self._active
+        try:
+            around, now = self._around(active, session)
+            if isinstance(action, SqlAction):
+                facts = action.facts or (EMPTY_STATEMENT,)
+                questions = sql_questions(around.place, facts, action.mode, now, action.tags)
+                shown = sql_request_json(around.place, facts, action.mode, now, action.tags)
+            else:
+                questions = command_questions(around.place, action, now)
+                shown = command_request_json(around.place, action, now)
+            decision = active.engine.decide_approved(around.standing, questions, approval)
+            return judgement_of(decision, with_approval(shown, approval))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
             return _failed(active, error)
 
@@ -228,7 +245,7 @@ class PolicyDeskOver:
             if hit is not None and hit[0] is action.facts and not action.tags:
                 return hit[1]
             facts = action.facts or (EMPTY_STATEMENT,)
-            judgement = _judgement(
+            judgement = judgement_of(
                 _decide(active, around, facts, action, now),
                 sql_request_json(around.place, facts, action.mode, now, action.tags),
             )
@@ -331,50 +348,13 @@ def _place_judgement(
     active: _Active, standing: Standing, verb: str, place: Place, now: Moment | None
 ) -> Judgement:
     decision = active.engine.decide(standing, [place_question(verb, place, now)])
-    return _judgement(decision, place_request_json(verb, place, now))
-
-
-def _judgement(decision: Decision, request_json: bytes) -> Judgement:
-    if decision.errors:
-        # An error is a deny and an alert; its words are in the sealed payload, not here.
-        _log.error(
-            "policy decided with errors",
-            rule=decision.rule, policy=decision.policy, errors=len(decision.errors),
-        )  # fmt: skip
-    return Judgement(
-        decision,
-        request_json,
-        _decision_json(decision),
-        orjson.dumps(
-            {
-                "decision": decision.verdict.value,
-                "policy": decision.policy,
-                "rule": decision.rule,
-            },
-        ),
-    )
-
-
-def _decision_json(decision: Decision) -> bytes:
-    shown: dict[str, Any] = {
-        "approvers": [list(groups) for groups in decision.approvers],
-        "policy": decision.policy,
-        "reason": decision.reason,
-        "rule": decision.rule,
-        "rules": list(decision.rules),
-        "verdict": decision.verdict.value,
-    }
-    if decision.obligations:
-        shown["obligations"] = sorted(decision.obligations)
-    if decision.errors:
-        shown["errors"] = list(decision.errors)
-    return orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
+    return judgement_of(decision, place_request_json(verb, place, now))
 
 
 def _failed(active: _Active, error: Exception) -> Judgement:
     words = f"the policy could not be asked: {type(error).__name__}"
     decision = Decision(Verdict.DENY, "", words, active.version.name, errors=(words,))
-    return _judgement(decision, b"{}")
+    return judgement_of(decision, b"{}")
 
 
 def _bound(entries: dict[Any, Any], limit: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.approvals import Approval
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Decision
@@ -107,6 +108,11 @@ class PolicyDesk(Protocol):
 
     def judge_command(self, session: Session, action: SshAction) -> Judgement:
         """Judge one action over SSH; the strictest of its facts decides. Never raises."""
+
+    def judge_approved(
+        self, session: Session, action: SqlAction | SshAction, approval: Approval
+    ) -> Judgement:
+        """Judge one action now that there is this approval; never kept. Never raises."""
 
     def lines_are_free(self, session: Session) -> bool:
         """Whether every line of a shell would be allowed, whatever it says. In doubt false."""
@@ -264,12 +270,17 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token as kept: its row, its verifier, and whether the event of its making is durable."""
+    """A token as kept: its row, its verifier, and whether the event of its making is durable.
+
+    `finder` is the digest by which it is found where no name comes with it; empty for tokens that
+    are older than that.
+    """
 
     row: TokenRow
     stored_key: bytes
     server_key: bytes
     active: bool
+    finder: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

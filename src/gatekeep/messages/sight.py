@@ -1,6 +1,6 @@
 """What an approver reads of what a statement would touch: short phrases for NOTICE, pages, Slack.
 
-Made from a sight, the plain mapping that `gate.approval_ports.Sights` gives; a key that is
+Made from a sight, the plain mapping that `gate.sight_ports.Sights` gives; a key that is
 missing says nothing. Also the reasons why there is no estimate, which are a sight's values.
 """
 

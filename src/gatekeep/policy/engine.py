@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import cedarpy
 
+from gatekeep.domain.approvals import Approval
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.targets import Target
@@ -22,6 +23,7 @@ from gatekeep.policy.request import (
     Question,
     approval_context,
     entities,
+    given_approval,
     principal_uid,
     resource_uid,
 )
@@ -30,6 +32,9 @@ from gatekeep.policy.schema import OPTIONAL, SQL_ACTIONS, schema
 
 NOTHING_PERMITS: Final = "no rule permits it"
 NOT_CERTAIN: Final = " (it cannot be ruled out for this statement)"
+
+RISKS: Final = ("", "low", "moderate", "high", "critical")
+"""Values of `@risk`, the highest last."""
 
 _FIXED: Final = frozenset({"account", "database", "source"})
 _FEW_READS: Final = frozenset({"sql.read", "sql.session"})
@@ -98,6 +103,20 @@ class Engine:
             return self._deny(refused, [found for found in plain if not found.allowed], errors)
         return self._ask(standing, refused, [found for found in plain if not found.allowed], wanted)
 
+    def decide_approved(
+        self, standing: Standing, questions: Sequence[Question], approval: Approval
+    ) -> Decision:
+        """The decision now that there is this approval; as `decide` where it does not suffice."""
+        try:
+            context = given_approval(approval)
+            found = [self.evaluate(standing, one, context) for one in questions]
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return self._denied((), (f"evaluation failed: {type(error).__name__}",))
+        if questions and all(one.allowed for one in found):
+            rules = _union(found)
+            return self._decision(Verdict.ALLOW, rules, obliging=rules)
+        return self.decide(standing, questions)
+
     def _ask(
         self,
         standing: Standing,
@@ -109,14 +128,16 @@ class Engine:
         principal = standing.principal
         excluded = {principal.person, principal.owner} - {""}
         largest = largest_approval(wanted, self._members, excluded)
-        best = [self.evaluate(standing, one, largest) for one in refused]
+        best = [self.evaluate(standing, one, approval_context(largest)) for one in refused]
         if _errors(best):
             return self._deny(refused, best, _errors(best))
         if not all(found.allowed for found in best):
             return self._unreleasable(standing, refused, best, wanted)
         sets = smallest_sets(
             largest,
-            lambda groups: all(self.evaluate(standing, one, groups).allowed for one in refused),
+            lambda groups: all(
+                self.evaluate(standing, one, approval_context(groups)).allowed for one in refused
+            ),
         )
         if not sets:
             return self._deny(refused, plain, ("a rule needs approval and names nobody for it",))
@@ -137,7 +158,7 @@ class Engine:
         wanted: frozenset[str],
     ) -> Decision:
         """Denied although approval is a way: it would not help, or nobody could give it."""
-        anybody = [self.evaluate(standing, one, wanted) for one in refused]
+        anybody = [self.evaluate(standing, one, approval_context(wanted)) for one in refused]
         errors: tuple[str, ...] = ()
         if all(found.allowed for found in anybody):
             lacking = ", ".join(sorted(wanted))
@@ -150,17 +171,17 @@ class Engine:
         return self._deny([one for one, _ in kept], [found for _, found in kept], errors)
 
     def evaluate(
-        self, standing: Standing, question: Question, approval: frozenset[str] = frozenset()
+        self, standing: Standing, question: Question, approval: Mapping[str, Any] | None = None
     ) -> Finding:
-        """Cedar's answer to one question, with or without an approval by these groups."""
+        """Cedar's answer to one question, with or without an approval (as Cedar's context has it)."""
         rules = self._slice(standing, question.action)
         if not rules:
             return Finding(allowed=False)
         unknown = question.unknown & self.version.reads
         policies = self._set(standing, question.action, unknown, widen=True)
         context = dict(question.context)
-        if approval:
-            context["approval"] = approval_context(approval)
+        if approval is not None and approval["groups"]:
+            context["approval"] = approval
         return self._authorize(standing, question.action, context, policies)
 
     def could_do_more_than_read(self, standing: Standing, question: Question) -> bool:
@@ -293,7 +314,12 @@ class Engine:
             obligations=frozenset(note for rule in obliging for note in rule.obligations),
             rules=tuple(rule.id for rule in rules),
             errors=errors,
+            risk=max((rule.risk for rule in rules), key=_severity, default=""),
         )
+
+
+def _severity(risk: str) -> int:
+    return RISKS.index(risk) if risk in RISKS else 0
 
 
 def _policy_set(rules: Mapping[str, Mapping[str, Any]]) -> cedarpy.PolicySet:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from gatekeep.domain.actions import FUNCTION_CALL, SqlClass, SqlFacts
+from gatekeep.domain.approvals import Approval
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.targets import Target
 from gatekeep.policy.schema import NOT_SUPPLIED
@@ -167,6 +168,22 @@ def surroundings(place: Place, now: Moment | None) -> tuple[dict[str, Any], froz
 def approval_context(groups: frozenset[str]) -> dict[str, Any]:
     """The approval that a vote of these groups just now, with a second factor, would be."""
     return {"kind": "vote", "groups": sorted(groups), "mfa": True, "age_s": 0}
+
+
+def given_approval(approval: Approval) -> dict[str, Any]:
+    """An approval that was given, as rules may read it."""
+    return {
+        "kind": approval.kind,
+        "groups": sorted(approval.groups),
+        "mfa": approval.mfa,
+        "age_s": approval.age_s,
+    }
+
+
+def with_approval(request_json: bytes, approval: Approval) -> bytes:
+    """A normalised request, with the approval that it was judged under."""
+    request = orjson.loads(request_json)
+    return _dump({**request, "approval": given_approval(approval)})
 
 
 def sql_request_json(

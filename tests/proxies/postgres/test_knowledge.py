@@ -8,7 +8,7 @@ from support.sql_world import WORLD
 from gatekeep.domain.actions import BoundValue, SqlAction
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
-from gatekeep.gate.approval_ports import Standing
+from gatekeep.gate.sight_ports import Standing
 from gatekeep.messages import sight as words
 from gatekeep.protocols.postgres.conversation import Conversation
 from gatekeep.protocols.sql.guard import MEDIUM, SMALL
