@@ -11,8 +11,11 @@ from typing import Final
 from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.fitness import TOO_LARGE, UNSYNCED_CALL
+from gatekeep.gate.sight_ports import Standing
+from gatekeep.messages import sight as words
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.values import bound_values
+from gatekeep.protocols.sql.below_proof import Below
 from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.effects import (
     PutOff,
@@ -85,6 +88,27 @@ class Knowledge:
             execution.statement_name,
             execution.portal_name,
             tags,
+        )
+
+    async def standing(
+        self, conversation: talk.Conversation, action: SqlAction, target_pid: int
+    ) -> Standing:
+        """How the session stands while this action of its is held, for the approver's sight."""
+        vector = conversation.vector
+        generic = bool(action.parameters)
+        below, epoch = Below(broken=words.NOT_UNDERSTOOD), ""
+        if vector is not None and not any(f.sql_class is SqlClass.OPAQUE for f in action.facts):
+            scope = self._scope(vector)
+            below, epoch = await self._reader.below(scope, action.text, parameters=generic)
+        return Standing(
+            vector=vector,
+            open_changes=self._tainted,
+            target_pid=target_pid,
+            plan=below.plan,
+            unproven=below.broken,
+            generic=generic,
+            epoch=epoch,
+            table=below.table,
         )
 
     def only(self, actions: list[SqlAction]) -> list[SqlAction]:
