@@ -16,8 +16,9 @@ from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.grants import Slot
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.gate.approval_ports import Departure
+from gatekeep.gate.sight_ports import Sights
 from gatekeep.gate.supervision import LiveSession
-from gatekeep.messages import WireMessage, approvals, context_line
+from gatekeep.messages import WireMessage, approvals, context_line, sight
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.sql.slots import slots_of
 from gatekeep.proxies.postgres.knowledge import Knowledge
@@ -33,15 +34,22 @@ _VECTOR: Final = tuple(field.name for field in fields(SessionVector))
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """Both ends of the session. `system` says which target this is, beyond its name."""
+    """Both ends of the session. `system` says which target this is, beyond its name.
+
+    `pid` is the session's process there, 0 where it is not known.
+    """
 
     client: WireEnd
     target: WireEnd
     system: str
+    pid: int = 0
 
 
 class PostgresHold:
-    """One segment that may have to wait. `link_to(id)` is the address of a request's page."""
+    """One segment that may have to wait.
+
+    `link_to(id)` is the address of a request's page, `sights` finds out what it would touch.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class PostgresHold:
         self._departed: asyncio.Future[Departure] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self.link_to: Callable[[str], str] = _nowhere
+        self.sights: Sights | None = None
         self.request = ""
         """The id of the request that waits; empty before there is one."""
 
@@ -110,7 +119,11 @@ class PostgresHold:
 
     async def look(self) -> Mapping[str, object]:
         """What can be found out for the approver."""
-        return {}
+        if self.sights is None or len(self._actions) != 1:
+            return {}
+        (action,) = self._actions
+        standing = await self._knowledge.standing(self._talk, action, self._wires.pid)
+        return await self.sights.look(self._live.session, action, standing)
 
     def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
         """Tell the client, watch for its leaving, and keep the target awake."""
@@ -128,7 +141,7 @@ class PostgresHold:
                     what=approvals.headline(request.subject.verb, _canonical(tables), where),
                     rule=request.why.rule,
                     open_s=(request.open_until_us - request.created_us) // _US,
-                    estimate=str(request.sight.get("estimate", "")),
+                    estimate=sight.rows(request.sight),
                     link=self.link_to(request.id),
                     locked=self._knowledge.tables_touched if self.in_transaction else None,
                     context=self._context(request),
