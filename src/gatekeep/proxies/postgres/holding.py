@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.actions import SqlAction, SqlClass
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.grants import Slot
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.gate.approval_ports import Departure
+from gatekeep.gate.sight_ports import Sights
 from gatekeep.gate.supervision import LiveSession
-from gatekeep.messages import WireMessage, approvals, context_line
+from gatekeep.messages import WireMessage, approvals, context_line, sight
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.sql.slots import slots_of
 from gatekeep.proxies.postgres.knowledge import Knowledge
@@ -33,15 +34,22 @@ _VECTOR: Final = tuple(field.name for field in fields(SessionVector))
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """Both ends of the session. `system` says which target this is, beyond its name."""
+    """Both ends of the session. `system` says which target this is, beyond its name.
+
+    `target_pid` is the session's process there, 0 where the target named none.
+    """
 
     client: WireEnd
     target: WireEnd
     system: str
+    target_pid: int = 0
 
 
 class PostgresHold:
-    """One segment that may have to wait. `link_to(id)` is the address of a request's page."""
+    """One segment that may have to wait. `link_to(id)` is the address of a request's page.
+
+    `sights` finds out what it would touch; None: nobody looks.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class PostgresHold:
         self._departed: asyncio.Future[Departure] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self.link_to: Callable[[str], str] = _nowhere
+        self.sights: Sights | None = None
         self.request = ""
         """The id of the request that waits; empty before there is one."""
 
@@ -109,8 +118,12 @@ class PostgresHold:
         return {**known, **{name: reported.get(name, "") for name in _READ_AS}}
 
     async def look(self) -> Mapping[str, object]:
-        """What can be found out for the approver."""
-        return {}
+        """What can be found out for the approver: of several statements, of the severest."""
+        if self.sights is None or not self._actions:
+            return {}
+        action = max(self._actions, key=_severity)
+        standing = await self._knowledge.standing(self._talk, action, self._wires.target_pid)
+        return await self.sights.look(self._live.session, action, standing)
 
     def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
         """Tell the client, watch for its leaving, and keep the target awake."""
@@ -128,7 +141,7 @@ class PostgresHold:
                     what=approvals.headline(request.subject.verb, _canonical(tables), where),
                     rule=request.why.rule,
                     open_s=(request.open_until_us - request.created_us) // _US,
-                    estimate=str(request.sight.get("estimate", "")),
+                    estimate=sight.rows(request.sight),
                     link=self.link_to(request.id),
                     locked=self._knowledge.tables_touched if self.in_transaction else None,
                     context=self._context(request),
@@ -204,6 +217,7 @@ class PostgresHold:
 
 
 _WIDE: Final = frozenset({"absent", "tautology"})
+_SEVERITY: Final = {kind: place for place, kind in enumerate(SqlClass)}
 
 
 def _canonical(tables: Sequence[str]) -> list[str]:
@@ -221,6 +235,10 @@ def departure_of(reason: str) -> Departure:
         Departure.DRAINING.value: Departure.DRAINING,
     }  # fmt: skip
     return known.get(reason, Departure.ENDED)
+
+
+def _severity(action: SqlAction) -> int:
+    return max((_SEVERITY[fact.sql_class] for fact in action.facts), default=0)
 
 
 def _nowhere(_request: str) -> str:

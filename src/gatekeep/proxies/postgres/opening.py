@@ -204,7 +204,7 @@ class PostgresSessions:
             link = await self._dial(session, arrival.request, permitted, probe)
             relayed = await self._vector_read(conversation, link)
             conversation.reported.update(link.parameters)
-            wires = Wires(arrival.wire, link.wire, self._system(session, link))
+            wires = Wires(arrival.wire, link.wire, self._system(session, link), link.pid)
             running = PostgresSession(live, wires, conversation, self._rooms)
             cancel = self._canceller(link, running)
             key = self._opens.keys.issue(cancel, long=arrival.request.long_cancel_key)

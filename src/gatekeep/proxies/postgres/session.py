@@ -24,6 +24,7 @@ from gatekeep.gate.clearance import Answer, Clearance
 from gatekeep.gate.evidence import session_fragment
 from gatekeep.gate.permit import Refusal
 from gatekeep.gate.ports import Journal
+from gatekeep.gate.sight_ports import Sights
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.messages import approvals
 from gatekeep.protocols.postgres import conversation as talk
@@ -49,7 +50,8 @@ class Rooms:
     """What a session needs of the gateway.
 
     `confirm_s` is how long an answer to what went out early waits for its event, in seconds;
-    `link_to(id)` the address of a request's page, empty where there is none.
+    `link_to(id)` the address of a request's page, empty where there is none. `sights` finds out
+    what a held statement would touch.
     """
 
     gate: Clearance
@@ -59,6 +61,7 @@ class Rooms:
     on_gateway_fault: Callable[[BaseException], None]
     confirm_s: float = 5.0
     link_to: Callable[[str], str] = lambda _request: ""
+    sights: Sights | None = None
 
 
 class PostgresSession:
@@ -235,6 +238,7 @@ class PostgresSession:
             self._live, self._wires, self._talk, self._knowledge, segment, actions
         )
         hold.link_to = self._rooms.link_to
+        hold.sights = self._rooms.sights
         self._hold = hold
         if self._reason:
             hold.depart(departure_of(self._reason))
