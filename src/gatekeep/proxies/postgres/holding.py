@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from gatekeep.domain.actions import SqlAction, SqlClass
+from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.grants import Slot
 from gatekeep.domain.sessions import SessionVector
@@ -36,19 +36,19 @@ _VECTOR: Final = tuple(field.name for field in fields(SessionVector))
 class Wires:
     """Both ends of the session. `system` says which target this is, beyond its name.
 
-    `target_pid` is the session's process there, 0 where the target named none.
+    `pid` is the session's process there, 0 where it is not known.
     """
 
     client: WireEnd
     target: WireEnd
     system: str
-    target_pid: int = 0
+    pid: int = 0
 
 
 class PostgresHold:
-    """One segment that may have to wait. `link_to(id)` is the address of a request's page.
+    """One segment that may have to wait.
 
-    `sights` finds out what it would touch; None: nobody looks.
+    `link_to(id)` is the address of a request's page, `sights` finds out what it would touch.
     """
 
     def __init__(
@@ -118,11 +118,11 @@ class PostgresHold:
         return {**known, **{name: reported.get(name, "") for name in _READ_AS}}
 
     async def look(self) -> Mapping[str, object]:
-        """What can be found out for the approver: of several statements, of the severest."""
-        if self.sights is None or not self._actions:
+        """What can be found out for the approver."""
+        if self.sights is None or len(self._actions) != 1:
             return {}
-        action = max(self._actions, key=_severity)
-        standing = await self._knowledge.standing(self._talk, action, self._wires.target_pid)
+        (action,) = self._actions
+        standing = await self._knowledge.standing(self._talk, action, self._wires.pid)
         return await self.sights.look(self._live.session, action, standing)
 
     def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
@@ -217,7 +217,6 @@ class PostgresHold:
 
 
 _WIDE: Final = frozenset({"absent", "tautology"})
-_SEVERITY: Final = {kind: place for place, kind in enumerate(SqlClass)}
 
 
 def _canonical(tables: Sequence[str]) -> list[str]:
@@ -235,10 +234,6 @@ def departure_of(reason: str) -> Departure:
         Departure.DRAINING.value: Departure.DRAINING,
     }  # fmt: skip
     return known.get(reason, Departure.ENDED)
-
-
-def _severity(action: SqlAction) -> int:
-    return max((_SEVERITY[fact.sql_class] for fact in action.facts), default=0)
 
 
 def _nowhere(_request: str) -> str:

@@ -204,7 +204,10 @@ class PostgresSessions:
             link = await self._dial(session, arrival.request, permitted, probe)
             relayed = await self._vector_read(conversation, link)
             conversation.reported.update(link.parameters)
-            wires = Wires(arrival.wire, link.wire, self._system(session, link), link.pid)
+            wires = Wires(
+                arrival.wire, link.wire, self._system(session, link),
+                link.key.pid if link.key else 0,
+            )  # fmt: skip
             running = PostgresSession(live, wires, conversation, self._rooms)
             cancel = self._canceller(link, running)
             key = self._opens.keys.issue(cancel, long=arrival.request.long_cancel_key)

@@ -50,8 +50,8 @@ class Rooms:
     """What a session needs of the gateway.
 
     `confirm_s` is how long an answer to what went out early waits for its event, in seconds;
-    `link_to(id)` the address of a request's page, empty where there is none. `sights` finds out
-    what a held statement would touch.
+    `link_to(id)` the address of a request's page, empty where there is none. `sights` find out what
+    a statement that waits would touch.
     """
 
     gate: Clearance
@@ -237,8 +237,7 @@ class PostgresSession:
         hold = PostgresHold(
             self._live, self._wires, self._talk, self._knowledge, segment, actions
         )
-        hold.link_to = self._rooms.link_to
-        hold.sights = self._rooms.sights
+        hold.link_to, hold.sights = self._rooms.link_to, self._rooms.sights
         self._hold = hold
         if self._reason:
             hold.depart(departure_of(self._reason))

@@ -113,11 +113,6 @@ class TargetLink:
     notices: tuple[bytes, ...]
     tls: TlsInfo | None
 
-    @property
-    def pid(self) -> int:
-        """The process that serves it there, 0 where the target named none."""
-        return self.key.pid if self.key is not None else 0
-
 
 class TargetConnector:
     """Makes connections to targets. `draw(count)` gives random bytes.
