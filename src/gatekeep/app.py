@@ -23,7 +23,7 @@ import structlog
 import uvloop
 
 from gatekeep import messages
-from gatekeep.assembly import Parts, api_door, assemble, members_of
+from gatekeep.assembly import Parts, assemble, members_of
 from gatekeep.configuration import Configuration, load_configuration
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable, SettingsError
@@ -38,6 +38,7 @@ from gatekeep.policy_versions import Settled, own_wish
 from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings, load_settings
+from gatekeep.web_assembly import api_door, api_needs
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ class Gateway:
         parts = await assemble(settings, configuration, reader)
         gateway = cls(settings, parts)
         parts.faults.listener = gateway.note_fault
-        parts.api = api_door(parts, settings, gateway.reload)
+        parts.api = api_door(api_needs(parts, settings, gateway.reload), settings)
         try:
             await gateway._open(configuration)
         except BaseException:
@@ -193,6 +194,7 @@ class Gateway:
             )
             supervision.end_where(self._otherwise_now, "its principal or target was changed")
             self._parts.ssh.sessions.end_lapsed()
+            await self._parts.approvals.tick()
 
     def _otherwise_now(self, live: LiveSession) -> bool:
         """Whether a reload changed who this is, or what and where its target is.
@@ -235,6 +237,7 @@ class Gateway:
         await self._tell()
         running = parts.versions.last(configuration.policy)
         await self._activate(configuration, running, own_wish("start"))
+        await parts.approvals.recover()
         parts.journal.start_heartbeats(parts.owner, self._settings.journal.heartbeat_s)
         parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)

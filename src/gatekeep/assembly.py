@@ -6,18 +6,20 @@ The composition root's workshop: `app` says in which order they begin to serve.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import structlog
 
+from gatekeep.approval_assembly import ApprovalHalf, ApprovalNeeds, assemble_approvals
 from gatekeep.archivist_link import ArchivistLink
 from gatekeep.catalogue.desk import Catalogues
+from gatekeep.catalogue.sight import TargetSights
 from gatekeep.configuration import Configuration
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
@@ -25,7 +27,6 @@ from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.policy_desk import PolicyDeskOver
-from gatekeep.gate.ports import PolicyWish
 from gatekeep.gate.supervision import Supervision
 from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
@@ -40,7 +41,6 @@ from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.live import LiveJournal, Sealing
 from gatekeep.journal.logkey import ensure_log_key
 from gatekeep.journal.opening import Opening, open_journal
-from gatekeep.journal.query import parse_query
 from gatekeep.journal.segments import Sizes
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.proxies.folding import Folded, FoldedEvents
@@ -53,6 +53,7 @@ from gatekeep.proxies.postgres.parsing import PROCESSES, Parser
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.session import Rooms
 from gatekeep.proxies.postgres.target import TargetConnector
+from gatekeep.proxies.ssh.understanding import CommandReader
 from gatekeep.runtime.clock import SystemClock, random_bytes
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
@@ -61,12 +62,10 @@ from gatekeep.settings import Settings
 from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
-from gatekeep.web.access import ApiNeeds, journal_recorder
+from gatekeep.text_reading import TextReader
 from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_app
 from gatekeep.web.hosts import LOOPBACK_NAMES
-from gatekeep.web.server import SOCKET_NAME, ApiDoor
-
-Reload = Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
+from gatekeep.web.server import ApiDoor
 
 _log = structlog.get_logger(__name__)
 
@@ -94,11 +93,13 @@ class Parts:
     wrapped_keys: StateStore
     supervision: Supervision
     gate: Clearance
+    approvals: ApprovalHalf
     sessions: PostgresSessions
     folds: FoldedEvents
     door: PostgresDoor
     ssh: SshHalf
     proofs: SshProofBook
+    lock_outs: LockOutBook
     look_ups: LookUps
     offload: Offload
     parsers: Sequence[WorkProcess]
@@ -148,6 +149,7 @@ class Parts:
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
             ("ssh sessions", self.ssh.sessions.close),
+            ("approvals", self.approvals.close),
             ("folded events", partial(self.folds.flush, everything=True)),
             ("journal", self.journal.close),
             ("archivist", self.archivist.stop),
@@ -212,18 +214,33 @@ async def assemble(
     look_ups = LookUps(connector, targets.secret)
     catalogues = Catalogues(look_ups.connect, clock)
     supervision = Supervision()
-    gate = Clearance(journal, desk, on_unrecordable=lambda _incident, error: faults.tell(error))
+    lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
+    statements = StatementReader(catalogues, Parser(offload, parsers))
+    approvals = assemble_approvals(
+        settings,
+        ApprovalNeeds(
+            StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
+            journal, desk, directory, targets, supervision,
+            TextReader(catalogues, statements, CommandReader(offload)), steady.now_us, random_bytes,
+        ),
+    )  # fmt: skip
+    gate = Clearance(
+        journal, desk, on_unrecordable=lambda _incident, error: faults.tell(error),
+        holding=approvals.holding,
+    )  # fmt: skip
     keys = CancelKeys(clock, random_bytes, on_hit=lambda source: _cancelled(journal, source))
-    admission = Admission(targets, desk)
+    admission = Admission(targets, desk, approvals.grants)
     sessions = PostgresSessions(
         Opens(
             admission, desk, targets, catalogues, connector, keys, supervision,
             random_bytes,
         ),
-        Rooms(gate, journal, StatementReader(catalogues, Parser(offload, parsers)), clock, faults.tell),
+        Rooms(
+            gate, journal, statements, clock, faults.tell,
+            sights=TargetSights(look_ups.connect, catalogues, clock),
+        ),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
-    lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
     proofs = SshProofBook(configuration.principals, secrets, clock)
     ssh = assemble_ssh(
         settings,
@@ -258,11 +275,13 @@ async def assemble(
         wrapped_keys=wrapped_keys,
         supervision=supervision,
         gate=gate,
+        approvals=approvals,
         sessions=sessions,
         folds=folds,
         door=door,
         ssh=ssh,
         proofs=proofs,
+        lock_outs=lock_outs,
         look_ups=look_ups,
         offload=offload,
         parsers=parsers,
@@ -299,27 +318,6 @@ def members_of(entries: Iterable[PrincipalEntry]) -> dict[str, frozenset[str]]:
         for group in entry.principal.groups:
             members.setdefault(group, set()).add(entry.principal.person)
     return {group: frozenset(people) for group, people in members.items()}
-
-
-def api_door(parts: Parts, settings: Settings, reload: Reload) -> ApiDoor:
-    """The API's door; it needs `reload`, which only the running gateway has."""
-    clock = SystemClock()
-    needs = ApiNeeds(
-        directory=parts.directory,
-        book=parts.targets,
-        desk=parts.desk,
-        archive=parts.archive,
-        tokens=parts.tokens,
-        live_sessions=parts.supervision,
-        parse_query=lambda text: parse_query(text, now_us=clock.wall_us()),
-        record=journal_recorder(parts.journal),
-        reload=reload,
-        policies=parts.versions,
-        clock=clock,
-        recordings=parts.ssh.recordings,
-        ssh=parts.ssh.facts(settings),
-    )
-    return ApiDoor(needs, settings.state_dir / SOCKET_NAME)
 
 
 async def _journal(settings: Settings, sealing: Sealing, vkey: str, faults: Faults) -> LiveJournal:
