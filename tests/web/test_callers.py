@@ -179,7 +179,7 @@ async def test_what_waits_is_answered_when_the_door_closes(
     async with over_socket(asking, door.path) as callers:
         approvals = asking.needs().approvals
         assert approvals is not None
-        waiting = asking.owner.spawn(
+        waiting = asking.parts.owner.spawn(
             callers("alice", "GET", f"requests/{held.id}", wait_s=20), name="wait"
         )
         while not approvals.waits._count and not waiting.done():

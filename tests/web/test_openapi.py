@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from support.api_callers import AskingGateway
+from support.approval_world import OWNER
 
 from gatekeep.web.approvals import OPERATIONS
 from gatekeep.web.openapi import document
@@ -101,7 +102,7 @@ def _checked(
 
 async def _ids(gateway: AskingGateway) -> list[str]:
     desk = gateway.world.desk
-    kept = [*await desk.requests(limit=3), *desk._reviews[:1], *desk._delegations[:1]]
+    kept = [*await desk.requests(limit=3), *await desk.reviews(OWNER), *gateway.world.standing.kept]
     return [one.id for one in kept] + [one.id for one in await desk.grants(live=False)][:1]
 
 

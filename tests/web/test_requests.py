@@ -163,13 +163,14 @@ async def test_asking_ahead_of_time(asking: ApprovalWorld, call: Callers) -> Non
          "for_s": 7200, "starts_us": asking.clock.wall_us() + 3_600_000_000},
     )  # fmt: skip
     assert asked.status == 201
-    assert (asked.body["kind"], asked.body["grant_s"], asked.body["facts"]) == (
-        "access", 7200, {"ticket": "OPS-1"},
+    assert (asked.body["kind"], asked.body["grant_s"], asked.body["facts"]["ticket"]) == (
+        "access", 7200, "OPS-1",
     )  # fmt: skip
+    assert asked.body["scopes"] == ["access"]
     line = await call(
-        "alice", "POST", "requests", {"target": "orders", "account": "app", "command": "uptime"}
+        "alice", "POST", "requests", {"target": "orders", "account": "app", "statement": DELETE}
     )
-    assert (line.body["kind"], line.body["text"]) == ("command", "uptime")
+    assert (line.body["kind"], line.body["text"]) == ("statement", DELETE)
     ballot = {"verdict": "approve", "digest": line.body["digest"], "scope": line.body["scopes"][0]}
     voted = await call("bob", "POST", f"requests/{line.body['id']}/votes", ballot)
     assert voted.body["request"]["state"] == "approved"
@@ -186,7 +187,9 @@ async def test_asking_ahead_of_time(asking: ApprovalWorld, call: Callers) -> Non
         ({"target": "orders", "account": "app", "for_s": "1"}, 400),
         ({"target": "orders", "account": "app", "principal": "bob"}, 400),
         ([], 400),
+        ({"target": "orders", "account": "app", "statement": "?"}, 400),
         ({"target": "nowhere", "account": "app"}, 403),
+        ({"target": "orders", "account": "app", "for_s": 30 * 86_400}, 403),
     ],
 )
 async def test_what_cannot_be_asked(call: Callers, wish: object, status: int) -> None:
@@ -223,8 +226,8 @@ async def test_whoever_waits_is_told_at_once(asking: ApprovalWorld, call: Caller
         outcome = asyncio.ensure_future(call("alice", "GET", path, wait_s=20, until="outcome"))
         while not asking.needs().approvals.waits._count:  # type: ignore[union-attr]  # it is set
             await asyncio.sleep(0)
-        await asking.book_of_requests.outcome(held.id, "released")
-        await asking.book_of_requests.outcome(held.id, "DELETE 38112")
+        await asking.parts.desk.outcome(held.id, "released")
+        await asking.parts.desk.outcome(held.id, "DELETE 38112")
         assert (await outcome).body["outcome"] == "DELETE 38112"
         again = await call("alice", "GET", path, wait_s=20, until="outcome")
         assert again.body["outcome"] == "DELETE 38112"

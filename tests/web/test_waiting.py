@@ -33,7 +33,7 @@ async def test_a_change_between_two_looks_is_not_missed(asking: ApprovalWorld) -
         nonlocal looks
         looks += 1
         if looks == 1:
-            await asking.book_of_requests.outcome(held.id, "released")
+            await asking.parts.desk.outcome(held.id, "released")
         return looks
 
     async with asyncio.timeout(10):
@@ -52,7 +52,7 @@ async def test_not_more_than_some_wait(
 async def test_at_the_end_nobody_waits(asking: ApprovalWorld) -> None:
     """Who waits is answered, who comes later too."""
     waits = Waits(asking.desk)
-    waiter = asking.owner.spawn(
+    waiter = asking.parts.owner.spawn(
         waits.until("K3F9", never, lambda seen: seen > 0, 60), name="waiter"
     )
     while not waits._count:
