@@ -117,11 +117,13 @@ class ApprovalBooks:
                 "UPDATE approval_requests SET sight = ? WHERE id = ?", (dumped(sight), request_id)
             )
 
-    def spend(self, grant_id: str, told: Told) -> bool:
-        """Count one use; false when the grant is revoked."""
+    def spend(self, grant_id: str, told: Told, *, once: bool = False) -> bool:
+        """Count one use; false when the grant is revoked, or was used and is good for `once`."""
         with self._state.transaction():
             self._db.execute(
-                "UPDATE grants SET used = used + 1 WHERE id = ? AND revoked_us = 0", (grant_id,)
+                "UPDATE grants SET used = used + 1 WHERE id = ? AND revoked_us = 0"
+                " AND (used = 0 OR NOT ?)",
+                (grant_id, once),
             )
             return self._owed(told, grant_id)
 
@@ -141,7 +143,7 @@ class ApprovalBooks:
         found = self._requests("WHERE id = ?", (request_id,), 1)
         return found[0] if found else None
 
-    def requests(
+    def requests(  # noqa: PLR0913 - one for each filter
         self,
         *,
         state: RequestState | None = None,
@@ -150,8 +152,9 @@ class ApprovalBooks:
         target: str = "",
         text: str = "",
         limit: int = 100,
+        before: str = "",
     ) -> Sequence[ApprovalRequest]:
-        """Requests that fit, newest first."""
+        """Requests that fit, newest first; with `before`, a request's id, those older than it."""
         wanted = {
             "state": state.value if state else "", "principal": principal, "template": template,
             "target": target,
@@ -162,6 +165,9 @@ class ApprovalBooks:
         if text:
             parts.append("instr(lower(text), lower(?)) > 0")
             values.append(text)
+        if before:
+            parts.append("seq < (SELECT seq FROM approval_requests WHERE id = ?)")
+            values.append(before)
         where = f"WHERE {' AND '.join(parts)}" if parts else ""
         return self._requests(where, tuple(values), limit)
 
