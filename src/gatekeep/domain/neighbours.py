@@ -1,0 +1,54 @@
+"""Other values that could stand in the place of one: what a grant would allow if it were free.
+
+Invented, not looked up: they show how far such a grant would reach, its far ends among them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Final
+
+from gatekeep.domain.grants import Slot
+
+COUNT: Final = 3
+_WHOLE: Final = re.compile(r"[+-]?\d{1,18}")
+_BROKEN: Final = re.compile(r"[+-]?(?:\d{0,18}\.\d{0,18}|\d{1,18}(?:\.\d{0,18})?[eE][+-]?\d{1,3})")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_TRUTH: Final = {"true": "false", "false": "true", "t": "f", "f": "t"}
+_QUOTED: Final = re.compile(r"[A-Za-z&]{0,2}'(.*)'", re.DOTALL)
+
+
+def neighbours(slot: Slot) -> tuple[str, ...]:
+    """Three other values of the slot's type, written as they could stand there."""
+    if slot.type == "bits":
+        return ("B'0'", "B'1'", "X'FF'")
+    quoted = slot.type == "text" and not slot.bound
+    found = _QUOTED.fullmatch(slot.value) if quoted else None
+    bare = found[1] if found else slot.value
+    others = [one for one in dict.fromkeys(_candidates(slot, bare)) if one != bare]
+    return tuple(f"'{one}'" if quoted else one for one in others[:COUNT])
+
+
+def _candidates(slot: Slot, bare: str) -> list[str]:
+    """Enough of them that three are left, whatever the value itself is."""
+    if _WHOLE.fullmatch(bare):
+        number = int(bare)
+        below = ["-1"] if slot.bound or slot.type == "text" else []  # else the sign is an operator
+        return ["0", str(number + 1), str(max(abs(number), 1) * 1000), *below, "7"]
+    if slot.type == "numeric" or _BROKEN.fullmatch(bare):
+        return ["0.0", "1.5", "1000000.0", "1e300"]
+    if _DATE.fullmatch(bare):
+        return ["1970-01-01", _next_day(bare), "9999-12-31", "2000-01-01"]
+    if bare.lower() in _TRUTH:
+        return [_TRUTH[bare.lower()], "", "any other text"]
+    if "%" in bare:
+        return ["%", "", f"%{bare.strip('%')}%", "any%"]
+    return ["", f"{bare}x", "any other text", "%"]
+
+
+def _next_day(text: str) -> str:
+    try:
+        return (dt.date.fromisoformat(text) + dt.timedelta(days=1)).isoformat()
+    except (ValueError, OverflowError):
+        return "2038-01-19"
