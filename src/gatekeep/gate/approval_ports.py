@@ -236,6 +236,10 @@ class Hold(Protocol):
         """It waits no more, whatever has come of it."""
 
 
+MakeHold = Callable[[], Hold]
+"""Makes a hold when one is needed: what is not asked about pays nothing for it."""
+
+
 class Cast(Protocol):
     """What became of a ballot."""
 
