@@ -63,9 +63,9 @@ from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.web.access import ApiNeeds, journal_recorder
-from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_app
-from gatekeep.web.hosts import LOOPBACK_NAMES
+from gatekeep.web.health import GatewayNumbers, Health, Readiness
 from gatekeep.web.server import SOCKET_NAME, ApiDoor
+from gatekeep.web_assembly import WebHalf, WebShared, assemble_web
 
 Reload = Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
 
@@ -106,8 +106,7 @@ class Parts:
     parsers: Sequence[WorkProcess]
     faults: Faults
     api: ApiDoor = field(init=False)
-    health: HealthDoor = field(init=False)
-    health_port: int = 0
+    web: WebHalf = field(init=False)
     draining: bool = False
 
     def readiness(self) -> Readiness:
@@ -145,7 +144,7 @@ class Parts:
         parts: Iterable[tuple[str, Callable[[], Awaitable[None] | None]]] = (
             ("api", self.api.close),
             ("policy", self.versions.close),
-            ("health", self.health.close),
+            ("web", self.web.close),
             ("door", partial(self.door.close, grace=1.0)),
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
@@ -282,17 +281,14 @@ async def assemble(
         parsers=parsers,
         faults=faults,
     )
-    parts.health = HealthDoor(
-        health_app(
-            parts.readiness,
-            parts.numbers,
-            names=(*LOOPBACK_NAMES, *settings.http.allowed_hosts),
-            origins=settings.http.allowed_origins,
-            metrics_for=settings.http.metrics,
+    health = Health(parts.readiness, parts.numbers, settings.http.metrics)
+    parts.web = assemble_web(
+        settings, configuration.principals, secrets,
+        WebShared(
+            health, approvals.front, directory, desk, archive, journal, proofs, lock_outs, folds,
+            clock, steady.now_us, random_bytes,
         ),
-        address=settings.http.host,
-        port=settings.http.port,
-    )
+    )  # fmt: skip
     return parts
 
 

@@ -112,8 +112,8 @@ class PageNeeds:
     """Everything the pages work with.
 
     `base_url` is the address that people see, empty where that is the door's own. `now_us` never
-    lets a stepped clock lengthen anything; `draw(n)` gives random bytes. `slack` is None where no
-    workspace is set up.
+    lets a stepped clock lengthen anything; `draw(n)` gives random bytes. `template_s` is how long
+    leave for a template lasts. `slack` is None where no workspace is set up.
     """
 
     approvals: Approvals
@@ -129,4 +129,5 @@ class PageNeeds:
     owner: TaskOwner
     offload: Offload
     base_url: str = ""
+    template_s: int = 1_800
     slack: SlackLinking | None = None

@@ -20,7 +20,6 @@ from gatekeep.messages import web_requests as said
 from gatekeep.web.pages.command_text import CommandText
 from gatekeep.web.pages.visits import Visit
 
-TEMPLATE_S: Final = 1_800
 _LONGEST_S: Final = 8 * 3600
 _MOST_SLOTS: Final = 32
 _VALUE: Final = 80
@@ -85,7 +84,7 @@ def panel_for(
         note="" if decides else said.VOTE_NOT_LAST,
         may_decide=True,
         barred=_barred(command, needs_code=needs_code, has_codes=has_codes),
-        scopes=tuple(_choices(request, decides=decides)),
+        scopes=tuple(_choices(visit, request, decides=decides)),
         slots=tuple(slots_of(request)),
         read_lines=command.count if command.long else 0,
         asks_code=needs_code,
@@ -95,10 +94,10 @@ def panel_for(
     )
 
 
-def lasts_s(request: ApprovalRequest, scope: str) -> int:
+def lasts_s(visit: Visit, request: ApprovalRequest, scope: str) -> int:
     """How long an approval of this scope lasts, seconds; 0 where that is no matter of time."""
     if scope == Scope.TEMPLATE:
-        return TEMPLATE_S
+        return visit.needs.template_s
     if request.place.session:
         return 0
     return request.grant_s or _LONGEST_S
@@ -133,13 +132,13 @@ def _slot(fact: Mapping[str, Any]) -> Slot:
     )  # fmt: skip
 
 
-def _choices(request: ApprovalRequest, *, decides: bool) -> list[ScopeChoice]:
+def _choices(visit: Visit, request: ApprovalRequest, *, decides: bool) -> list[ScopeChoice]:
     choices = []
     for scope in offered_scopes(request):
         reach = said.Reach(
             request.subject.kind.value, request.subject.verb, request.place.principal,
             request.place.target, request.place.session_code, request.why.rule,
-            lasts_s(request, scope), ahead=not request.place.session,
+            lasts_s(visit, request, scope), ahead=not request.place.session,
         )  # fmt: skip
         choices.append(
             ScopeChoice(

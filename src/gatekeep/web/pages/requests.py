@@ -120,7 +120,7 @@ async def _approve(visit: Visit, request: ApprovalRequest, scope: str) -> web.St
         mfa=asks_code,
         scope=Scope(scope),
         freed=_freed(visit, request, scope),
-        for_s=lasts_s(request, scope),
+        for_s=lasts_s(visit, request, scope),
     )
     return await _vote(visit, request, ballot)
 

@@ -33,6 +33,6 @@ class Templates:
         )
         self._environment.globals.update(words=words, said=said, style_link=self.style_link)
 
-    def render(self, name: str, **values: Any) -> str:
+    def render(self, template: str, /, **values: Any) -> str:
         """One page, whole."""
-        return self._environment.get_template(f"{name}.html").render(values)
+        return self._environment.get_template(f"{template}.html").render(values)

@@ -61,11 +61,11 @@ class Visit:
         text = self.form.get(name, "")
         return text if len(text) <= limit else ""
 
-    def page(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    def page(self, template: str, /, *, status: int = 200, **values: Any) -> web.Response:
         """A page made of a template; `title` must be among the values."""
         return self.answer(self.rendered(template, **values), status)
 
-    def rendered(self, template: str, **values: Any) -> str:
+    def rendered(self, template: str, /, **values: Any) -> str:
         """The page's text."""
         return self.templates.render(
             template,
