@@ -19,6 +19,7 @@ import structlog
 from gatekeep.approval_assembly import ApprovalHalf, ApprovalNeeds, assemble_approvals
 from gatekeep.archivist_link import ArchivistLink
 from gatekeep.catalogue.desk import Catalogues
+from gatekeep.catalogue.sight import TargetSights
 from gatekeep.configuration import Configuration
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
@@ -233,7 +234,10 @@ async def assemble(
             admission, desk, targets, catalogues, connector, keys, supervision,
             random_bytes,
         ),
-        Rooms(gate, journal, StatementReader(catalogues, Parser(offload, parsers)), clock, faults.tell),
+        Rooms(
+            gate, journal, StatementReader(catalogues, Parser(offload, parsers)), clock, faults.tell,
+            sights=TargetSights(look_ups.connect, catalogues, clock),
+        ),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
     proofs = SshProofBook(configuration.principals, secrets, clock)

@@ -55,7 +55,7 @@ def test_hostile_words_are_inert() -> None:
         said.headline(bad, "statement", bad, bad), said.vote_line(bad, "approve", [bad], 0),
         said.ended(said.Ended("denied", bad, 0, 0, reason=bad, outcome=bad)), said.own([bad]),
         said.tags([bad]), words.slack_linked(bad, bad, bad, 1), words.bad_request(bad).what,
-        said.named([bad]), *said.sight({bad: bad}),
+        said.named([bad]),
     ):  # fmt: skip
         assert text.isprintable()
         assert len(text) < 2_000

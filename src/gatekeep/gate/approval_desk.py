@@ -250,7 +250,7 @@ class ApprovalDesk:
         approval = approval_of(replace(request, votes=(*request.votes, vote)), groups, vote.at_us)
         if not pending.enough(approval):
             if pending.enough(replace(approval, mfa=True)):
-                return refused(request, "code", deciding.needs_factor(request.id))
+                return refused(request, "mfa", deciding.needs_factor(request.id))
             ending = Ending(RequestState.WITHDRAWN, vote.at_us, "", "policy would not release it now")
             await self._end(pending, ending)
             return refused(pending.request, "void", deciding.fits_no_more(request.id))

@@ -22,8 +22,9 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.grants import Grant, Review, Slot
+from gatekeep.domain.grants import Grant, Slot
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.reviews import Review
 from gatekeep.gate.ports import OutboxRow
 
 
@@ -128,7 +129,7 @@ class Ballot:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Ahead:
     """Leave that somebody asks for ahead of time.
 
     ACCESS asks for the target as this account: for whatever the approving groups may release
@@ -256,7 +257,8 @@ class Cast(Protocol):
         """Why it does not count, as one word for programs.
 
         `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
-        voted. `code`: it takes a second factor. Else a word of `voting.objection_to`, such as
+        voted. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
+        `void`: policy would not release it now. Else a word of `voting.objection_to`, such as
         `own` or `outsider`.
         """
 
@@ -323,7 +325,7 @@ class Approvals(Protocol):
         Raises KeyError if there is none, NotPermitted if policy does not let `by`.
         """
 
-    async def ask_ahead(self, by: Principal, wish: Wish) -> ApprovalRequest:
+    async def ask_ahead(self, by: Principal, ahead: Ahead) -> ApprovalRequest:
         """Ask for leave ahead of time: a new request, open for the approvers.
 
         Raises NotPermitted in words for the asker: no such target or no right to it, nobody could

@@ -270,12 +270,17 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token as kept: its row, its verifier, and whether the event of its making is durable."""
+    """A token as kept: its row, its verifier, and whether the event of its making is durable.
+
+    `finder` is the digest by which it is found where no name comes with it; empty for tokens that
+    are older than that.
+    """
 
     row: TokenRow
     stored_key: bytes
     server_key: bytes
     active: bool
+    finder: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

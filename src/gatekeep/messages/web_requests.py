@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gatekeep.messages import printable
 from gatekeep.messages.deciding import listed, still_needed
@@ -323,12 +323,3 @@ def votes_so_far(count: int, sets: Sequence[Sequence[str]], extra: int) -> str:
     """How many have agreed, of how many at least."""
     seats = [sum(int(group.partition(":")[2] or 1) for group in one) for one in sets]
     return f"{count} of {min(seats, default=1) + extra}"
-
-
-def sight(found: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was found out about it without running it."""
-    return tuple(
-        f"{printable(name.replace('_', ' '), 40)}: {printable(str(value))}"
-        for name, value in found.items()
-        if isinstance(value, str | int | float) and value != ""
-    )

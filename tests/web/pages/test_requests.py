@@ -33,7 +33,7 @@ def fields(browser: PlainBrowser, button: str) -> list[tuple[str, str]]:
 
 async def test_everything_stands_in_the_order_of_reading(world: PageWorld) -> None:
     """State and title, the whole command, her reason, why, what it would do, before, session, votes, panel."""
-    request = await world.ask(reason="ticket OPS-412", sight={"rows_estimate": 1204331})
+    request = await world.ask(reason="ticket OPS-412", sight={"rows_estimate": 1204331, "verb": "DELETE", "index_used": ""})
     carol = await world.signed_in("carol")
     shown = await carol.get(f"/r/{request.id}")
     assert shown.status == 200
@@ -43,7 +43,7 @@ async def test_everything_stands_in_the_order_of_reading(world: PageWorld) -> No
     for piece in (
         "◆ waiting", "15 min left", "DELETE FROM customers", "ticket OPS-412",
         "prod-writes: Writes need a dba", "Writes on production are looked at.", "destroys data",
-        "moderate ▮▮▯▯", "1204331", "10.1.4.7", "app_rw", "shop", "never asked before",
+        "moderate ▮▮▯▯", "about 1,204,331 rows, no index", "10.1.4.7", "app_rw", "shop", "never asked before",
         "It takes one of dba", "bob, carol and dave", "the rows that it meets when it runs",
         request.digest[:12],
     ):  # fmt: skip

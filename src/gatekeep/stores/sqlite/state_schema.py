@@ -59,4 +59,7 @@ MIGRATIONS: Final = (
     ) STRICT;
     CREATE INDEX grants_live ON grants (principal) WHERE revoked_us = 0;
     """,
+    """
+    ALTER TABLE tokens ADD COLUMN finder BLOB NOT NULL DEFAULT x'';
+    """,
 )

@@ -15,6 +15,7 @@ from gatekeep.domain.identity import Principal
 from gatekeep.errors import GatekeepError
 from gatekeep.gate.approval_ports import Approvals
 from gatekeep.gate.ports import SearchQuery, StoredEvent
+from gatekeep.messages import sight
 from gatekeep.messages import web as words
 from gatekeep.messages import web_requests as said
 from gatekeep.web.pages.command_text import CommandText, command_text
@@ -81,7 +82,7 @@ async def viewed(needs: PageNeeds, request: ApprovalRequest, me: Principal) -> R
         before_id=last.id if last is not None else "",
         details=tuple(_details(request)),
         why=tuple(_why(request)),
-        sight=said.sight(request.sight),
+        sight=sight.phrases(request.sight),
         counted_before=said.asked_before([one.state.value for one in earlier]) if earlier else "",
         before=tuple(
             Before(
