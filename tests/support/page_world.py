@@ -295,8 +295,8 @@ class PageWorld:
 
 
 SLOTS = [
-    {"number": 1, "type": "int", "value": "42"},
-    {"number": 2, "type": "text", "value": "'tenant-7'", "sensitive": True},
+    {"number": 1, "type": "number", "value": "42"},
+    {"number": 2, "type": "string", "value": "'tenant-7'", "sensitive": True},
 ]
 
 

@@ -20,23 +20,29 @@ _QUOTED: Final = re.compile(r"[A-Za-z&]{0,2}'(.*)'", re.DOTALL)
 
 
 def neighbours(slot: Slot) -> tuple[str, ...]:
-    """Three other values of the slot's type, written as they could stand there."""
-    if slot.type == "bits":
+    """Three other values that the template takes there, written as they could stand in it."""
+    if slot.type == "string" and slot.value[:1] in "BbXx" and len(slot.value) > 1:
         return ("B'0'", "B'1'", "X'FF'")
-    quoted = slot.type == "text" and not slot.bound
-    found = _QUOTED.fullmatch(slot.value) if quoted else None
-    bare = found[1] if found else slot.value
-    others = [one for one in dict.fromkeys(_candidates(slot, bare)) if one != bare]
-    return tuple(f"'{one}'" if quoted else one for one in others[:COUNT])
+    bare = bare_value(slot)
+    others = [one for one in dict.fromkeys(_candidates(slot, bare)) if one != bare][:COUNT]
+    return tuple(f"'{one}'" if slot.type == "string" else one for one in others)
+
+
+def bare_value(slot: Slot) -> str:
+    """The value itself, without quotes, or without the sign that tells a bound one from NULL."""
+    if slot.bound:
+        return slot.value.removeprefix("=")
+    found = _QUOTED.fullmatch(slot.value) if slot.type == "string" else None
+    return found[1] if found else slot.value
 
 
 def _candidates(slot: Slot, bare: str) -> list[str]:
     """Enough of them that three are left, whatever the value itself is."""
     if _WHOLE.fullmatch(bare):
         number = int(bare)
-        below = ["-1"] if slot.bound or slot.type == "text" else []  # else the sign is an operator
+        below = [] if slot.type == "number" else ["-1"]  # in a text, a sign is an operator
         return ["0", str(number + 1), str(max(abs(number), 1) * 1000), *below, "7"]
-    if slot.type == "numeric" or _BROKEN.fullmatch(bare):
+    if slot.type == "number" or _BROKEN.fullmatch(bare):
         return ["0.0", "1.5", "1000000.0", "1e300"]
     if _DATE.fullmatch(bare):
         return ["1970-01-01", _next_day(bare), "9999-12-31", "2000-01-01"]

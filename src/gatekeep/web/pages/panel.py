@@ -12,7 +12,7 @@ from typing import Any, Final
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Scope, Vote, VoteVerdict
 from gatekeep.domain.grants import Slot
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.neighbours import neighbours
+from gatekeep.domain.neighbours import bare_value, neighbours
 from gatekeep.domain.voting import released_by
 from gatekeep.gate.ballots import offered_scopes
 from gatekeep.messages import web as words
@@ -110,7 +110,7 @@ def slots_of(request: ApprovalRequest) -> list[SlotChoice]:
     return [
         SlotChoice(
             slot.number,
-            words.plain(slot.value, _VALUE),
+            words.plain(bare_value(slot) if slot.bound else slot.value, _VALUE),
             tuple(words.plain(one, _VALUE) for one in neighbours(slot)),
         )
         for slot in _read_slots(request.subject.facts.get("slots"))
