@@ -1,122 +1,60 @@
-"""The web half of the composition root: from settings and shared parts to the one HTTP door."""
+"""Makes the doors of the API and of the pages out of a gateway's parts. Wires; decides nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from aiohttp import web
-
-from gatekeep.gate.approval_ports import Approvals
-from gatekeep.gate.ports import (
-    Directory,
-    EventArchive,
-    Journal,
-    LockOuts,
-    PolicyDesk,
-    SshProofs,
-)
-from gatekeep.identity.passwords import PasswordBook
-from gatekeep.identity.principals import PrincipalEntry
-from gatekeep.identity.secrets import SecretReader
-from gatekeep.runtime.clock import Clock
-from gatekeep.runtime.offload import Offload
-from gatekeep.runtime.tasks import TaskOwner
+from gatekeep.assembly import Parts
+from gatekeep.gate.ports import PolicyWish
+from gatekeep.identity.bearers import Bearers
+from gatekeep.journal.query import parse_query
+from gatekeep.runtime.clock import SystemClock
 from gatekeep.settings import Settings
-from gatekeep.web.access import journal_recorder
-from gatekeep.web.door import HttpDoor, Served, door_app
-from gatekeep.web.health import Health
-from gatekeep.web.hosts import LOOPBACK_NAMES
-from gatekeep.web.pages.needs import PageNeeds, SignInLimits, SignInNeeds, SlackLinking, Strangers
-from gatekeep.web.pages.routes import Pages
-from gatekeep.web.sources import Sources
+from gatekeep.web.access import ApiNeeds, ApprovalNeeds, journal_recorder
+from gatekeep.web.answering import mount_api
+from gatekeep.web.callers import caller_by_token
+from gatekeep.web.door import protected
+from gatekeep.web.second_step import SecondStep
+from gatekeep.web.server import SOCKET_NAME, ApiDoor
+from gatekeep.web.waiting import Waits
+
+Reload = Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
-class WebShared:
-    """What the door has in common with the rest of the gateway."""
-
-    health: Health
-    approvals: Approvals
-    directory: Directory
-    desk: PolicyDesk
-    archive: EventArchive
-    journal: Journal
-    proofs: SshProofs
-    lock_outs: LockOuts
-    strangers: Strangers
-    clock: Clock
-    now_us: Callable[[], int]
-    draw: Callable[[int], bytes]
-    slack: SlackLinking | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WebHalf:
-    """The door, and what proves people to it."""
-
-    door: HttpDoor
-    app: web.Application
-    pages: Pages
-    passwords: PasswordBook
-    offload: Offload
-    owner: TaskOwner
-
-    def mount(self, beginning: str, inner: web.Application) -> None:
-        """Serve an application under this beginning of addresses, too; before the door opens."""
-        self.app.add_subapp(beginning, inner)
-
-    async def close(self) -> None:
-        """Close the door; decisions that were begun come to their end."""
-        await self.door.close()
-        await self.owner.close(grace=5.0)
-        self.offload.close()
-
-
-def assemble_web(
-    settings: Settings,
-    entries: Iterable[PrincipalEntry],
-    secrets: SecretReader,
-    shared: WebShared,
-) -> WebHalf:
-    """Every part, made but not serving. Raises SettingsError for a password that is no use."""
-    http = settings.http
-    sources = Sources(http.proxy_from)
-    owner = TaskOwner("web")
-    # Threads of their own: whoever guesses passwords keeps no statement waiting.
-    offload = Offload(threads=2)
-    passwords = PasswordBook(entries, secrets, offload)
-    pages = Pages(
-        PageNeeds(
-            approvals=shared.approvals,
-            directory=shared.directory,
-            desk=shared.desk,
-            archive=shared.archive,
-            record=journal_recorder(shared.journal),
-            sign_in=SignInNeeds(
-                passwords,
-                shared.proofs,
-                shared.lock_outs,
-                shared.strangers,
-                SignInLimits(http.sign_in_s, http.sign_in_idle_s),
-            ),
-            sources=sources,
-            now_us=shared.now_us,
-            monotonic_ns=shared.clock.monotonic_ns,
-            draw=shared.draw,
-            owner=owner,
-            offload=offload,
-            base_url=http.base_url or "",
-            template_s=int(settings.approvals.grant_s),
-            slack=shared.slack,
-        )
+def api_needs(parts: Parts, settings: Settings, reload: Reload) -> ApiNeeds:
+    """What the API works with; it needs `reload`, which only the running gateway has."""
+    clock = SystemClock()
+    front = parts.approvals.front
+    return ApiNeeds(
+        directory=parts.directory,
+        book=parts.targets,
+        desk=parts.desk,
+        archive=parts.archive,
+        tokens=parts.tokens,
+        live_sessions=parts.supervision,
+        parse_query=lambda text: parse_query(text, now_us=clock.wall_us()),
+        record=journal_recorder(parts.journal),
+        reload=reload,
+        policies=parts.versions,
+        clock=clock,
+        recordings=parts.ssh.recordings,
+        ssh=parts.ssh.facts(settings),
+        approvals=ApprovalNeeds(
+            front, SecondStep(parts.proofs, parts.lock_outs, clock), Waits(front)
+        ),
+        bearers=Bearers(parts.directory, parts.tokens.holder, parts.lock_outs, parts.folds.note),
     )
-    app = door_app(
-        shared.health,
-        Served(pages.add, pages.nothing_here),
-        sources,
-        names=(*LOOPBACK_NAMES, *http.names),
-        origins=http.origins,
-    )
-    door = HttpDoor(app, address=http.host, port=http.port)
-    return WebHalf(door, app, pages, passwords, offload, owner)
+
+
+def mount_over_tcp(parts: Parts, needs: ApiNeeds) -> None:
+    """The same API behind the HTTP door, for callers with a token; before that door opens."""
+    sources = parts.http.sources
+    if needs.bearers is not None:
+        caller = caller_by_token(needs.bearers, sources.source_of)
+        mount_api(parts.http.app, needs, protected(caller, sources))
+
+
+def api_door(needs: ApiNeeds, settings: Settings) -> ApiDoor:
+    """The API's door for processes of this machine."""
+    return ApiDoor(needs, settings.state_dir / SOCKET_NAME)

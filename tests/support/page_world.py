@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
-from support.api_world import Archive
+from support.api_world import Archive, Book
 from support.clock import MovedClock
 from support.fake_journal import FakeJournal
 from support.plain_browser import PlainBrowser
@@ -35,6 +35,7 @@ from gatekeep.errors import NotPermitted
 from gatekeep.gate.approval_values import NewRequest, NotAsked
 from gatekeep.gate.ports import Judgement
 from gatekeep.gate.supervision import Supervision
+from gatekeep.http_assembly import HttpHalf, HttpShared, assemble_http
 from gatekeep.identity.lockouts import LockOutBook
 from gatekeep.identity.principals import PrincipalEntry, principals_of
 from gatekeep.identity.secrets import SecretReader
@@ -47,7 +48,6 @@ from gatekeep.settings import Settings
 from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.web.health import GatewayNumbers, Health, Readiness
 from gatekeep.web.pages.needs import SlackInvitation, SlackLink
-from gatekeep.web_assembly import WebHalf, WebShared, assemble_web
 
 _CHEAP = PasswordHasher(time_cost=5, memory_cost=7168, parallelism=1)
 PASSWORD = "correct horse {name}"  # noqa: S105 - of people who are not
@@ -62,6 +62,11 @@ PEOPLE: list[dict[str, Any]] = [
     {"name": "dave", "groups": ["dba"], "totp": "env:TOTP_dave"},
     {"name": "erin", "groups": ["engineers"]},
 ]
+
+
+def no_reading(*_: object) -> Any:
+    """Nothing is asked ahead of time by its text here."""
+    raise AssertionError("nobody reads texts here")
 
 
 class Circle:
@@ -133,7 +138,7 @@ class PageWorld:
     journal: FakeJournal
     circle: Circle
     half: ApprovalHalf
-    web: WebHalf
+    web: HttpHalf
     archive: Archive
     folds: FoldedEvents
     folded: list[Folded]
@@ -165,16 +170,17 @@ class PageWorld:
         half = assemble_approvals(
             settings,
             ApprovalNeeds(
-                StateStore.open(state_db, bytes(32), clock), journal, rules, circle,  # type: ignore[arg-type]  # fakes of what is used
-                Supervision(), steady.now_us, random_bytes,
+                state=StateStore.open(state_db, bytes(32), clock), journal=journal, policy=rules,  # type: ignore[arg-type]  # fakes of what is used
+                directory=circle, targets=Book(), supervision=Supervision(),  # type: ignore[arg-type]  # fakes of what is used
+                reader=no_reading, now_us=steady.now_us, draw=random_bytes,
             ),
         )  # fmt: skip
         folded: list[Folded] = []
         folds = FoldedEvents(clock, folded.append)
         proofs, archive, linking = SshProofBook(entries, secrets, clock), Archive(), FakeSlack()
-        web = assemble_web(
+        web = assemble_http(
             settings, entries, secrets,
-            WebShared(
+            HttpShared(
                 Health(lambda: READY, GatewayNumbers), half.front, circle, rules, archive, journal,  # type: ignore[arg-type]  # fakes of what is used
                 proofs, LockOutBook(clock), folds, clock, steady.now_us, random_bytes,
                 linking if slack else None,

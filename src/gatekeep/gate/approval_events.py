@@ -14,7 +14,8 @@ import orjson
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Vote
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.grants import Grant
-from gatekeep.gate.approval_ports import Ending, Told
+from gatekeep.domain.reviews import Review
+from gatekeep.gate.approval_ports import Emergency, Ending, Told
 
 _KINDS = {
     RequestState.APPROVED: EventKind.APPROVAL_DECIDED,
@@ -114,6 +115,26 @@ def grant_spent(grant: Grant, session: str) -> Told:
 def grant_revoked(grant: Grant, by: str) -> Told:
     """Payload of `grant.revoked`."""
     return _told(EventKind.GRANT_REVOKED, {**_of(grant), "by": by})
+
+
+def glass_broken(grant: Grant, review: Review, emergency: Emergency) -> list[Told]:
+    """What is told of leave that somebody took: all of it in one change."""
+    why = {"reason": emergency.reason, "via": emergency.via}
+    opened = {**_of(grant), **why, "ends_us": grant.ends_us, "review": review.id}
+    return [
+        _told(EventKind.BREAKGLASS_OPENED, opened),
+        grant_made(grant, why),
+        _told(EventKind.REVIEW_OPENED, {**_of(grant), "review": review.id}),
+    ]
+
+
+def review_closed(review: Review, by: str, finding: str) -> Told:
+    """Payload of `review.closed`."""
+    facts = {
+        "account": review.account, "by": by, "finding": finding, "grant": review.grant,
+        "principal": review.principal, "review": review.id, "target": review.target,
+    }  # fmt: skip
+    return _told(EventKind.REVIEW_CLOSED, facts)
 
 
 def _about(request: ApprovalRequest) -> dict[str, Any]:

@@ -68,6 +68,17 @@ class ApprovalStore(Protocol):
     ) -> bool:
         """Compare-and-set from `pending`; false when somebody was first, and nothing changed."""
 
+    def add_grant(self, grant: Grant, review: Review, told: Sequence[Told]) -> None:
+        """Keep leave that somebody took, with its review."""
+
+    def close_review(
+        self, review_id: str, at_us: int, by: str, finding: str, told: Told
+    ) -> bool:
+        """Somebody has looked at it; false when it was closed before."""
+
+    def reviews(self, *, still_open: bool) -> Sequence[Review]:
+        """What has to be looked at, or all of it, newest first."""
+
     def note_outcome(self, request_id: str, outcome: str) -> None:
         """What became of an approved request."""
 
@@ -275,11 +286,18 @@ denied), expired, withdrawn, or outcome. Must return at once and never raise.
 """
 
 
+GlassListener = Callable[[Grant, str], None]
+"""Hears of leave that somebody took without being asked: the grant, and the reason given."""
+
+
 class Approvals(Protocol):
     """The desk, as doors see it."""
 
     def listen(self, listener: Listener) -> None:
         """From now on tell this listener of every change."""
+
+    def listen_glass(self, listener: GlassListener) -> None:
+        """From now on tell this listener of each break-glass."""
 
     async def request(self, request_id: str) -> ApprovalRequest | None:
         """One request, whatever has become of it; ids are matched without regard to case."""

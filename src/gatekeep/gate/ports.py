@@ -97,6 +97,15 @@ class PolicyDesk(Protocol):
     def may_open(self, session: Session) -> Judgement:
         """Judge `session.open` for this principal, target and account."""
 
+    def may_open_approved(self, session: Session, approval: Approval) -> Judgement:
+        """Judge `session.open` now that there is this approval. Never raises."""
+
+    def approvers_around(self, session: Session) -> tuple[tuple[str, ...], ...]:
+        """Each group that could release something there for this principal, as a set of its own."""
+
+    def groups_around(self, session: Session) -> frozenset[str]:
+        """Every group, with its counts, that rules accept approval from there."""
+
     def may_replicate(self, session: Session) -> Judgement:
         """Judge `session.replicate`: whether this session may be one of replication."""
 

@@ -1,24 +1,25 @@
 """The one HTTP door over TCP: health, pages and API on one port, loopback by default.
 
-Composes and listens; what is served lives in `health`, in `pages` and in the applications that
-are mounted.
+Composes and listens; what is served lives in `health`, in `pages` and in the API.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from gatekeep.errors import SettingsError
+from gatekeep.messages import web as words
+from gatekeep.web.answering import MAX_BODY
+from gatekeep.web.callers import Caller
 from gatekeep.web.health import Health, add_health_routes
 from gatekeep.web.hosts import LOOPBACK_NAMES, Handler, add_safe_headers, guard_hosts, problem
 from gatekeep.web.sources import Sources
 
-MAX_BODY: Final = 64 * 1024
 _IDLE_SECONDS: Final = 15.0
 _SHUTDOWN_SECONDS: Final = 5.0
 
@@ -28,13 +29,11 @@ class Served:
     """What is behind the door beside health.
 
     `pages` adds the routes of the web pages; `nothing_here` answers whoever asks for what is not
-    there. `mounted` are applications by the beginning of their addresses, such as `/api`: each
-    with middleware of its own, behind the door's guard.
+    there. Other applications, such as the API, are mounted on what `door_app` returns.
     """
 
     pages: Callable[[web.Application], None] | None = None
     nothing_here: Handler | None = None
-    mounted: Mapping[str, web.Application] = field(default_factory=dict)
 
 
 def door_app(
@@ -51,12 +50,22 @@ def door_app(
     )
     app.on_response_prepare.append(add_safe_headers)
     add_health_routes(app, health, sources)
-    for beginning, inner in served.mounted.items():
-        app.add_subapp(beginning, inner)
     if served.pages is not None:
         served.pages(app)
     app.router.add_route("*", "/{rest:.*}", served.nothing_here or _elsewhere)
     return app
+
+
+def protected(caller: Caller, sources: Sources) -> Caller:
+    """The same callers, but none whose token came in clear over a network: this door has no TLS."""
+
+    def known(request: web.Request) -> web.Response | None:
+        if not sources.is_protected(request):
+            in_clear = words.IN_CLEAR
+            return problem(403, in_clear.what, why=in_clear.undone, advice=in_clear.advice)
+        return caller(request)
+
+    return known
 
 
 async def _elsewhere(_request: web.Request) -> web.Response:

@@ -62,4 +62,10 @@ MIGRATIONS: Final = (
     """
     ALTER TABLE tokens ADD COLUMN finder BLOB NOT NULL DEFAULT x'';
     """,
+    """
+    CREATE TABLE reviews (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, closed_us INTEGER NOT NULL,
+      closed_by TEXT NOT NULL, finding TEXT NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+    """,
 )

@@ -34,6 +34,7 @@ from gatekeep.web.pages.templating import Templates
 from gatekeep.web.pages.visits import Page, Visit
 
 PAGE_SECONDS: Final = 30.0
+MAX_FORM: Final = 64 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 _KEY_BYTES: Final = 32
 
@@ -97,6 +98,8 @@ class House:
             return words.FOREIGN_FORM
         if request.content_type != _FORM:
             return words.FOREIGN_FORM
+        if request.content_length is None or request.content_length > MAX_FORM:
+            raise web.HTTPRequestEntityTooLarge(MAX_FORM, request.content_length or 0)
         given = await request.post()
         token = given.get("token", "")
         if visit.is_new or not isinstance(token, str):

@@ -12,10 +12,7 @@ from gatekeep.domain.events import EventKind
 from gatekeep.domain.identity import Principal
 from gatekeep.web.pages.needs import PageNeeds
 from gatekeep.web.pages.visits import Visit
-
-SECOND_STEP: Final = "second step"
-"""Under this, wrong codes count for all addresses and doors together: who comes so far holds the
-first factor, so no stranger can lock anybody out by it. SSH's door counts under the same word."""
+from gatekeep.web.second_step import SECOND_STEP
 
 MAX_NAME: Final = 63
 MAX_PASSWORD: Final = 1024
