@@ -246,6 +246,7 @@ class Gateway:
         parts.archivist.start(parts.owner)
         await parts.api.start()
         await parts.http.door.start()
+        parts.links.port = parts.http.door.port
         await parts.door.start()
         await parts.ssh.door.start()
         _log.info(

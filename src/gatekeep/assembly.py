@@ -28,7 +28,7 @@ from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.supervision import Supervision
-from gatekeep.http_assembly import HttpHalf, HttpShared, assemble_http
+from gatekeep.http_assembly import HttpHalf, HttpShared, Links, assemble_http
 from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
 from gatekeep.identity.principals import PrincipalEntry
@@ -100,6 +100,7 @@ class Parts:
     ssh: SshHalf
     proofs: SshProofBook
     lock_outs: LockOutBook
+    links: Links
     look_ups: LookUps
     offload: Offload
     parsers: Sequence[WorkProcess]
@@ -229,6 +230,7 @@ async def assemble(
     )  # fmt: skip
     keys = CancelKeys(clock, random_bytes, on_hit=lambda source: _cancelled(journal, source))
     admission = Admission(targets, desk, approvals.grants)
+    links = Links(settings.http)
     sessions = PostgresSessions(
         Opens(
             admission, desk, targets, catalogues, connector, keys, supervision,
@@ -236,7 +238,7 @@ async def assemble(
         ),
         Rooms(
             gate, journal, statements, clock, faults.tell,
-            sights=TargetSights(look_ups.connect, catalogues, clock),
+            link_to=links.to, sights=TargetSights(look_ups.connect, catalogues, clock),
         ),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
@@ -281,6 +283,7 @@ async def assemble(
         ssh=ssh,
         proofs=proofs,
         lock_outs=lock_outs,
+        links=links,
         look_ups=look_ups,
         offload=offload,
         parsers=parsers,
