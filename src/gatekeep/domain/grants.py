@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from gatekeep.domain.approvals import Scope
+from gatekeep.domain.approvals import Approval, Scope
+
+_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A value of a template: its number, its type (`int`, `text` …) and the value as written.
+
+    `bound` is true for one that was bound to a parameter. `sensitive` ones are never freed (a
+    role, a tenant, a path, a setting).
+    """
+
+    number: int
+    type: str
+    value: str
+    bound: bool = False
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a grant may cover: one submission as it stands, before anybody is asked.
+
+    `exact` is the SHA-256 of the statement or command as text, `around` what decides how it is
+    read (session vector, database), by name. `template` is empty where only the exact bytes count.
+    """
+
+    principal: str
+    target: str
+    account: str
+    session: str
+    rule: str
+    verb: str
+    exact: str
+    template: str = ""
+    slots: tuple[Slot, ...] = ()
+    around: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +82,58 @@ class Grant:
     def live_at(self, now_us: int) -> bool:
         """Whether it counts at this time."""
         return self.settled and not self.revoked_us and self.starts_us <= now_us < self.ends_us
+
+    def covers(self, now: Situation) -> bool:
+        """Whether this is what was granted; policy has the last word all the same."""
+        somewhere_else = (
+            self.principal != now.principal
+            or self.target != now.target
+            or (self.account and self.account != now.account)
+        )
+        if somewhere_else:
+            return False
+        if self.scope is Scope.SESSION:
+            return (
+                self.session == now.session
+                and self.bound.get("rule") == now.rule
+                and self.bound.get("verb") == now.verb
+            )
+        return self.scope is Scope.ACCESS or self._covers_statement(now)
+
+    def _covers_statement(self, now: Situation) -> bool:
+        if any(self.bound.get(f"around {name}") != value for name, value in now.around.items()):
+            return False
+        if self.scope is Scope.ONCE:
+            return not self.used and self.bound.get("exact") == now.exact
+        return self._covers_template(now)
+
+    def _covers_template(self, now: Situation) -> bool:
+        if not now.template or self.bound.get("template") != now.template:
+            return False
+        if self.bound.get("slots") != str(len(now.slots)):
+            return False
+        return all(
+            self.bound.get(f"slot {slot.number}", slot_value(slot)) == slot_value(slot)
+            for slot in now.slots
+        )
+
+    def approval(self, now_us: int) -> Approval:
+        """What it is to policy at this time."""
+        age_s = max(0, now_us - self.made_us) // _US
+        return Approval(self.kind, self.groups, self.mfa, age_s, self.request, self.id)
+
+
+def slot_value(slot: Slot) -> str:
+    """A slot's type and value, as a grant keeps it: a digest, because values may be anybody's."""
+    return hashlib.sha256(f"{slot.type}\0{slot.value}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def template_bound(now: Situation, freed: Collection[int]) -> dict[str, str]:
+    """What a template's grant holds fast: all of it but the values that were freed."""
+    pinned = {
+        f"slot {slot.number}": slot_value(slot)
+        for slot in now.slots
+        if slot.number not in freed or slot.sensitive
+    }
+    around = {f"around {name}": value for name, value in now.around.items()}
+    return {"template": now.template, "slots": str(len(now.slots)), **around, **pinned}

@@ -63,9 +63,9 @@ def counted_groups(request: ApprovalRequest, voter: Voter) -> frozenset[str]:
 
 
 def asked_groups(request: ApprovalRequest) -> frozenset[str]:
-    """Every group that could help to release it, escalations included, without counts."""
+    """Every group that could help to release it, without counts."""
     named = (group for one in request.why.approvers for group in one)
-    return frozenset(group.partition(":")[0] for group in named) | frozenset(request.escalated)
+    return frozenset(group.partition(":")[0] for group in named)
 
 
 def released_by(

@@ -20,7 +20,7 @@ from gatekeep.domain.approvals import (
     VoteVerdict,
 )
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.grants import Grant
+from gatekeep.domain.grants import Grant, Slot
 from gatekeep.domain.identity import Principal
 from gatekeep.gate.ports import OutboxRow
 
@@ -86,8 +86,8 @@ class ApprovalStore(Protocol):
     ) -> Sequence[ApprovalRequest]:
         """Requests that fit, newest first."""
 
-    def spend(self, grant_id: str, told: Told) -> bool:
-        """Count one use; false when the grant is revoked."""
+    def spend(self, grant_id: str, told: Told, *, once: bool = False) -> bool:
+        """Count one use; false when the grant is revoked, or was used and is good for `once`."""
 
     def revoke_grant(self, grant_id: str, at_us: int, by: str, told: Told) -> bool:
         """Revoke at once; false when it was revoked before."""
@@ -157,6 +157,15 @@ class Hold(Protocol):
         about the session that decides what they mean. Asked at the question and again at release:
         any field that differs voids the approval.
         """
+
+    def slots(self) -> Sequence[Slot]:
+        """The values of a single statement's template, in order; none where there is no template."""
+
+    def around(self) -> Mapping[str, str]:
+        """What decides how it is read, by name; part of what a grant of a template is bound to."""
+
+    async def look(self) -> Mapping[str, object]:
+        """What can be found out for the approver without running anything; never raises."""
 
     def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
         """It waits for a person from now on: tell the client."""

@@ -117,11 +117,13 @@ class ApprovalBooks:
                 "UPDATE approval_requests SET sight = ? WHERE id = ?", (dumped(sight), request_id)
             )
 
-    def spend(self, grant_id: str, told: Told) -> bool:
-        """Count one use; false when the grant is revoked."""
+    def spend(self, grant_id: str, told: Told, *, once: bool = False) -> bool:
+        """Count one use; false when the grant is revoked, or was used and is good for `once`."""
         with self._state.transaction():
             self._db.execute(
-                "UPDATE grants SET used = used + 1 WHERE id = ? AND revoked_us = 0", (grant_id,)
+                "UPDATE grants SET used = used + 1 WHERE id = ? AND revoked_us = 0"
+                " AND (used = 0 OR NOT ?)",
+                (grant_id, once),
             )
             return self._owed(told, grant_id)
 

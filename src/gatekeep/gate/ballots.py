@@ -1,0 +1,109 @@
+"""Whether a ballot counts, and what the votes of a request are to policy. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gatekeep.domain.approvals import (
+    Approval,
+    ApprovalRequest,
+    RequestState,
+    Scope,
+    Vote,
+    VoteVerdict,
+)
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.voting import objection_to, released_by
+from gatekeep.gate.approval_ports import Ballot
+from gatekeep.gate.approval_values import CastVote
+from gatekeep.gate.voters import Voters
+from gatekeep.messages import deciding
+
+_LEAST_DIGEST: Final = 12
+_US: Final = 1_000_000
+
+
+def objection(
+    request: ApprovalRequest, voter: Principal, ballot: Ballot, voters: Voters
+) -> CastVote | None:
+    """Why this ballot on a pending request cannot count; None if it does."""
+    cause, words = _about_the_voter(request, voter, ballot, voters) or (
+        _about_the_ballot(request, voter, ballot) or ("", "")
+    )
+    return refused(request, cause, words) if cause else None
+
+
+def refused(request: ApprovalRequest, cause: str, words: str) -> CastVote:
+    """A ballot that changes nothing."""
+    return CastVote(request, counted=False, refusal=cause, words=words)
+
+
+def late(request: ApprovalRequest) -> CastVote:
+    """Somebody, or time, was first."""
+    by = request.decided_by
+    if request.state is RequestState.WITHDRAWN and not by:
+        by = request.place.principal
+    words = deciding.already(request.id, request.state.value, by, request.decided_us)
+    return refused(request, "late", words)
+
+
+def _about_the_voter(
+    request: ApprovalRequest, voter: Principal, ballot: Ballot, voters: Voters
+) -> tuple[str, str] | None:
+    why = objection_to(request, voters.voter(voter))
+    if why == "own":
+        return why, deciding.own(request.id, voters.deciders(request))
+    if why == "machine" and ballot.verdict is VoteVerdict.DENY:
+        # it fills no seat, but may bar the way of what its group is asked about
+        why = "" if voters.counted(request, voter) else "outsider"
+    if why:
+        return why, deciding.not_yours(request.id, why, voters.deciders(request))
+    return None
+
+
+def _about_the_ballot(
+    request: ApprovalRequest, voter: Principal, ballot: Ballot
+) -> tuple[str, str] | None:
+    given = ballot.digest.strip().lower()
+    if len(given) < _LEAST_DIGEST or not request.digest.startswith(given):
+        return "digest", deciding.other_digest(request.id)
+    if any(one.person == voter.person for one in request.votes):
+        return "voted", deciding.voted_before(request.id)
+    if ballot.verdict is VoteVerdict.DENY:
+        return None if ballot.reason.strip() else ("reason", deciding.needs_reason(request.id))
+    if request.high_risk and not ballot.mfa:
+        return "mfa", deciding.needs_factor(request.id)
+    if ballot.scope.value not in offered_scopes(request):
+        return "scope", deciding.scope_not_offered(request.id, ballot.scope.value)
+    return None
+
+
+def offered_scopes(request: ApprovalRequest) -> tuple[str, ...]:
+    """How far an approval of this request may reach."""
+    if request.place.session:
+        return (Scope.ONCE.value, *request.subject.facts.get("scopes", ()))
+    return (request.scope.value,)
+
+
+def approval_of(request: ApprovalRequest, groups: frozenset[str], now_us: int) -> Approval:
+    """What the votes of a request are to policy at this time."""
+    last = max((vote.at_us for vote in request.approving), default=now_us)
+    return Approval(
+        "vote",
+        groups,
+        mfa=all(vote.mfa for vote in request.approving),
+        age_s=max(0, now_us - last) // _US,
+        request=request.id,
+    )
+
+
+def groups_of(request: ApprovalRequest, votes: tuple[Vote, ...]) -> frozenset[str] | None:
+    """The groups that these votes speak for, if they release the request; else None."""
+    why = request.why
+    return released_by(why.approvers, votes, extra=why.extra, denier=why.denier)
+
+
+def denier_of(request: ApprovalRequest) -> str:
+    """The person who denied it."""
+    denying = (vote.person for vote in request.votes if vote.verdict is VoteVerdict.DENY)
+    return next(denying, request.decided_by)

@@ -1,0 +1,172 @@
+"""The grants that are live: made by approvals, looked up before anybody is asked, revoked at once.
+
+Kept in memory by principal, so that a statement that policy asks about finds its grant without a
+look into the store. Policy has the last word on each use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from gatekeep.domain.approvals import ApprovalRequest, Scope, VoteVerdict
+from gatekeep.domain.grants import Grant, Situation, template_bound
+from gatekeep.gate import approval_events as told
+from gatekeep.gate.approval_ports import Ballot
+from gatekeep.gate.approval_record import ApprovalRecord
+from gatekeep.gate.supervision import Supervision
+from gatekeep.gate.voters import Voters
+
+_US: Final = 1_000_000
+_SESSION_S: Final = 12 * 3600
+_LONGEST_S: Final = 8 * 3600
+_ID_BYTES: Final = 5
+
+
+class GrantBook:
+    """All live grants of one gateway. `now_us` never lets a stepped clock lengthen one."""
+
+    def __init__(
+        self,
+        record: ApprovalRecord,
+        voters: Voters,
+        supervision: Supervision,
+        now_us: Callable[[], int],
+        draw: Callable[[int], bytes],
+    ) -> None:
+        self._record = record
+        self._voters = voters
+        self._supervision = supervision
+        self._now_us = now_us
+        self._draw = draw
+        self._live: dict[str, dict[str, Grant]] = {}
+        self._used_by: dict[str, set[str]] = {}
+
+    async def load(self) -> None:
+        """After a start: what is live still."""
+        now = self._now_us()
+        for grant in await self._record.read(lambda store: store.grants()):
+            if grant.settled and not grant.revoked_us and now < grant.ends_us:
+                self.add(grant)
+
+    def add(self, grant: Grant) -> None:
+        """A grant whose event is durable counts from now on."""
+        self._live.setdefault(grant.principal, {})[grant.id] = grant
+
+    def covering(self, now: Situation) -> Sequence[Grant]:
+        """The grants that cover this, the narrowest first."""
+        held = self._live.get(now.principal)
+        if not held:
+            return ()
+        at = self._now_us()
+        found = [one for one in held.values() if self._counts(one, at) and one.covers(now)]
+        return sorted(found, key=lambda one: _NARROWEST.index(one.scope))
+
+    def opening(self, principal: str, target: str, account: str) -> Sequence[Grant]:
+        """Grants of access by which a session may be opened."""
+        asked = Situation(principal, target, account, "", "", "", "")
+        return [one for one in self.covering(asked) if one.scope is Scope.ACCESS]
+
+    async def spend(self, grant: Grant, session: str) -> bool:
+        """Use it once more, durably; false when it counts no longer."""
+        if not self._counts(self._live.get(grant.principal, {}).get(grant.id, grant), self._now_us()):
+            return False
+        once = grant.scope is Scope.ONCE
+        event = told.grant_spent(grant, session)
+        if not await self._record.change(lambda store: store.spend(grant.id, event, once=once)):
+            return False
+        held = self._live.get(grant.principal, {})
+        if grant.id in held:
+            held[grant.id] = replace(held[grant.id], used=held[grant.id].used + 1)
+        self.lives_by(grant, session)
+        return True
+
+    def lives_by(self, grant: Grant, session: str) -> None:
+        """A session was opened, or went on, by this grant: it ends when the grant is revoked."""
+        self._used_by.setdefault(grant.id, set()).add(session)
+
+    async def grants(self, *, principal: str = "", live: bool = True) -> Sequence[Grant]:
+        """Grants, newest first."""
+        at = self._now_us() if live else None
+        return await self._record.read(
+            lambda store: store.grants(principal=principal, live_at_us=at)
+        )
+
+    async def grant(self, grant_id: str) -> Grant | None:
+        """One grant, whatever has become of it."""
+        return await self._record.read(lambda store: store.grant(grant_id))
+
+    async def revoke(self, grant_id: str, by: str) -> Grant:
+        """Revoke at once: it stops before the event is durable, because that only takes a right.
+
+        Sessions that live by it end. Raises KeyError if there is none.
+        """
+        grant = await self.grant(grant_id)
+        if grant is None:
+            raise KeyError(grant_id)
+        self._live.get(grant.principal, {}).pop(grant_id, None)
+        event, at = told.grant_revoked(grant, by), self._now_us()
+        await self._record.change(lambda store: store.revoke_grant(grant_id, at, by, event))
+        self._end_sessions(grant, "the grant it lived by was revoked")
+        return await self.grant(grant_id) or grant
+
+    def tick(self) -> None:
+        """Forget what has ended; sessions that were opened by it end, too."""
+        now = self._now_us()
+        for principal, held in list(self._live.items()):
+            for grant in [one for one in held.values() if now >= one.ends_us]:
+                del held[grant.id]
+                if grant.scope is Scope.ACCESS:
+                    self._end_sessions(grant, "the time it was granted for is over")
+                self._used_by.pop(grant.id, None)
+            if not held:
+                del self._live[principal]
+
+    def made_of(
+        self, request: ApprovalRequest, ballot: Ballot, groups: frozenset[str], now: Situation
+    ) -> Grant | None:
+        """The grant that an approval makes; None where it lets go what waits, once."""
+        held_in_place = bool(request.place.session)
+        if ballot.scope is Scope.ONCE and held_in_place:
+            return None
+        at = self._now_us()
+        starts = max(at, request.starts_us)
+        lasts_s = min(ballot.for_s or request.grant_s or _LONGEST_S, _LONGEST_S)
+        if ballot.scope is Scope.SESSION:
+            lasts_s = _SESSION_S
+        approving = [one for one in request.votes if one.verdict is VoteVerdict.APPROVE]
+        return Grant(
+            id=self._new_id(), request=request.id, scope=ballot.scope,
+            kind="access" if ballot.scope is Scope.ACCESS else "grant",
+            principal=request.place.principal, person=request.place.person,
+            target=request.place.target, account=request.place.account, groups=groups,
+            persons={one.person: one.groups for one in approving},
+            made_us=at, starts_us=starts, ends_us=starts + int(lasts_s) * _US,
+            session=request.place.session if ballot.scope is Scope.SESSION else "",
+            mfa=all(one.mfa for one in approving), bound=_bound(ballot, now),
+            shown=request.subject.text,
+        )  # fmt: skip
+
+    def _counts(self, grant: Grant, at_us: int) -> bool:
+        return grant.live_at(at_us) and self._voters.still_count(grant.persons)
+
+    def _end_sessions(self, grant: Grant, why: str) -> None:
+        for session in self._used_by.pop(grant.id, ()):
+            self._supervision.end(session, why)
+
+    def _new_id(self) -> str:
+        return "G-" + self._draw(_ID_BYTES).hex().upper()
+
+
+_NARROWEST: Final = (Scope.ONCE, Scope.TEMPLATE, Scope.SESSION, Scope.ACCESS)
+
+
+def _bound(ballot: Ballot, now: Situation) -> dict[str, str]:
+    if ballot.scope is Scope.TEMPLATE:
+        return template_bound(now, ballot.freed)
+    if ballot.scope is Scope.SESSION:
+        return {"rule": now.rule, "verb": now.verb}
+    if ballot.scope is Scope.ONCE:
+        return {"exact": now.exact, **{f"around {name}": text for name, text in now.around.items()}}
+    return {}

@@ -1,0 +1,266 @@
+"""Holding in place: from a decision that says ask to an approval that still fits, or to none.
+
+Grant → question, durable → people are told → wait → bound to the same as then? Top to bottom in
+`Holding.released`. Evaluating again, recording and the permit are `clearance`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.approvals import (
+    Approval,
+    ApprovalRequest,
+    Binding,
+    RequestState,
+    Scope,
+    Subject,
+)
+from gatekeep.domain.commands import SshAction
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.grants import Situation
+from gatekeep.domain.sessions import Session
+from gatekeep.gate.approval_desk import ApprovalDesk
+from gatekeep.gate.approval_ports import Departure, Hold
+from gatekeep.gate.approval_values import NewRequest, NotAsked
+from gatekeep.gate.ballots import approval_of, groups_of
+from gatekeep.gate.granting import GrantBook
+from gatekeep.gate.ports import Judgement, PolicyDesk
+from gatekeep.gate.subjects import (
+    Action,
+    command_subject,
+    exact_of,
+    place_of,
+    sql_subject,
+    why_of,
+)
+from gatekeep.gate.voters import Voters
+from gatekeep.runtime.tasks import TaskOwner
+
+_REMIND_S: Final = 60.0
+_LOOK_S: Final = 0.15
+_US: Final = 1_000_000
+_FRESH_US: Final = 60 * _US
+_NO: Final = {RequestState.DENIED: "denied", RequestState.EXPIRED: "expired"}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What waits: the asked actions of one submission, their judgements, their places in it."""
+
+    session: Session
+    actions: Sequence[Action]
+    judgements: Sequence[Judgement]
+    positions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NotReleased:
+    """Why nothing goes out. `cause` is denied, expired, departed, void or not asked.
+
+    `request` is None where nothing was asked, and then `refused` says why. `changed` names the
+    field that is another now; `departure` says who left.
+    """
+
+    cause: str
+    request: ApprovalRequest | None = None
+    refused: NotAsked | None = None
+    changed: str = ""
+    departure: Departure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """An approval that fits at this moment; `request` is None for one by a grant."""
+
+    approval: Approval
+    request: ApprovalRequest | None = None
+
+
+RecordAsked = Callable[[str], Awaitable[None]]
+"""Makes the events `action.requested` of what waits durable, under the request's id."""
+
+
+class Holding:
+    """Holds actions until somebody has decided."""
+
+    def __init__(
+        self,
+        desk: ApprovalDesk,
+        grants: GrantBook,
+        policy: PolicyDesk,
+        voters: Voters,
+        now_us: Callable[[], int],
+        owner: TaskOwner,
+    ) -> None:
+        self._desk = desk
+        self._grants = grants
+        self._policy = policy
+        self._voters = voters
+        self._now_us = now_us
+        self._owner = owner
+
+    async def released(
+        self, held: Held, hold: Hold, record_asked: RecordAsked
+    ) -> Released | NotReleased:
+        """Wait for an approval. Raises JournalUnavailable; then nothing may go out."""
+        why = why_of([one.decision for one in held.judgements])
+        subject = _subject(held, why.risk)
+        situation = _situation(held, hold, subject)
+        granted = await self._granted(held, situation)
+        if granted is not None:
+            return granted
+        binding = self._binding(held, hold)
+        wish = NewRequest(
+            place_of(held.session), subject, why, binding.digest, in_transaction=hold.in_transaction
+        )
+        asked = await self._desk.ask(
+            wish, lambda approval: self._allowed(held, approval),
+            lambda request, ballot, groups: self._grants.made_of(request, ballot, groups, situation),
+        )  # fmt: skip
+        if isinstance(asked, NotAsked):
+            return NotReleased("not asked", refused=asked)
+        try:
+            ended = self._desk.ended(asked.id, hold.escalated)
+            await record_asked(asked.id)
+            await self._announce(asked, hold)
+            waited = await self._waited(asked, hold, ended)
+            if isinstance(waited, NotReleased):
+                return waited
+            return await self._decided(held, hold, waited, binding)
+        except BaseException:
+            # Whatever went wrong here: nobody shall approve what nobody waits for.
+            self._owner.spawn(
+                self._desk.withdraw_held(asked.id, "the gateway failed"), name="withdraw"
+            )
+            raise
+        finally:
+            hold.over()
+
+    async def settled(self, request_id: str, outcome: str) -> None:
+        """An approved action has come to its end: those who look at the request learn how."""
+        await self._desk.outcome(request_id, outcome)
+
+    # by a grant
+
+    async def _granted(self, held: Held, situation: Situation) -> Released | None:
+        for grant in self._grants.covering(situation):
+            approval = grant.approval(self._now_us())
+            if self._allowed(held, approval) and await self._grants.spend(
+                grant, held.session.id
+            ):
+                return Released(approval)
+        return None
+
+    def _allowed(self, held: Held, approval: Approval) -> bool:
+        return all(
+            self._policy.judge_approved(held.session, one, approval).decision.verdict
+            is Verdict.ALLOW
+            for one in held.actions
+        )
+
+    # by people
+
+    async def _announce(self, request: ApprovalRequest, hold: Hold) -> None:
+        """What can be found out at once goes with the question; the rest follows."""
+        looking = self._owner.spawn(self._look(request.id, hold), name="look")
+        await asyncio.wait({looking}, timeout=_LOOK_S)
+        sight = looking.result() if looking.done() and not looking.cancelled() else {}
+        self._desk.announce(request.id, sight)
+        found = replace(request, sight=sight)
+        hold.waiting(found, self._desk.deciders(found))
+
+    async def _look(self, request_id: str, hold: Hold) -> Mapping[str, object]:
+        sight = await hold.look()
+        if sight:
+            await self._desk.see(request_id, sight)
+        return sight
+
+    async def _waited(
+        self, request: ApprovalRequest, hold: Hold, ended: asyncio.Future[ApprovalRequest]
+    ) -> ApprovalRequest | NotReleased:
+        """Until it is decided, or nobody wants it any more; the client is told each minute."""
+        departed = hold.departed
+        either: set[asyncio.Future[Any]] = {ended, departed}
+        while not departed.done():
+            if ended.done():
+                return ended.result()
+            await asyncio.wait(either, timeout=_REMIND_S, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done() and not departed.done():
+                left_us = request.open_until_us - self._now_us()
+                hold.still_waiting(request, max(0, left_us // _US))
+        departure = departed.result()
+        by = request.place.principal if departure is Departure.CANCELLED else ""
+        await self._desk.withdraw_held(request.id, departure.value, by)
+        left = await ended
+        if left.state is RequestState.APPROVED:
+            # Approved in the very moment of leaving: it does not go out all the same.
+            await self._desk.outcome(left.id, f"void: {departure.value}")
+        return NotReleased("departed", left, departure=departure)
+
+    async def _decided(
+        self, held: Held, hold: Hold, request: ApprovalRequest, binding: Binding
+    ) -> Released | NotReleased:
+        """What the end of the waiting means: an approval counts if everything is as it was."""
+        if request.state in _NO:
+            return NotReleased(_NO[request.state], request)
+        if request.state is not RequestState.APPROVED:
+            return NotReleased("void", request, changed=request.decision_reason or "policy")
+        now = self._now_us()
+        groups = groups_of(request, request.votes) or frozenset()
+        approval = approval_of(request, groups, now)
+        changed = next(binding.changed(self._binding(held, hold)), "")
+        if not changed and not self._voters.still_count(
+            {one.person: one.groups for one in request.approving}
+        ):
+            changed = "approver's group"
+        if not changed and not 0 <= now - request.decided_us <= _FRESH_US:
+            changed = "time"
+        if not changed and not self._allowed(held, approval):
+            changed = "policy"
+        if changed:
+            await self._desk.outcome(request.id, f"void: {changed}")
+            return NotReleased("void", request, changed=changed)
+        hold.approved(request)
+        return Released(approval, request)
+
+    def _binding(self, held: Held, hold: Hold) -> Binding:
+        session = held.session
+        target = session.target
+        return Binding(
+            (
+                ("requester", session.principal.name),
+                ("person", session.principal.person),
+                ("groups", " ".join(sorted(session.principal.groups))),
+                ("session", session.id),
+                ("target", target.name),
+                ("address", f"{target.host}:{target.port}"),
+                ("account", session.account),
+                ("database", session.database),
+                ("protocol", session.protocol),
+                ("policy", self._policy.version),
+                *hold.binding(held.positions),
+            )
+        )
+
+
+def _subject(held: Held, risk: str) -> Subject:
+    statements = [one for one in held.actions if isinstance(one, SqlAction)]
+    commands = [one for one in held.actions if isinstance(one, SshAction)]
+    return sql_subject(statements, risk) if statements else command_subject(commands[0], risk)
+
+
+def _situation(held: Held, hold: Hold, subject: Subject) -> Situation:
+    session = held.session
+    templated = Scope.TEMPLATE.value in subject.facts["scopes"]
+    return Situation(
+        session.principal.name, session.target.name, session.account, session.id,
+        held.judgements[0].decision.rule, subject.verb, exact_of(held.actions),
+        template=subject.template if templated else "",
+        slots=tuple(hold.slots()) if templated else (),
+        around=dict(hold.around()),
+    )  # fmt: skip

@@ -1,0 +1,142 @@
+"""Who may decide what, as the directory stands now: voters, their groups, and whom to tell.
+
+Names and groups only; whether a vote counts is a rule of `domain.voting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from gatekeep.domain.approvals import ApprovalRequest
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.voting import Voter, asked_groups, counted_groups, objection_to
+from gatekeep.gate.ports import Directory
+
+
+class People(Protocol):
+    """What is known about persons beside the directory of principals."""
+
+    def delegations_of(self, person: str) -> frozenset[str]:
+        """In whose place this person may vote now."""
+
+    def delegates_of(self, person: str) -> frozenset[str]:
+        """Who may vote now in this person's place."""
+
+    def added_by(self, person: str) -> Mapping[str, str]:
+        """Groups that this person was put into during the last 24 h, with the person who did it."""
+
+    def on_call(self, group: str) -> frozenset[str] | None:
+        """The persons on call for a group; None where no schedule says."""
+
+    def escalation(self, group: str) -> tuple[int, str] | None:
+        """After how many seconds without an answer which group is asked as well."""
+
+
+class NobodySpecial:
+    """No delegations, no schedule, nobody newly in a group."""
+
+    def delegations_of(self, _person: str) -> frozenset[str]:
+        """Nobody's."""
+        return frozenset()
+
+    def delegates_of(self, _person: str) -> frozenset[str]:
+        """Nobody."""
+        return frozenset()
+
+    def added_by(self, _person: str) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def on_call(self, _group: str) -> frozenset[str] | None:
+        """No schedule."""
+        return None
+
+    def escalation(self, _group: str) -> tuple[int, str] | None:
+        """Never."""
+        return None
+
+
+class Voters:
+    """The directory, asked about votes."""
+
+    def __init__(self, directory: Directory, people: People) -> None:
+        self._directory = directory
+        self.people = people
+
+    def voter(self, principal: Principal) -> Voter:
+        """The principal with the groups that he counts for now."""
+        known = self._directory.principal(principal.name)
+        own = known.groups if known == principal else frozenset()
+        delegations = self.people.delegations_of(principal.person)
+        lent = self._groups_of(delegations) if known == principal else frozenset()
+        return Voter(
+            principal.name,
+            principal.person,
+            own | lent,
+            machine=bool(principal.owner),
+            delegations=delegations,
+            delegates=self.people.delegates_of(principal.person),
+            added_by=self.people.added_by(principal.person),
+        )
+
+    def delegator(self, request: ApprovalRequest, principal: Principal) -> str:
+        """In whose place this principal votes; empty where his own groups are among the asked."""
+        if principal.groups & asked_groups(request):
+            return ""
+        for person in sorted(self.people.delegations_of(principal.person)):
+            if self._groups_of(frozenset({person})) & asked_groups(request):
+                return person
+        return ""
+
+    def deciders(self, request: ApprovalRequest) -> Sequence[str]:
+        """The persons who may decide it, by name."""
+        return sorted(
+            {
+                one.person
+                for one in self._directory.principals()
+                if not objection_to(request, self.voter(one))
+            }
+        )
+
+    def asked_now(self, request: ApprovalRequest) -> Sequence[str]:
+        """Of these, whom to tell now: who is on call, without those who are asked only later.
+
+        All of them where that would be nobody.
+        """
+        groups = asked_groups(request)
+        later = {
+            then[1]
+            for group in groups
+            if (then := self.people.escalation(group)) and then[1] not in request.escalated
+        }
+        called: set[str] = set()
+        for group in groups - later:
+            on_call = self.people.on_call(group)
+            called |= self._members(group) if on_call is None else on_call
+        deciders = self.deciders(request)
+        return sorted(called & set(deciders)) or deciders
+
+    def still_count(self, persons: Mapping[str, frozenset[str]]) -> bool:
+        """Whether each of these persons is still in the groups that he spoke for."""
+        return all(groups <= self._reach(person) for person, groups in persons.items())
+
+    def counted(self, request: ApprovalRequest, principal: Principal) -> frozenset[str]:
+        """The asked groups that this principal's word counts for."""
+        return counted_groups(request, self.voter(principal))
+
+    def _reach(self, person: str) -> frozenset[str]:
+        return self._groups_of(frozenset({person}) | self.people.delegations_of(person))
+
+    def _members(self, group: str) -> frozenset[str]:
+        return frozenset(
+            one.person for one in self._directory.principals() if group in one.groups
+        )
+
+    def _groups_of(self, persons: frozenset[str]) -> frozenset[str]:
+        return frozenset(
+            group
+            for one in self._directory.principals()
+            if one.person in persons and not one.owner
+            for group in one.groups
+        )
