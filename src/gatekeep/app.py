@@ -193,6 +193,7 @@ class Gateway:
             )
             supervision.end_where(self._otherwise_now, "its principal or target was changed")
             self._parts.ssh.sessions.end_lapsed()
+            await self._parts.approvals.tick()
 
     def _otherwise_now(self, live: LiveSession) -> bool:
         """Whether a reload changed who this is, or what and where its target is.
@@ -235,6 +236,7 @@ class Gateway:
         await self._tell()
         running = parts.versions.last(configuration.policy)
         await self._activate(configuration, running, own_wish("start"))
+        await parts.approvals.recover()
         parts.journal.start_heartbeats(parts.owner, self._settings.journal.heartbeat_s)
         parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)

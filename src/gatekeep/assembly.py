@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
+from gatekeep.approval_assembly import ApprovalHalf, ApprovalNeeds, assemble_approvals
 from gatekeep.archivist_link import ArchivistLink
 from gatekeep.catalogue.desk import Catalogues
 from gatekeep.configuration import Configuration
@@ -94,6 +95,7 @@ class Parts:
     wrapped_keys: StateStore
     supervision: Supervision
     gate: Clearance
+    approvals: ApprovalHalf
     sessions: PostgresSessions
     folds: FoldedEvents
     door: PostgresDoor
@@ -148,6 +150,7 @@ class Parts:
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
             ("ssh sessions", self.ssh.sessions.close),
+            ("approvals", self.approvals.close),
             ("folded events", partial(self.folds.flush, everything=True)),
             ("journal", self.journal.close),
             ("archivist", self.archivist.stop),
@@ -212,7 +215,18 @@ async def assemble(
     look_ups = LookUps(connector, targets.secret)
     catalogues = Catalogues(look_ups.connect, clock)
     supervision = Supervision()
-    gate = Clearance(journal, desk, on_unrecordable=lambda _incident, error: faults.tell(error))
+    lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
+    approvals = assemble_approvals(
+        settings,
+        ApprovalNeeds(
+            StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
+            journal, desk, directory, supervision, steady.now_us, random_bytes,
+        ),
+    )  # fmt: skip
+    gate = Clearance(
+        journal, desk, on_unrecordable=lambda _incident, error: faults.tell(error),
+        holding=approvals.holding,
+    )  # fmt: skip
     keys = CancelKeys(clock, random_bytes, on_hit=lambda source: _cancelled(journal, source))
     admission = Admission(targets, desk)
     sessions = PostgresSessions(
@@ -223,7 +237,6 @@ async def assemble(
         Rooms(gate, journal, StatementReader(catalogues, Parser(offload, parsers)), clock, faults.tell),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
-    lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
     proofs = SshProofBook(configuration.principals, secrets, clock)
     ssh = assemble_ssh(
         settings,
@@ -258,6 +271,7 @@ async def assemble(
         wrapped_keys=wrapped_keys,
         supervision=supervision,
         gate=gate,
+        approvals=approvals,
         sessions=sessions,
         folds=folds,
         door=door,

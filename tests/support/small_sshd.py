@@ -9,13 +9,13 @@ import asyncio
 import getpass
 import os
 import re
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.postgres_server import free_port
 from support.ssh_door import keygen, new_key, public_line
 
 SSHD = "/usr/sbin/sshd"
@@ -50,7 +50,7 @@ async def small_sshd(
     if not login.exists():
         new_key(folder, "login")
     (folder / "authorized").write_text(public_line(login) + "\n")
-    port = port or _free_port()
+    port = port or free_port()
     lines = [
         *options, "UsePAM no", "StrictModes no", "PasswordAuthentication no",
         f"AuthorizedKeysFile {folder}/authorized", f"PidFile {folder}/pid", "PermitRootLogin yes",
@@ -91,12 +91,6 @@ def agent_with(folder: Path, key: Path) -> tuple[str, int]:
     found = re.search(r"SSH_AGENT_PID=(\d+)", told)
     assert found is not None
     return place, int(found[1])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _answers(port: int, running: asyncio.subprocess.Process, log: Path) -> None:

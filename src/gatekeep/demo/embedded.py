@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from gatekeep.errors import SettingsError
 
@@ -40,9 +42,17 @@ def wheel_binaries(version: int = 18) -> Path:
     return Path(wheel.submodule_search_locations[0]) / folder / "bin"
 
 
+_FIRST_PORT: Final = 15_000
+_PORTS: Final = 15_000
+
+
 def free_port(preferred: int = 0) -> int:
-    """The preferred TCP port if it is free on loopback, else one that was free a moment ago."""
-    for port in (preferred, 0):
+    """The preferred TCP port if it is free on loopback, else one that was free a moment ago.
+
+    Drawn from below those that the system gives to whoever asks for any port: one of them could
+    be somebody else's before it is used.
+    """
+    for port in (preferred, *(secrets.randbelow(_PORTS) + _FIRST_PORT for _ in range(64)), 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

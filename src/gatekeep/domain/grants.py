@@ -1,4 +1,7 @@
-"""Grants: leave that lasts for a time, made by an approval. Each is visible and revocable."""
+"""Grants: leave that lasts for a time, made by an approval. Each is visible and revocable.
+
+And the reviews of those that somebody took without being asked.
+"""
 
 from __future__ import annotations
 
@@ -137,3 +140,22 @@ def template_bound(now: Situation, freed: Collection[int]) -> dict[str, str]:
     }
     around = {f"around {name}": value for name, value in now.around.items()}
     return {"template": now.template, "slots": str(len(now.slots)), **around, **pinned}
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A break-glass grant that somebody else must look at. Times are microseconds UTC, 0: not yet.
+
+    `principal` and `person` took the leave, for `reason`; `finding` is the word of `closed_by`.
+    """
+
+    id: str
+    grant: str
+    principal: str
+    person: str
+    target: str
+    account: str
+    opened_us: int
+    reason: str = ""
+    closed_us: int = 0
+    closed_by: str = ""
+    finding: str = ""

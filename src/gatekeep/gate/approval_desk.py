@@ -17,6 +17,7 @@ import structlog
 from gatekeep.domain.approvals import (
     ID_ALPHABET,
     ID_DIGITS,
+    Approval,
     ApprovalRequest,
     RequestState,
     Vote,
@@ -24,7 +25,6 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.grants import Grant
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.voting import objection_to
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate import approval_events as told
 from gatekeep.gate.approval_ports import Ballot, Ending, Listener
@@ -40,6 +40,7 @@ _log = structlog.get_logger(__name__)
 OnEscalated = Callable[[ApprovalRequest, Sequence[str]], None]
 
 _MOST_TRIES: Final = 64
+_ALL: Final = 1_000_000
 _US: Final = 1_000_000
 
 class _Open:
@@ -54,6 +55,14 @@ class _Open:
         self.lock = asyncio.Lock()
         self.on_escalated: OnEscalated | None = None
         self.ended: asyncio.Future[ApprovalRequest] = asyncio.get_running_loop().create_future()
+
+
+def _never(_approval: Approval) -> bool:
+    return False
+
+
+def _none(*_about: object) -> None:
+    return None
 
 
 class ApprovalDesk:
@@ -96,35 +105,9 @@ class ApprovalDesk:
             return pending.request
         return await self._record.read(lambda store: store.request(wanted))
 
-    async def requests(
-        self,
-        *,
-        state: RequestState | None = None,
-        principal: str = "",
-        template: str = "",
-        target: str = "",
-        text: str = "",
-        limit: int = 100,
-    ) -> Sequence[ApprovalRequest]:
-        """Requests that fit, newest first."""
-        return await self._record.read(
-            lambda store: store.requests(
-                state=state, principal=principal, template=template, target=target, text=text,
-                limit=limit,
-            )
-        )  # fmt: skip
-
     def deciders(self, request: ApprovalRequest) -> Sequence[str]:
         """The persons who may decide it, by name."""
         return self._voters.deciders(request)
-
-    def asked_now(self, request: ApprovalRequest) -> Sequence[str]:
-        """Of these, whom to tell."""
-        return self._voters.asked_now(request)
-
-    def may_decide(self, request: ApprovalRequest, principal: Principal) -> bool:
-        """Whether this principal's vote would count."""
-        return not objection_to(request, self._voters.voter(principal))
 
     # asking
 
@@ -267,7 +250,7 @@ class ApprovalDesk:
         approval = approval_of(replace(request, votes=(*request.votes, vote)), groups, vote.at_us)
         if not pending.enough(approval):
             if pending.enough(replace(approval, mfa=True)):
-                return refused(request, "mfa", deciding.needs_factor(request.id))
+                return refused(request, "code", deciding.needs_factor(request.id))
             ending = Ending(RequestState.WITHDRAWN, vote.at_us, "", "policy would not release it now")
             await self._end(pending, ending)
             return refused(pending.request, "void", deciding.fits_no_more(request.id))
@@ -345,14 +328,24 @@ class ApprovalDesk:
         await self._record.read(lambda store: store.note_outcome(request_id, outcome))
         self._tell("outcome", await self._as_kept(request_id))
 
-    async def recover(self, enough: Callable[[ApprovalRequest], Enough], grant_for: GrantFor) -> None:
-        """After a start: what was held is withdrawn, what was asked ahead of time goes on waiting."""
+    async def recover(self) -> None:
+        """After a start: whoever waited in place is gone, so nobody shall approve it any more.
+
+        What was asked ahead of time waits on; `adopt` says how it may be released.
+        """
         await self._record.tell()
-        for request in await self.requests(state=RequestState.PENDING, limit=100_000):
-            pending = self._open[request.id] = _Open(request, enough(request), grant_for)
+        pending_before = await self._record.read(
+            lambda store: store.requests(state=RequestState.PENDING, limit=_ALL)
+        )
+        for request in pending_before:
             if request.place.session:
+                pending = self._open[request.id] = _Open(request, _never, _none)
                 ending = Ending(RequestState.WITHDRAWN, self._now_us(), "", "the gateway restarted")
                 await self._end(pending, ending)
+
+    def adopt(self, request: ApprovalRequest, enough: Enough, grant_for: GrantFor) -> None:
+        """A request ahead of time that was kept waits on in this process."""
+        self._open[request.id] = _Open(request, enough, grant_for)
 
     # inside
 

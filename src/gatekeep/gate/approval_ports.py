@@ -14,13 +14,15 @@ from typing import Protocol
 
 from gatekeep.domain.approvals import (
     ApprovalRequest,
+    RequestKind,
     RequestState,
     Scope,
     Vote,
     VoteVerdict,
 )
+from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.grants import Grant, Slot
+from gatekeep.domain.grants import Grant, Review, Slot
 from gatekeep.domain.identity import Principal
 from gatekeep.gate.ports import OutboxRow
 
@@ -74,7 +76,7 @@ class ApprovalStore(Protocol):
     def request(self, request_id: str) -> ApprovalRequest | None:
         """One request, whole."""
 
-    def requests(
+    def requests(  # noqa: PLR0913 - one for each filter
         self,
         *,
         state: RequestState | None = None,
@@ -83,8 +85,9 @@ class ApprovalStore(Protocol):
         target: str = "",
         text: str = "",
         limit: int = 100,
+        before: str = "",
     ) -> Sequence[ApprovalRequest]:
-        """Requests that fit, newest first."""
+        """Requests that fit, newest first; with `before`, a request's id, those older than it."""
 
     def spend(self, grant_id: str, told: Told, *, once: bool = False) -> bool:
         """Count one use; false when the grant is revoked, or was used and is good for `once`."""
@@ -122,6 +125,56 @@ class Ballot:
     scope: Scope = Scope.ONCE
     freed: tuple[int, ...] = ()
     for_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Leave that somebody asks for ahead of time.
+
+    ACCESS asks for the target as this account: for whatever the approving groups may release
+    there. STATEMENT and COMMAND ask for exactly `text`. `for_s` is how long the grant is to last,
+    `starts_us` when it is to begin (microseconds UTC); 0 for the default, and for at once.
+    `ticket` is kept with the facts of the request. `via` is the door.
+    """
+
+    kind: RequestKind
+    target: str
+    account: str
+    text: str = ""
+    reason: str = ""
+    ticket: str = ""
+    for_s: int = 0
+    starts_us: int = 0
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """Why somebody breaks the glass, and where. `mfa`: a second factor was shown for this.
+
+    `for_s` is how long it is to last, 0 for the default. `via` is the door.
+    """
+
+    target: str
+    account: str
+    reason: str
+    for_s: int = 0
+    mfa: bool = False
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Whom somebody lets vote in his place: principal `to`, for `groups` (empty: all of his).
+
+    From `starts_us` (0: at once) to `ends_us`, microseconds UTC.
+    """
+
+    to: str
+    ends_us: int
+    groups: frozenset[str] = frozenset()
+    starts_us: int = 0
+    reason: str = ""
 
 
 class Departure(enum.StrEnum):
@@ -183,6 +236,10 @@ class Hold(Protocol):
         """It waits no more, whatever has come of it."""
 
 
+MakeHold = Callable[[], Hold]
+"""Makes a hold when one is needed: what is not asked about pays nothing for it."""
+
+
 class Cast(Protocol):
     """What became of a ballot."""
 
@@ -196,7 +253,12 @@ class Cast(Protocol):
 
     @property
     def refusal(self) -> str:
-        """Why it does not count, as one word for programs: `late`, `own` or `outsider`."""
+        """Why it does not count, as one word for programs.
+
+        `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
+        voted. `code`: it takes a second factor. Else a word of `voting.objection_to`, such as
+        `own` or `outsider`.
+        """
 
     @property
     def words(self) -> str:
@@ -220,7 +282,7 @@ class Approvals(Protocol):
     async def request(self, request_id: str) -> ApprovalRequest | None:
         """One request, whatever has become of it; ids are matched without regard to case."""
 
-    async def requests(
+    async def requests(  # noqa: PLR0913 - one for each filter
         self,
         *,
         state: RequestState | None = None,
@@ -229,8 +291,9 @@ class Approvals(Protocol):
         target: str = "",
         text: str = "",
         limit: int = 100,
+        before: str = "",
     ) -> Sequence[ApprovalRequest]:
-        """Requests that fit, newest first."""
+        """Requests that fit, newest first; with `before`, a request's id, those older than it."""
 
     def deciders(self, request: ApprovalRequest) -> Sequence[str]:
         """The persons who may decide it, by name."""
@@ -259,3 +322,47 @@ class Approvals(Protocol):
 
         Raises KeyError if there is none, NotPermitted if policy does not let `by`.
         """
+
+    async def ask_ahead(self, by: Principal, wish: Wish) -> ApprovalRequest:
+        """Ask for leave ahead of time: a new request, open for the approvers.
+
+        Raises NotPermitted in words for the asker: no such target or no right to it, nobody could
+        release it, nothing to ask for, too many open. Raises ClientFault for a text that cannot
+        be read, JournalUnavailable when it cannot be recorded; then it was not asked.
+        """
+
+    async def break_glass(self, by: Principal, emergency: Emergency) -> Grant:
+        """Take leave at once, loudly: everybody concerned is told, and a review is opened.
+
+        Raises NotPermitted (policy does not let `by`, or it takes a second factor) and
+        JournalUnavailable; then there is no grant.
+        """
+
+    async def delegate(self, by: Principal, stand_in: StandIn) -> Delegation:
+        """Let another vote in one's own place for a time.
+
+        Raises KeyError for an unknown principal, NotPermitted (himself, a machine, a group that
+        `by` is not in, a time that is over or too long), JournalUnavailable.
+        """
+
+    async def end_delegation(self, delegation_id: str, by: Principal) -> Delegation:
+        """End one at once: either of the two may, and whoever policy lets.
+
+        Raises KeyError if there is none that `by` may see, NotPermitted, JournalUnavailable.
+        """
+
+    async def delegations(self, by: Principal, *, live: bool = True) -> Sequence[Delegation]:
+        """Those that `by` made or was given, or all for who may read all; newest first."""
+
+    async def reviews(self, by: Principal, *, still_open: bool = True) -> Sequence[Review]:
+        """What has to be looked at afterwards, as far as `by` may see it; newest first."""
+
+    async def close_review(self, review_id: str, by: Principal, finding: str) -> Review:
+        """Somebody else has looked at it. Closing twice changes nothing.
+
+        Raises KeyError if there is none that `by` may see, NotPermitted (his own, or policy does
+        not let him), JournalUnavailable.
+        """
+
+    def on_call(self) -> Sequence[OnCall]:
+        """Whom each group asks at this moment, by group."""

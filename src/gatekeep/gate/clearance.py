@@ -1,4 +1,4 @@
-"""The pipeline every action passes: judge → record → wait for the fsync → permit.
+"""The pipeline every action passes: judge → ask a person → judge again → record → fsync → permit.
 
 Read it top to bottom; there is no plug-in order. This is the only file that makes a `Permit`.
 Any exception on the way is a refusal, and the journal's failures are told in its own words.
@@ -21,6 +21,8 @@ from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.approval_ports import MakeHold
+from gatekeep.gate.asking import ASKED, Asker, Given
 from gatekeep.gate.command_evidence import command_payload
 from gatekeep.gate.command_words import refusal_lines
 from gatekeep.gate.evidence import EvidenceWriter, outcome_counters, outcome_payload
@@ -33,6 +35,8 @@ from gatekeep.gate.fitness import (
     unfit,
     verbs_of,
 )
+from gatekeep.gate.held_words import lines_of, message_of
+from gatekeep.gate.holding import Holding
 from gatekeep.gate.permit import CommandRefusal, EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
@@ -64,7 +68,10 @@ class Tally:
 
 
 class Clearance:
-    """The gate itself. `on_unrecordable(incident, error)` hears of every failure to record."""
+    """The gate itself. `on_unrecordable(incident, error)` hears of every failure to record.
+
+    Without `holding` nobody can be asked, and what policy asks about is refused.
+    """
 
     def __init__(
         self,
@@ -72,14 +79,16 @@ class Clearance:
         policy: PolicyDesk,
         *,
         on_unrecordable: Callable[[str, BaseException], None],
+        holding: Holding | None = None,
     ) -> None:
         self._journal = journal
         self._policy = policy
         self._evidence = EvidenceWriter()
+        self._asker = Asker(journal, policy, self._evidence, holding)
         self._on_unrecordable = on_unrecordable
         self.tally = Tally()
 
-    async def clear(
+    async def clear(  # noqa: PLR0913 - the segment, what is known of it, and how it may wait
         self,
         live: LiveSession,
         session_fragment: bytes,
@@ -88,6 +97,7 @@ class Clearance:
         vector_known: bool = True,
         overlap: bool = False,
         around: tuple[int, int] = (0, 0),
+        hold: MakeHold | None = None,
     ) -> list[Answer]:
         """Judge and record one segment; one answer an action, in order.
 
@@ -97,17 +107,26 @@ class Clearance:
         it has run. `vector_known` is false in a failed transaction whose session vector could not
         be read again. With `overlap` (the target says that its transactions are read-only) what is
         proven to read only gets its permit before the fsync, in a session that policy lets only
-        read. `around` counts what stands before and behind in the same pipeline.
+        read. `around` counts what stands before and behind in the same pipeline. What policy asks
+        about waits here for a person, where the proxy offers a `hold`.
         """
         ruled: list[_Ruled] = []
         recorded: list[PendingReceipt] = []
+        request = ""
         try:
             ruled = self._judge(live, actions, around, vector_known=vector_known)
+            if hold is not None and (first := self._asker.first(ruled)) is not None:
+                given = await self._asker.segment(live, session_fragment, actions, first, hold())
+                ruled = self._judge(live, actions, around, vector_known=vector_known, given=given)
+                request = given.request
+            self._count(live, ruled)
             for one in ruled:
-                recorded.append(self._record(live, session_fragment, one))  # noqa: PERF401 - what was appended before a failure must be known
+                recorded.append(self._record(live, session_fragment, one, request))  # noqa: PERF401 - what was appended before a failure must be known
             if overlap and _only_reads(live, ruled):
                 return [EarlyPermit(pending) for pending in recorded]
             receipts = [await pending.durable() for pending in recorded]
+            if request:
+                self._asker.released(request, [pending.n for pending in recorded])
         except asyncio.CancelledError:
             self._give_up(live, ruled, recorded)
             raise
@@ -124,20 +143,32 @@ class Clearance:
         ]
 
     async def clear_command(
-        self, live: LiveSession, session_fragment: bytes, action: SshAction
+        self,
+        live: LiveSession,
+        session_fragment: bytes,
+        action: SshAction,
+        hold: MakeHold | None = None,
     ) -> Permit | CommandRefusal:
         """Judge and record one action over SSH; nothing of it may be forwarded before.
 
-        Never raises but for cancellation: whatever goes wrong is a refusal.
+        Never raises but for cancellation: whatever goes wrong is a refusal. What policy asks about
+        waits here for a person, where the proxy offers a `hold`.
         """
         try:
             judgement = self._policy.judge_command(live.session, action)
-            refusal = self._command_refusal(live, action, judgement)
+            given: Given | None = None
+            if judgement.decision.verdict is Verdict.ASK and hold is not None:
+                given = await self._asker.command(
+                    live, session_fragment, action, judgement, hold()
+                )
+                judgement = given.judged(self._policy, live.session, action, judgement)
+            refusal = self._command_refusal(live, action, judgement, given)
             cause = refusal.cause.encode() if refusal is not None else b""
+            request = given.request if given is not None else ""
             pending = self._journal.append(
                 live.events,
                 EventKind.ACTION_RELEASED if refusal is None else EventKind.ACTION_REFUSED,
-                command_payload(action, judgement, session_fragment, cause=cause),
+                command_payload(action, judgement, session_fragment, cause=cause, request=request),
                 decision=judgement.envelope_json,
             )
             receipt = await pending.durable()
@@ -149,10 +180,12 @@ class Clearance:
             live.refusals += 1
             return refusal
         self.tally.allowed += 1
+        if request:
+            self._asker.released(request, [receipt.n])
         return Permit(receipt, vector_safe=True)
 
     def _command_refusal(
-        self, live: LiveSession, action: SshAction, judgement: Judgement
+        self, live: LiveSession, action: SshAction, judgement: Judgement, given: Given | None
     ) -> CommandRefusal | None:
         decision = judgement.decision
         if decision.verdict is Verdict.ALLOW:
@@ -160,7 +193,9 @@ class Clearance:
         words = rule_words(decision, live.session.code)
         if decision.verdict is Verdict.ASK:
             self.tally.asked += 1
-            return CommandRefusal(ssh_words.needs_approval(words), "policy")
+            return CommandRefusal(
+                lines_of(given.not_released if given else None, words), "approval"
+            )
         self.tally.denied += 1
         return CommandRefusal(refusal_lines(action, live.session.target.name, words), "policy")
 
@@ -171,13 +206,19 @@ class Clearance:
         around: tuple[int, int],
         *,
         vector_known: bool,
+        given: Given | None = None,
     ) -> list[_Ruled]:
-        """What is to become of each action that can be judged now; nothing is written yet."""
+        """What is to become of each action that can be judged now; nothing is written yet.
+
+        `given` is what came of asking a person.
+        """
         before, behind = around
         ruled: list[_Ruled] = []
         stopped: Refusal | None = None
         for position, action in enumerate(actions, 1):
             judgement = self._policy.judge(live.session, action)
+            if given is not None and judgement.decision.verdict is Verdict.ASK:
+                judgement = given.judged(self._policy, live.session, action, judgement)
             if stopped is not None:
                 ruled.append(_Ruled(action, judgement, stopped, b"skipped"))
                 continue
@@ -186,19 +227,29 @@ class Clearance:
             else:
                 place = Place(before + position, before + len(actions) + behind, pipeline=True)
                 objection = self._objection(
-                    live, action, judgement, place, vector_known=vector_known
+                    live, action, judgement, place, vector_known=vector_known, given=given
                 )
             if objection is None:
                 ruled.append(_Ruled(action, judgement, None, b""))
-                self.tally.allowed += 1
                 if not (vector_known and action.vector_safe):
                     break
                 continue
             stopped = Refusal(objection.message)
             ruled.append(_Ruled(action, judgement, stopped, objection.cause))
-            live.refusals += 1
-        live.statements += len(ruled)
         return ruled
+
+    def _count(self, live: LiveSession, ruled: Sequence[_Ruled]) -> None:
+        """Keep the tallies of what was ruled for good."""
+        live.statements += len(ruled)
+        for one in ruled:
+            if one.refusal is None:
+                self.tally.allowed += 1
+            elif one.cause != b"skipped":
+                live.refusals += 1
+                if one.cause == ASKED:
+                    self.tally.asked += 1
+                elif one.cause == b"policy":
+                    self.tally.denied += 1
 
     def settle(
         self,
@@ -220,6 +271,7 @@ class Clearance:
             counters=outcome_counters(of, outcome),
         )
         self.tally.finished += 1
+        self._asker.finished(of, outcome, duration_us)
 
     def _objection(
         self,
@@ -229,6 +281,7 @@ class Clearance:
         place: Place,
         *,
         vector_known: bool,
+        given: Given | None,
     ) -> Objection | None:
         """Why an action may not run, with the words for it; None when it may."""
         unsuited = unfit(action, vector_known=vector_known)
@@ -245,9 +298,8 @@ class Clearance:
         verb, place, decision = self._culprit(live, action, place, decision)
         words = rule_words(decision, live.session.code)
         if decision.verdict is Verdict.ASK:
-            self.tally.asked += 1
-            return Objection(messages.approval_not_set_up(words, place), b"policy")
-        self.tally.denied += 1
+            not_released = given.not_released if given is not None else None
+            return Objection(message_of(not_released, words, place), ASKED)
         return Objection(messages.policy_refuses(verb, target, words, place), b"policy")
 
     def _culprit(
@@ -261,12 +313,16 @@ class Clearance:
                     return fact.verb, Place(position, len(action.facts)), alone
         return verbs_of(action.facts), place, decision
 
-    def _record(self, live: LiveSession, fragment: bytes, one: _Ruled) -> PendingReceipt:
+    def _record(
+        self, live: LiveSession, fragment: bytes, one: _Ruled, request: str
+    ) -> PendingReceipt:
         kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
         return self._journal.append(
             live.events,
             kind,
-            self._evidence.action(one.action, one.judgement, fragment, cause=one.cause),
+            self._evidence.action(
+                one.action, one.judgement, fragment, cause=one.cause, request=request
+            ),
             decision=one.judgement.envelope_json,
         )
 

@@ -25,15 +25,23 @@ UNPERMITTED = b'{"decision":"deny"}'
 
 
 def command_payload(
-    action: SshAction, judgement: Judgement, session: bytes, *, cause: bytes = b""
+    action: SshAction,
+    judgement: Judgement,
+    session: bytes,
+    *,
+    cause: bytes = b"",
+    request: str = "",
 ) -> bytes:
-    """Payload of `action.released` (no `cause`) or `action.refused`.
+    """Payload of `action.released` (no `cause`), `action.requested` or `action.refused`.
+
+    `request` is the id of the approval request that it waited for.
 
     `class` is the severest Cedar action; `verb` names the programs or what is done. What stands
     before `mode` is all that is searched for by key, and `text` is last: the index reads so.
     """
     facts = action.facts[:_MOST_COMMANDS]
     shown: dict[str, Any] = {
+        **({"approval": request} if request else {}),
         "assurance": action.assurance.value,
         "class": action.facts[0].action if action.facts else action.mode,
         "decision": orjson.Fragment(judgement.decision_json),

@@ -42,12 +42,23 @@ class EvidenceWriter:
         return len(self._facts)
 
     def action(
-        self, action: SqlAction, judgement: Judgement, session: bytes, *, cause: bytes = b""
+        self,
+        action: SqlAction,
+        judgement: Judgement,
+        session: bytes,
+        *,
+        cause: bytes = b"",
+        request: str = "",
     ) -> bytes:
-        """Payload of `action.released` (no `cause`) or `action.refused`."""
+        """Payload of `action.released` (no `cause`), `action.requested` or `action.refused`.
+
+        `request` is the id of the approval request that it waited for.
+        """
         parameters = _parameters(action.parameters) if action.parameters else b""
         names = _names(action) if action.statement_name or action.portal_name else b""
         facts = self._facts_fragment(action.facts)
+        if request:  # before `mode`, where the index looks for what is searched by key
+            facts = b'"approval":"%b",%b' % (request.encode(), facts)
         mode = action.mode.encode()
         why = b'"cause":"%b",' % cause if cause else b""
         text = orjson.dumps(action.redacted)

@@ -23,6 +23,7 @@ from gatekeep.domain.approvals import (
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.grants import Situation
+from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import Session
 from gatekeep.gate.approval_desk import ApprovalDesk
 from gatekeep.gate.approval_ports import Departure, Hold
@@ -63,7 +64,7 @@ class NotReleased:
     """Why nothing goes out. `cause` is denied, expired, departed, void or not asked.
 
     `request` is None where nothing was asked, and then `refused` says why. `changed` names the
-    field that is another now; `departure` says who left.
+    field that is another now; `departure` says who left; `asked` are those who might have decided.
     """
 
     cause: str
@@ -71,6 +72,7 @@ class NotReleased:
     refused: NotAsked | None = None
     changed: str = ""
     departure: Departure | None = None
+    asked: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,13 @@ class Holding:
         finally:
             hold.over()
 
-    async def settled(self, request_id: str, outcome: str) -> None:
+    def settled(self, request_id: str, outcome: Outcome, duration_us: int) -> None:
         """An approved action has come to its end: those who look at the request learn how."""
-        await self._desk.outcome(request_id, outcome)
+        said = outcome.tag or outcome.status or outcome.kind.value
+        if outcome.kind is OutcomeKind.FAILED and outcome.sqlstate:
+            said = f"failed with {outcome.sqlstate}"
+        words = f"{said} in {duration_us / _US:.1f} s"
+        self._owner.spawn(self._desk.outcome(request_id, words), name="outcome")
 
     # by a grant
 
@@ -207,7 +213,8 @@ class Holding:
     ) -> Released | NotReleased:
         """What the end of the waiting means: an approval counts if everything is as it was."""
         if request.state in _NO:
-            return NotReleased(_NO[request.state], request)
+            asked = self._desk.deciders(request)
+            return NotReleased(_NO[request.state], request, asked=asked)
         if request.state is not RequestState.APPROVED:
             return NotReleased("void", request, changed=request.decision_reason or "policy")
         now = self._now_us()

@@ -212,6 +212,28 @@ class PolicySettings(_Group):
     )
 
 
+class ApprovalSettings(_Group):
+    """How long and how often people are asked."""
+
+    open_s: Seconds = Field(
+        default=900.0, description="Seconds that a request stays open for an answer."
+    )
+    in_transaction_s: Seconds = Field(
+        default=120.0,
+        description="The same where the client holds a transaction open, whose locks others wait for.",
+    )
+    grant_s: Seconds = Field(
+        default=1800.0, description="Seconds that leave for a template lasts, unless said otherwise."
+    )
+    max_open: Count = Field(
+        default=5, description="Requests that one person may have open at a time."
+    )
+    after_denial_s: Seconds = Field(
+        default=900.0,
+        description="Seconds after a denial until the same may be asked again by the same person.",
+    )
+
+
 class LogSettings(_Group):
     """Diagnostics; evidence is the journal's."""
 
@@ -251,6 +273,7 @@ class Settings(BaseSettings):
     http: Http = Http()
     journal: JournalSettings = JournalSettings()
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    approvals: ApprovalSettings = ApprovalSettings()
     drain_s: Seconds = Field(
         default=30.0,
         description="Seconds that running statements get at SIGTERM before they are cut.",

@@ -143,7 +143,7 @@ class ApprovalBooks:
         found = self._requests("WHERE id = ?", (request_id,), 1)
         return found[0] if found else None
 
-    def requests(
+    def requests(  # noqa: PLR0913 - one for each filter
         self,
         *,
         state: RequestState | None = None,
@@ -152,8 +152,9 @@ class ApprovalBooks:
         target: str = "",
         text: str = "",
         limit: int = 100,
+        before: str = "",
     ) -> Sequence[ApprovalRequest]:
-        """Requests that fit, newest first."""
+        """Requests that fit, newest first; with `before`, a request's id, those older than it."""
         wanted = {
             "state": state.value if state else "", "principal": principal, "template": template,
             "target": target,
@@ -164,6 +165,9 @@ class ApprovalBooks:
         if text:
             parts.append("instr(lower(text), lower(?)) > 0")
             values.append(text)
+        if before:
+            parts.append("seq < (SELECT seq FROM approval_requests WHERE id = ?)")
+            values.append(before)
         where = f"WHERE {' AND '.join(parts)}" if parts else ""
         return self._requests(where, tuple(values), limit)
 

@@ -29,6 +29,7 @@ def search_pairs(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> Ite
         ruled = {"decision": decision.get("verdict", ""), "rule": decision.get("rule", "")} | ruled
     pairs = [("decision", ruled.get("decision")), ("rule", ruled.get("rule"))]
     pairs += [(key, payload.get(key)) for key in ("class", "template", "request", "outcome")]
+    pairs.append(("request", payload.get("approval")))
     for key, members in (
         ("tag", ("tags",)), ("table", ("tables_read", "tables_written")),
     ):
