@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gatekeep.gate.ahead import AheadDesk, ReadText
 from gatekeep.gate.approval_desk import ApprovalDesk
-from gatekeep.gate.approval_front import ApprovalFront
+from gatekeep.gate.approval_front import ApprovalFront, Rooms
 from gatekeep.gate.approval_record import ApprovalRecord
 from gatekeep.gate.approval_values import Limits
+from gatekeep.gate.break_glass import BreakGlass
 from gatekeep.gate.granting import GrantBook
 from gatekeep.gate.holding import Holding
-from gatekeep.gate.ports import Directory, Journal, PolicyDesk
+from gatekeep.gate.ports import Directory, Journal, PolicyDesk, TargetBook
 from gatekeep.gate.supervision import Supervision
 from gatekeep.gate.voters import NobodySpecial, Voters
 from gatekeep.runtime.offload import Offload
@@ -29,7 +31,9 @@ class ApprovalNeeds:
     journal: Journal
     policy: PolicyDesk
     directory: Directory
+    targets: TargetBook
     supervision: Supervision
+    reader: ReadText
     now_us: Callable[[], int]
     draw: Callable[[int], bytes]
 
@@ -41,6 +45,7 @@ class ApprovalHalf:
     desk: ApprovalDesk
     grants: GrantBook
     holding: Holding
+    ahead: AheadDesk
     voters: Voters
     front: ApprovalFront
     books: ApprovalBooks
@@ -51,6 +56,7 @@ class ApprovalHalf:
         """Before anything is served: what was held is withdrawn, what was granted counts again."""
         await self.desk.recover()
         await self.grants.load()
+        await self.ahead.adopt()
 
     async def tick(self) -> None:
         """What time has brought; called again and again."""
@@ -71,16 +77,20 @@ def assemble_approvals(settings: Settings, needs: ApprovalNeeds) -> ApprovalHalf
     books = ApprovalBooks(needs.state)
     record = ApprovalRecord(books, thread, needs.journal, owner)
     voters = Voters(needs.directory, NobodySpecial())
-    grants = GrantBook(record, voters, needs.supervision, needs.now_us, needs.draw)
+    policy = needs.policy
+    grants = GrantBook(record, voters, needs.supervision, policy, needs.now_us, needs.draw)
     desk = ApprovalDesk(
         record, voters, needs.now_us, needs.draw, _limits(settings), on_grant=grants.add
     )
+    ahead = AheadDesk(desk, record, grants, policy, needs.targets, needs.reader)
+    glass = BreakGlass(record, grants, policy, ahead, needs.now_us)
     return ApprovalHalf(
         desk=desk,
         grants=grants,
-        holding=Holding(desk, grants, needs.policy, voters, needs.now_us, owner),
+        holding=Holding(desk, grants, policy, voters, needs.now_us, owner),
+        ahead=ahead,
         voters=voters,
-        front=ApprovalFront(desk, record, voters, grants, needs.policy),
+        front=ApprovalFront(Rooms(desk, record, voters, grants, policy, ahead, glass)),
         books=books,
         thread=thread,
         owner=owner,

@@ -6,12 +6,12 @@ The composition root's workshop: `app` says in which order they begin to serve.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import structlog
@@ -19,6 +19,7 @@ import structlog
 from gatekeep.approval_assembly import ApprovalHalf, ApprovalNeeds, assemble_approvals
 from gatekeep.archivist_link import ArchivistLink
 from gatekeep.catalogue.desk import Catalogues
+from gatekeep.catalogue.sight import TargetSights
 from gatekeep.configuration import Configuration
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
@@ -26,8 +27,8 @@ from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.policy_desk import PolicyDeskOver
-from gatekeep.gate.ports import PolicyWish
 from gatekeep.gate.supervision import Supervision
+from gatekeep.http_assembly import HttpHalf, HttpShared, Links, assemble_http
 from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
 from gatekeep.identity.principals import PrincipalEntry
@@ -41,7 +42,6 @@ from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.live import LiveJournal, Sealing
 from gatekeep.journal.logkey import ensure_log_key
 from gatekeep.journal.opening import Opening, open_journal
-from gatekeep.journal.query import parse_query
 from gatekeep.journal.segments import Sizes
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.proxies.folding import Folded, FoldedEvents
@@ -54,6 +54,7 @@ from gatekeep.proxies.postgres.parsing import PROCESSES, Parser
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.session import Rooms
 from gatekeep.proxies.postgres.target import TargetConnector
+from gatekeep.proxies.ssh.understanding import CommandReader
 from gatekeep.runtime.clock import SystemClock, random_bytes
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
@@ -62,12 +63,9 @@ from gatekeep.settings import Settings
 from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
-from gatekeep.web.access import ApiNeeds, journal_recorder
-from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_app
-from gatekeep.web.hosts import LOOPBACK_NAMES
-from gatekeep.web.server import SOCKET_NAME, ApiDoor
-
-Reload = Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
+from gatekeep.text_reading import TextReader
+from gatekeep.web.health import GatewayNumbers, Health, Readiness
+from gatekeep.web.server import ApiDoor
 
 _log = structlog.get_logger(__name__)
 
@@ -101,13 +99,14 @@ class Parts:
     door: PostgresDoor
     ssh: SshHalf
     proofs: SshProofBook
+    lock_outs: LockOutBook
+    links: Links
     look_ups: LookUps
     offload: Offload
     parsers: Sequence[WorkProcess]
     faults: Faults
     api: ApiDoor = field(init=False)
-    health: HealthDoor = field(init=False)
-    health_port: int = 0
+    http: HttpHalf = field(init=False)
     draining: bool = False
 
     def readiness(self) -> Readiness:
@@ -145,7 +144,7 @@ class Parts:
         parts: Iterable[tuple[str, Callable[[], Awaitable[None] | None]]] = (
             ("api", self.api.close),
             ("policy", self.versions.close),
-            ("health", self.health.close),
+            ("http", self.http.close),
             ("door", partial(self.door.close, grace=1.0)),
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
@@ -216,11 +215,13 @@ async def assemble(
     catalogues = Catalogues(look_ups.connect, clock)
     supervision = Supervision()
     lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
+    statements = StatementReader(catalogues, Parser(offload, parsers))
     approvals = assemble_approvals(
         settings,
         ApprovalNeeds(
             StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
-            journal, desk, directory, supervision, steady.now_us, random_bytes,
+            journal, desk, directory, targets, supervision,
+            TextReader(catalogues, statements, CommandReader(offload)), steady.now_us, random_bytes,
         ),
     )  # fmt: skip
     gate = Clearance(
@@ -228,13 +229,17 @@ async def assemble(
         holding=approvals.holding,
     )  # fmt: skip
     keys = CancelKeys(clock, random_bytes, on_hit=lambda source: _cancelled(journal, source))
-    admission = Admission(targets, desk)
+    admission = Admission(targets, desk, approvals.grants)
+    links = Links(settings.http)
     sessions = PostgresSessions(
         Opens(
             admission, desk, targets, catalogues, connector, keys, supervision,
             random_bytes,
         ),
-        Rooms(gate, journal, StatementReader(catalogues, Parser(offload, parsers)), clock, faults.tell),
+        Rooms(
+            gate, journal, statements, clock, faults.tell,
+            link_to=links.to, sights=TargetSights(look_ups.connect, catalogues, clock),
+        ),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
     proofs = SshProofBook(configuration.principals, secrets, clock)
@@ -277,22 +282,21 @@ async def assemble(
         door=door,
         ssh=ssh,
         proofs=proofs,
+        lock_outs=lock_outs,
+        links=links,
         look_ups=look_ups,
         offload=offload,
         parsers=parsers,
         faults=faults,
     )
-    parts.health = HealthDoor(
-        health_app(
-            parts.readiness,
-            parts.numbers,
-            names=(*LOOPBACK_NAMES, *settings.http.allowed_hosts),
-            origins=settings.http.allowed_origins,
-            metrics_for=settings.http.metrics,
+    health = Health(parts.readiness, parts.numbers, settings.http.metrics)
+    parts.http = assemble_http(
+        settings, configuration.principals, secrets,
+        HttpShared(
+            health, approvals.front, directory, desk, archive, journal, proofs, lock_outs, folds,
+            clock, steady.now_us, random_bytes,
         ),
-        address=settings.http.host,
-        port=settings.http.port,
-    )
+    )  # fmt: skip
     return parts
 
 
@@ -313,27 +317,6 @@ def members_of(entries: Iterable[PrincipalEntry]) -> dict[str, frozenset[str]]:
         for group in entry.principal.groups:
             members.setdefault(group, set()).add(entry.principal.person)
     return {group: frozenset(people) for group, people in members.items()}
-
-
-def api_door(parts: Parts, settings: Settings, reload: Reload) -> ApiDoor:
-    """The API's door; it needs `reload`, which only the running gateway has."""
-    clock = SystemClock()
-    needs = ApiNeeds(
-        directory=parts.directory,
-        book=parts.targets,
-        desk=parts.desk,
-        archive=parts.archive,
-        tokens=parts.tokens,
-        live_sessions=parts.supervision,
-        parse_query=lambda text: parse_query(text, now_us=clock.wall_us()),
-        record=journal_recorder(parts.journal),
-        reload=reload,
-        policies=parts.versions,
-        clock=clock,
-        recordings=parts.ssh.recordings,
-        ssh=parts.ssh.facts(settings),
-    )
-    return ApiDoor(needs, settings.state_dir / SOCKET_NAME)
 
 
 async def _journal(settings: Settings, sealing: Sealing, vkey: str, faults: Faults) -> LiveJournal:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import asyncpg
-import pytest
 from support.attacks import ATTACKS, SETUP, SHADOWS
+from support.lab import Lab
 from support.plain_reads import PLAIN_READS, SHOP
-from support.postgres_server import PostgresServer
 
-from gatekeep.catalogue.reader import read_catalogue
 from gatekeep.domain.actions import SqlClass, SqlFacts
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import SessionVector
@@ -27,57 +23,6 @@ SELECT (SELECT pg_catalog.count(*) FROM lab.trace) + (SELECT last_value FROM lab
   + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata)
   + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE relkind = 'r')
 """
-
-
-class Lab:
-    """A database of its own and an engineer who may create in it."""
-
-    def __init__(self, server: PostgresServer) -> None:
-        self.server = server
-        self.name = f"lab_{uuid4().hex[:12]}"
-        self.role = f"eng_{uuid4().hex[:12]}"
-
-    async def connect(self, **settings: str) -> asyncpg.Connection:
-        """A session of the engineer."""
-        return await asyncpg.connect(
-            self.server.dsn(database=self.name, user=self.role, password="x"),  # noqa: S106 - a throw-away role
-            server_settings=settings,
-        )
-
-    async def admin(self, text: str, *, database: str = "postgres") -> None:
-        """Run something as superuser."""
-        connection = await asyncpg.connect(self.server.dsn(database=database))
-        try:
-            await connection.execute(text)
-        finally:
-            await connection.close()
-
-    async def look(self) -> CatalogueView:
-        """The view as the engineer gets it."""
-        connection = await self.connect()
-        try:
-            return await read_catalogue(connection)
-        finally:
-            await connection.close()
-
-    async def run(self, text: str) -> None:
-        """Run something as the engineer."""
-        connection = await self.connect()
-        try:
-            await connection.execute(text)
-        finally:
-            await connection.close()
-
-
-@pytest.fixture
-async def lab(postgres_server: PostgresServer) -> AsyncIterator[Lab]:
-    """An empty database, dropped afterwards."""
-    made = Lab(postgres_server)
-    await made.admin(f"CREATE ROLE {made.role} LOGIN PASSWORD 'x'")
-    await made.admin(f"CREATE DATABASE {made.name} OWNER {made.role}")
-    yield made
-    await made.admin(f"DROP DATABASE {made.name} WITH (FORCE)")
-    await made.admin(f"DROP ROLE {made.role}")
 
 
 async def _wrote(connection: asyncpg.Connection, statement: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -262,4 +263,18 @@ def test_versions_of_an_older_state_are_still_there(tmp_path: Path) -> None:
     active = store.active_policy()
     assert active is not None
     assert (active.digest, active.texts, active.facts, active.held) == ("d1", {"a": "1"}, {}, False)
+    store.close()
+
+
+def test_a_token_keeps_what_it_is_found_by(tmp_path: Path) -> None:
+    """A digest is kept beside the verifier; a token of an older state has none."""
+    path = tmp_path / "state.db"
+    old = open_database(path, KEY, MIGRATIONS[:3])
+    old.execute("INSERT INTO tokens VALUES ('t1', 'alice', 1, 0, 0, '', x'73', x'6b', 1)")
+    old.close()
+    store = StateStore.open(path, KEY, MovedClock())
+    store.add_token(replace(token("t2", created_us=2), finder=b"f" * 32), b"{}")
+    assert [(kept.row.id, kept.finder) for kept in store.tokens()] == [
+        ("t2", b"f" * 32), ("t1", b""),
+    ]  # fmt: skip
     store.close()

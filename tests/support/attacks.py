@@ -53,6 +53,8 @@ CREATE TABLE lab.parent (id int);
 CREATE TABLE lab.child (CHECK (id > lab.imm('check'))) INHERITS (lab.parent);
 CREATE TABLE lab.parts (id int) PARTITION BY LIST (id);
 CREATE TABLE lab.part1 PARTITION OF lab.parts FOR VALUES IN (1);
+CREATE TABLE lab.keyed (id int) PARTITION BY RANGE ((id + lab.imm('key')));
+CREATE TABLE lab.keyed1 PARTITION OF lab.keyed FOR VALUES FROM (0) TO (100);
 CREATE TABLE lab.virtual (id int, v int GENERATED ALWAYS AS (id) VIRTUAL);
 CREATE TYPE lab.colour AS ENUM ('red', 'blue');
 CREATE FUNCTION lab.to_colour(int) RETURNS lab.colour LANGUAGE plpgsql IMMUTABLE AS
@@ -66,6 +68,15 @@ INSERT INTO lab.painted VALUES ('red');
 CREATE MATERIALIZED VIEW lab.stored AS SELECT 1 AS id;
 CREATE INDEX ON lab.stored ((id + lab.imm('stored')));
 CREATE SEQUENCE lab.seq;
+CREATE TABLE lab.filled (id int, n int DEFAULT lab.imm('default'));
+CREATE TABLE lab.followed (id int);
+CREATE RULE r AS ON DELETE TO lab.followed DO ALSO SELECT lab.imm('rule');
+CREATE VIEW lab.narrow AS SELECT id FROM lab.counted WHERE id > lab.imm('narrow')
+  WITH CHECK OPTION;
+CREATE TABLE lab.fenced (id int);
+ALTER TABLE lab.fenced ENABLE ROW LEVEL SECURITY;
+ALTER TABLE lab.fenced FORCE ROW LEVEL SECURITY;
+CREATE POLICY p ON lab.fenced USING (id > lab.imm('fence'));
 CREATE TABLE lab.queries (q tsquery);
 INSERT INTO lab.queries VALUES ('a'::tsquery);
 """
@@ -145,7 +156,7 @@ ATTACKS: tuple[tuple[str, str], ...] = (
     ("write", "COPY (SELECT spy('x')) TO STDOUT"),
 )
 
-# Needs a session that shadows: (statements before, the statement)
+# Needs a session that shadows, or is set otherwise: (statements before, the statement)
 SHADOWS: tuple[tuple[str, str], ...] = (
     ("CREATE TEMP VIEW orders AS SELECT lab.spy('temp') AS id", "SELECT * FROM orders"),
     ("CREATE TEMP VIEW pg_class AS SELECT lab.spy('temp') AS oid", "SELECT * FROM pg_class"),
@@ -161,4 +172,67 @@ SHADOWS: tuple[tuple[str, str], ...] = (
         ),
         "SELECT now()",
     ),
+    ("SET constraint_exclusion = on", "SELECT * FROM keyed1 WHERE id = 5"),
+)
+
+# (family, statement), under search_path = lab: a plain EXPLAIN of each runs the code in it
+PLANNED: tuple[tuple[str, str], ...] = (
+    ("label", "SELECT 1 FROM orders WHERE id = imm('x')"),
+    ("label", "DELETE FROM orders WHERE id = imm('x')"),
+    ("label", "DELETE FROM orders WHERE id = (SELECT imm('x'))"),
+    ("label", "DELETE FROM orders USING counted WHERE counted.n = lab.imm('x')"),
+    ("label", "UPDATE orders SET id = imm('x')"),
+    ("label", "UPDATE orders SET (id, status) = (SELECT imm('x'), 'y')"),
+    ("label", "INSERT INTO orders (id) VALUES (imm('x'))"),
+    ("label", "INSERT INTO orders (id) SELECT imm('x')"),
+    ("label", "DELETE FROM orders RETURNING imm('x')"),
+    ("label", "WITH a AS (SELECT imm('x') AS n) DELETE FROM orders USING a WHERE id = n"),
+    ("label", "INSERT INTO orders VALUES (1) ON CONFLICT (id) DO UPDATE SET id = imm('x')"),
+    (
+        "label",
+        (
+            "INSERT INTO orders VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 1"
+            " WHERE orders.id = imm('x')"
+        ),
+    ),
+    (
+        "label",
+        (
+            "MERGE INTO orders o USING counted c ON o.id = c.id AND c.n = imm('x')"
+            " WHEN MATCHED THEN DELETE"
+        ),
+    ),
+    (
+        "label",
+        (
+            "MERGE INTO orders o USING counted c ON o.id = c.id"
+            " WHEN MATCHED AND c.n = imm('x') THEN DELETE"
+        ),
+    ),
+    (
+        "label",
+        (
+            "MERGE INTO orders o USING counted c ON o.id = c.id"
+            " WHEN NOT MATCHED THEN INSERT (id) VALUES (imm('x'))"
+        ),
+    ),
+    ("estimate", "DELETE FROM counted WHERE id < stb('x')"),
+    ("estimate", "UPDATE counted SET n = 1 WHERE id BETWEEN 1 AND stb('x')"),
+    ("operator", "DELETE FROM orders WHERE 1 === '1'::text"),
+    ("overload", "DELETE FROM orders WHERE id = lower(42)"),
+    ("attribute", "DELETE FROM counted WHERE n < ('x'::text).evil"),
+    ("type", "DELETE FROM with_domain WHERE d = '{x}'"),
+    ("type", "UPDATE with_domain SET d = '{x}'"),
+    ("type", "INSERT INTO with_domain VALUES (1, '{x}')"),
+    ("cast", "UPDATE painted SET c = 1::colour"),
+    ("relation", "DELETE FROM narrow"),
+    ("relation", "DELETE FROM fenced"),
+    ("relation", "DELETE FROM indexed"),
+    ("relation", "UPDATE predicate SET id = 1"),
+    ("relation", "DELETE FROM counted WHERE id + 1 = 2"),
+    ("relation", "DELETE FROM parent WHERE id = 0"),
+    ("relation", "INSERT INTO keyed VALUES (1)"),
+    ("default", "INSERT INTO filled (id) VALUES (1)"),
+    ("default", "UPDATE filled SET n = DEFAULT"),
+    ("rule", "DELETE FROM followed"),
 )

@@ -20,6 +20,7 @@ from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.ports import Judgement
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.protocols.postgres.conversation import Conversation
+from gatekeep.proxies.postgres.holding import Wires
 from gatekeep.proxies.postgres.parsing import Parser
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import StatementReader
@@ -123,7 +124,7 @@ class Story:
             self.faults.append, self._confirm_s,
         )  # fmt: skip
         talk = Conversation(draw_nonce=lambda: "nonce", target="orders", vector=SessionVector())
-        self.session = PostgresSession(self.live, ends[0], ends[1], talk, rooms)
+        self.session = PostgresSession(self.live, Wires(ends[0], ends[1], "here"), talk, rooms)
         self.live.end = self.session.end
         self.ends = ends
         self.running = asyncio.ensure_future(self.session.run(self.owner))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -145,6 +145,26 @@ def _numbers(raw: _Raw) -> list[int]:
     return sorted(number for number in numbers if number < FIRST_USER_OID)
 
 
+def _sets() -> dict[int, set[Any]]:
+    return defaultdict(set)
+
+
+@dataclass(slots=True)
+class _Direct:
+    """What each relation runs by itself: on read, when a write is planned, on write.
+
+    `keys` is what its partition key runs; `edges` lead to relations whose code it runs too,
+    `shown` to those that it shows.
+    """
+
+    reads: dict[int, set[str]] = field(default_factory=_sets)
+    plans: dict[int, set[str]] = field(default_factory=_sets)
+    writes: dict[int, set[str]] = field(default_factory=_sets)
+    keys: dict[int, set[str]] = field(default_factory=_sets)
+    edges: dict[int, set[int]] = field(default_factory=_sets)
+    shown: dict[int, set[int]] = field(default_factory=_sets)
+
+
 class _Builder:
     """Makes the view out of one look-up's rows."""
 
@@ -251,7 +271,7 @@ class _Builder:
             self._poison = self._poison or f"{what} {min(uses)}"
 
     def _relations(self) -> dict[str, RelationFacts]:
-        reads, writes, edges, shown = self._direct_relations()
+        direct = self._direct_relations()
         children: dict[int, set[int]] = defaultdict(set)
         parents: dict[int, set[int]] = defaultdict(set)
         cascades: dict[int, set[int]] = defaultdict(set)
@@ -260,11 +280,12 @@ class _Builder:
             parents[row["child"]].add(row["parent"])
         for row in self._raw["cascades"]:
             cascades[row["parent"]].add(row["child"])
-        read_edges = _joined(edges, children)
-        write_edges = _joined(edges, children, cascades)
-        closed_reads = closed(reads, read_edges)
-        closed_writes = closed(writes, write_edges)
-        fact_edges = _joined(shown, children)
+        read_edges = _joined(direct.edges, children)
+        write_edges = _joined(direct.edges, children, cascades)
+        closed_reads = closed(_frozen(direct.reads), read_edges)
+        closed_plans = closed(_frozen(direct.plans), read_edges)
+        closed_writes = closed(_frozen(direct.writes), write_edges)
+        fact_edges = _joined(direct.shown, children)
         view_columns = self._view_columns(fact_edges)
         facts: dict[str, RelationFacts] = {}
         for row in self._raw["relations"]:
@@ -283,6 +304,7 @@ class _Builder:
                 reached_columns=frozenset().union(*(view_columns.get(n, ()) for n in near)),
                 read_uses=closed_reads.get(oid, frozenset()),
                 write_uses=closed_writes.get(oid, frozenset()) | closed_reads.get(oid, frozenset()),
+                plan_uses=closed_plans.get(oid, frozenset()) | closed_reads.get(oid, frozenset()),
             )
         return facts
 
@@ -293,47 +315,58 @@ class _Builder:
                 columns[row["view"]].add(f"{self._full[row['relation']]}.{row['name']}")
         return columns
 
-    def _direct_relations(
-        self,
-    ) -> tuple[dict[int, Uses], dict[int, Uses], dict[int, set[int]], dict[int, set[int]]]:
-        """Uses by relation on read and on write; edges that run code, and edges for facts."""
-        reads: dict[int, set[str]] = defaultdict(set)
-        writes: dict[int, set[str]] = defaultdict(set)
-        edges: dict[int, set[int]] = defaultdict(set)
-        shown: dict[int, set[int]] = defaultdict(set)
+    def _direct_relations(self) -> _Direct:
+        direct = _Direct()
         kinds = {row["oid"]: row["kind"] for row in self._raw["relations"]}
         for relation, when, numbers in self._raw["expressions"]:
             found = set(numbers or ()) - {relation}
             uses = set(self._names.of(found))
             named = found & self._full.keys()
-            shown[relation] |= named
+            direct.shown[relation] |= named
             if when == "v" and kinds.get(relation) == "m":
                 continue
-            if when in "bv":
-                reads[relation] |= uses
-                edges[relation] |= named
-            writes[relation] |= uses - {"pg_catalog.nextval"}
-        self._charge_kinds(reads, writes)
-        return _frozen(reads), _frozen(writes), edges, shown
+            if when in "bkv":
+                direct.reads[relation] |= uses
+                direct.edges[relation] |= named
+            if when == "k":
+                direct.keys[relation] |= uses
+            direct.writes[relation] |= uses - {"pg_catalog.nextval"}
+            direct.plans[relation] |= uses - {"pg_catalog.nextval"}
+        self._charge_kinds(direct)
+        self._charge_partitions(direct)
+        return direct
 
-    def _charge_kinds(self, reads: dict[int, set[str]], writes: dict[int, set[str]]) -> None:
+    def _charge_kinds(self, direct: _Direct) -> None:
         """Uses that come from what a relation is: foreign, odd storage, types, triggers, rules."""
         for row in self._raw["relations"]:
             oid = row["oid"]
             if row["kind"] == "f":
-                reads[oid].add(f"foreign table {self._full[oid]}")
+                direct.reads[oid].add(f"foreign table {self._full[oid]}")
             if row["odd_access"]:
-                reads[oid].add(f"access method of {self._full[oid]}")
+                direct.reads[oid].add(f"access method of {self._full[oid]}")
             columns = self._columns.get(oid)
             for number in columns["types"] if columns else ():
-                reads[oid] |= self._names.types.get(number, frozenset())
+                direct.reads[oid] |= self._names.types.get(number, frozenset())
         for row in self._raw["odd"]:
-            reads[row["relation"]].add(f"index of {self._full.get(row['relation'], '?')}")
+            use = f"index of {self._full.get(row['relation'], '?')}"
+            direct.reads[row["relation"]].add(use)
+            direct.keys[row["relation"]].add(use)
         for row in self._raw["triggers"]:
             function = self._names.functions.get(row["function"])
-            writes[row["relation"]].add(function or "trigger")
+            direct.writes[row["relation"]].add(function or "trigger")
         for row in self._raw["rules"]:
-            writes[row["relation"]].add(f"rule {row['name']}")
+            direct.writes[row["relation"]].add(f"rule {row['name']}")
+            direct.plans[row["relation"]].add(f"rule {row['name']}")
+
+    def _charge_partitions(self, direct: _Direct) -> None:
+        """A partition by itself runs the keys above it: constraint_exclusion reads its bounds."""
+        children: dict[int, set[int]] = defaultdict(set)
+        for row in self._raw["children"]:
+            children[row["parent"]].add(row["child"])
+        for relation, uses in direct.keys.items():
+            for below in reached(relation, children):
+                direct.reads[below] |= uses
+                direct.writes[below] |= uses
 
 
 def _frozen(uses: dict[int, set[str]]) -> dict[int, Uses]:

@@ -17,7 +17,8 @@ class RelationFacts:
     columns as far as a view names them. `read_uses` and `write_uses` name the code that planning
     or running a read or a write may run beside what the statement itself names: functions,
     operators and types as `schema.name` (built-ins as `pg_catalog.name`), or a thing in words
-    (`foreign table x`), which no trust covers.
+    (`foreign table x`), which no trust covers. `plan_uses` are those of them that planning a write
+    may run: no triggers, and nothing of tables that only a cascade reaches.
     """
 
     name: str
@@ -27,6 +28,7 @@ class RelationFacts:
     reached_columns: frozenset[str] = frozenset()
     read_uses: Uses = frozenset()
     write_uses: Uses = frozenset()
+    plan_uses: Uses = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

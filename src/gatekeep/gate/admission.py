@@ -6,7 +6,9 @@ Says the same words for a target that does not exist and one that may not be rea
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gatekeep import messages
 from gatekeep.domain.decisions import Verdict
@@ -18,6 +20,13 @@ from gatekeep.gate.ports import Judgement, PolicyDesk, TargetBook
 from gatekeep.messages import RuleWords, WireMessage
 
 _NEAR = 3
+
+
+class Leave(Protocol):
+    """What people granted ahead of time."""
+
+    def opened_by(self, session: Session) -> Judgement | None:
+        """The judgement that lets it open by a live grant, which it then lives by; None without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +55,14 @@ class Admitted:
 
 
 class Admission:
-    """Decides over sessions; `draw_id()` gives 32 random hex digits."""
+    """Decides over sessions. `leave` is what people granted ahead of time, None where nobody can."""
 
-    def __init__(self, targets: TargetBook, policy: PolicyDesk) -> None:
+    def __init__(
+        self, targets: TargetBook, policy: PolicyDesk, leave: Leave | None = None
+    ) -> None:
         self._targets = targets
         self._policy = policy
+        self._leave = leave
 
     def admit(self, asked: Asked, session_id: str) -> Admitted | WireMessage:
         """The session, or the words of the refusal."""
@@ -64,6 +76,8 @@ class Admission:
             if name in target.accounts
             and (admitted := self._judge(asked, target, name, session_id)) is not None
         ]
+        if not permitted and self._might(asked, target, names):
+            return messages.leave_needed(target.name)
         if not permitted:
             return self._unknown(asked)
         if len(permitted) > 1:
@@ -96,9 +110,24 @@ class Admission:
             application=asked.application,
         )
         judgement = self._policy.may_open(session)
+        if judgement.decision.verdict is Verdict.ASK and self._leave is not None:
+            judgement = self._leave.opened_by(session) or judgement
         if judgement.decision.verdict is not Verdict.ALLOW:
             return None
         return Admitted(session, judgement)
+
+    def _might(self, asked: Asked, target: Target, names: Sequence[str]) -> bool:
+        """Whether somebody's leave would open it with one of these accounts."""
+        if self._leave is None:
+            return False
+        sessions = (
+            Session("0" * 32, asked.principal, target, name, asked.protocol, source=asked.source)
+            for name in names
+            if name in target.accounts
+        )
+        return any(
+            self._policy.may_open(one).decision.verdict is Verdict.ASK for one in sessions
+        )
 
     def _may(self, principal: Principal, target: Target, account: str) -> bool:
         session = Session("0" * 32, principal, target, account, target.kind.value)

@@ -140,7 +140,7 @@ class ApprovalDesk:
         request = ApprovalRequest(
             "", wish.place, wish.subject, with_extra(wish.why, last), wish.digest, now, now + int(open_s * _US),
             reason=wish.reason, in_transaction=wish.in_transaction, starts_us=wish.starts_us,
-            grant_s=wish.grant_s,
+            grant_s=wish.grant_s, scope=wish.scope,
         )  # fmt: skip
         if not self._voters.deciders(request):
             return NotAsked("nobody")
@@ -223,6 +223,8 @@ class ApprovalDesk:
 
     async def _counted(self, pending: _Open, voter: Principal, ballot: Ballot) -> CastVote:
         request = pending.request
+        if not request.place.session:  # leave ahead of time is what was asked, and nothing else
+            ballot = replace(ballot, scope=request.scope)
         objected = objection(request, voter, ballot, self._voters)
         if objected is not None:
             return objected
@@ -250,7 +252,7 @@ class ApprovalDesk:
         approval = approval_of(replace(request, votes=(*request.votes, vote)), groups, vote.at_us)
         if not pending.enough(approval):
             if pending.enough(replace(approval, mfa=True)):
-                return refused(request, "code", deciding.needs_factor(request.id))
+                return refused(request, "mfa", deciding.needs_factor(request.id))
             ending = Ending(RequestState.WITHDRAWN, vote.at_us, "", "policy would not release it now")
             await self._end(pending, ending)
             return refused(pending.request, "void", deciding.fits_no_more(request.id))

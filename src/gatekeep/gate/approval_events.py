@@ -14,7 +14,8 @@ import orjson
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Vote
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.grants import Grant
-from gatekeep.gate.approval_ports import Ending, Told
+from gatekeep.domain.reviews import Review
+from gatekeep.gate.approval_ports import Emergency, Ending, Told
 
 _KINDS = {
     RequestState.APPROVED: EventKind.APPROVAL_DECIDED,
@@ -33,7 +34,7 @@ def requested(request: ApprovalRequest) -> Told:
         "digest": request.digest,
         "extra": why.extra,
         "in_transaction": request.in_transaction,
-        "kind": request.subject.kind.value,
+        "asked": request.subject.kind.value,
         "open_until_us": request.open_until_us,
         "policy": why.policy,
         "reason": request.reason,
@@ -97,7 +98,7 @@ def grant_made(grant: Grant, why: Mapping[str, Any] | None = None) -> Told:
             "bound": dict(grant.bound),
             "ends_us": grant.ends_us,
             "groups": sorted(grant.groups),
-            "kind": grant.kind,
+            "leave": grant.kind,
             "persons": sorted(grant.persons),
             "scope": grant.scope.value,
             "starts_us": grant.starts_us,
@@ -114,6 +115,26 @@ def grant_spent(grant: Grant, session: str) -> Told:
 def grant_revoked(grant: Grant, by: str) -> Told:
     """Payload of `grant.revoked`."""
     return _told(EventKind.GRANT_REVOKED, {**_of(grant), "by": by})
+
+
+def glass_broken(grant: Grant, review: Review, emergency: Emergency) -> list[Told]:
+    """What is told of leave that somebody took: all of it in one change."""
+    why = {"reason": emergency.reason, "via": emergency.via}
+    opened = {**_of(grant), **why, "ends_us": grant.ends_us, "review": review.id}
+    return [
+        _told(EventKind.BREAKGLASS_OPENED, opened),
+        grant_made(grant, why),
+        _told(EventKind.REVIEW_OPENED, {**_of(grant), "review": review.id}),
+    ]
+
+
+def review_closed(review: Review, by: str, finding: str) -> Told:
+    """Payload of `review.closed`."""
+    facts = {
+        "account": review.account, "by": by, "finding": finding, "grant": review.grant,
+        "principal": review.principal, "review": review.id, "target": review.target,
+    }  # fmt: skip
+    return _told(EventKind.REVIEW_CLOSED, facts)
 
 
 def _about(request: ApprovalRequest) -> dict[str, Any]:

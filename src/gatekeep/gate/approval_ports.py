@@ -22,8 +22,9 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.grants import Grant, Review, Slot
+from gatekeep.domain.grants import Grant, Slot
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.reviews import Review
 from gatekeep.gate.ports import OutboxRow
 
 
@@ -66,6 +67,17 @@ class ApprovalStore(Protocol):
         self, request_id: str, ending: Ending, told: Sequence[Told], grant: Grant | None = None
     ) -> bool:
         """Compare-and-set from `pending`; false when somebody was first, and nothing changed."""
+
+    def add_grant(self, grant: Grant, review: Review, told: Sequence[Told]) -> None:
+        """Keep leave that somebody took, with its review."""
+
+    def close_review(
+        self, review_id: str, at_us: int, by: str, finding: str, told: Told
+    ) -> bool:
+        """Somebody has looked at it; false when it was closed before."""
+
+    def reviews(self, *, still_open: bool) -> Sequence[Review]:
+        """What has to be looked at, or all of it, newest first."""
 
     def note_outcome(self, request_id: str, outcome: str) -> None:
         """What became of an approved request."""
@@ -128,7 +140,7 @@ class Ballot:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Ahead:
     """Leave that somebody asks for ahead of time.
 
     ACCESS asks for the target as this account: for whatever the approving groups may release
@@ -256,7 +268,8 @@ class Cast(Protocol):
         """Why it does not count, as one word for programs.
 
         `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
-        voted. `code`: it takes a second factor. Else a word of `voting.objection_to`, such as
+        voted. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
+        `void`: policy would not release it now. Else a word of `voting.objection_to`, such as
         `own` or `outsider`.
         """
 
@@ -273,11 +286,18 @@ denied), expired, withdrawn, or outcome. Must return at once and never raise.
 """
 
 
+GlassListener = Callable[[Grant, str], None]
+"""Hears of leave that somebody took without being asked: the grant, and the reason given."""
+
+
 class Approvals(Protocol):
     """The desk, as doors see it."""
 
     def listen(self, listener: Listener) -> None:
         """From now on tell this listener of every change."""
+
+    def listen_glass(self, listener: GlassListener) -> None:
+        """From now on tell this listener of each break-glass."""
 
     async def request(self, request_id: str) -> ApprovalRequest | None:
         """One request, whatever has become of it; ids are matched without regard to case."""
@@ -323,7 +343,7 @@ class Approvals(Protocol):
         Raises KeyError if there is none, NotPermitted if policy does not let `by`.
         """
 
-    async def ask_ahead(self, by: Principal, wish: Wish) -> ApprovalRequest:
+    async def ask_ahead(self, by: Principal, ahead: Ahead) -> ApprovalRequest:
         """Ask for leave ahead of time: a new request, open for the approvers.
 
         Raises NotPermitted in words for the asker: no such target or no right to it, nobody could

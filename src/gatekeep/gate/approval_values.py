@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gatekeep.domain.approvals import Approval, ApprovalRequest, Place, Subject, Why
+from gatekeep.domain.approvals import Approval, ApprovalRequest, Place, Scope, Subject, Why
 from gatekeep.domain.grants import Grant
 from gatekeep.gate.approval_ports import Ballot
 
@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """What is to be asked. `digest` is that of the binding; `scopes` are those that may be offered."""
+    """What is to be asked. `digest` is that of the binding; `scope` what an approval gives."""
 
     place: Place
     subject: Subject
@@ -39,6 +39,7 @@ class NewRequest:
     in_transaction: bool = False
     starts_us: int = 0
     grant_s: int = 0
+    scope: Scope = Scope.ONCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def _about_the_ballot(
     if ballot.verdict is VoteVerdict.DENY:
         return None if ballot.reason.strip() else ("reason", deciding.needs_reason(request.id))
     if request.high_risk and not ballot.mfa:
-        return "code", deciding.needs_factor(request.id)
+        return "mfa", deciding.needs_factor(request.id)
     if ballot.scope.value not in offered_scopes(request):
         return "scope", deciding.scope_not_offered(request.id, ballot.scope.value)
     return None

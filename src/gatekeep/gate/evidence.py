@@ -58,7 +58,8 @@ class EvidenceWriter:
         names = _names(action) if action.statement_name or action.portal_name else b""
         facts = self._facts_fragment(action.facts)
         if request:  # before `mode`, where the index looks for what is searched by key
-            facts = b'"approval":"%b",%b' % (request.encode(), facts)
+            waited = request.encode()
+            facts = b'"approval":"%b",%b' % (waited, facts)
         mode = action.mode.encode()
         why = b'"cause":"%b",' % cause if cause else b""
         text = orjson.dumps(action.redacted)

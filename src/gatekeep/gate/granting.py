@@ -11,16 +11,20 @@ from dataclasses import replace
 from typing import Final
 
 from gatekeep.domain.approvals import ApprovalRequest, Scope, VoteVerdict
+from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.grants import Grant, Situation, template_bound
+from gatekeep.domain.sessions import Session
 from gatekeep.gate import approval_events as told
 from gatekeep.gate.approval_ports import Ballot
 from gatekeep.gate.approval_record import ApprovalRecord
+from gatekeep.gate.ports import Judgement, PolicyDesk
 from gatekeep.gate.supervision import Supervision
 from gatekeep.gate.voters import Voters
 
 _US: Final = 1_000_000
 _SESSION_S: Final = 12 * 3600
-_LONGEST_S: Final = 8 * 3600
+LONGEST_S: Final = 8 * 3600
+"""The longest that leave may last, in seconds."""
 _ID_BYTES: Final = 5
 
 
@@ -32,12 +36,14 @@ class GrantBook:
         record: ApprovalRecord,
         voters: Voters,
         supervision: Supervision,
+        policy: PolicyDesk,
         now_us: Callable[[], int],
         draw: Callable[[int], bytes],
     ) -> None:
         self._record = record
         self._voters = voters
         self._supervision = supervision
+        self._policy = policy
         self._now_us = now_us
         self._draw = draw
         self._live: dict[str, dict[str, Grant]] = {}
@@ -67,6 +73,17 @@ class GrantBook:
         """Grants of access by which a session may be opened."""
         asked = Situation(principal, target, account, "", "", "", "")
         return [one for one in self.covering(asked) if one.scope is Scope.ACCESS]
+
+    def opened_by(self, session: Session) -> Judgement | None:
+        """The judgement that lets a session open by a live grant, which it then lives by."""
+        name, target = session.principal.name, session.target.name
+        for grant in self.opening(name, target, session.account):
+            approval = grant.approval(self._now_us())
+            judgement = self._policy.may_open_approved(session, approval)
+            if judgement.decision.verdict is Verdict.ALLOW:
+                self.lives_by(grant, session.id)
+                return judgement
+        return None
 
     async def spend(self, grant: Grant, session: str) -> bool:
         """Use it once more, durably; false when it counts no longer."""
@@ -132,12 +149,12 @@ class GrantBook:
             return None
         at = self._now_us()
         starts = max(at, request.starts_us)
-        lasts_s = min(ballot.for_s or request.grant_s or _LONGEST_S, _LONGEST_S)
+        lasts_s = min(ballot.for_s or request.grant_s or LONGEST_S, LONGEST_S)
         if ballot.scope is Scope.SESSION:
             lasts_s = _SESSION_S
         approving = [one for one in request.votes if one.verdict is VoteVerdict.APPROVE]
         return Grant(
-            id=self._new_id(), request=request.id, scope=ballot.scope,
+            id=self.new_id(), request=request.id, scope=ballot.scope,
             kind="access" if ballot.scope is Scope.ACCESS else "grant",
             principal=request.place.principal, person=request.place.person,
             target=request.place.target, account=request.place.account, groups=groups,
@@ -155,7 +172,8 @@ class GrantBook:
         for session in self._used_by.pop(grant.id, ()):
             self._supervision.end(session, why)
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """An id for a grant."""
         return "G-" + self._draw(_ID_BYTES).hex().upper()
 
 

@@ -145,6 +145,27 @@ class PolicyDeskOver:
             return _failed(self._active, error)
         return known
 
+    def may_open_approved(self, session: Session, approval: Approval) -> Judgement:
+        """Judge `session.open` now that there is this approval. Never raises."""
+        try:
+            around, now = self._around(self._active, session)
+            question = place_question("session.open", around.place, now)
+            decision = self._active.engine.decide_approved(around.standing, [question], approval)
+            shown = place_request_json("session.open", around.place, now)
+            return judgement_of(decision, with_approval(shown, approval))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
+            return _failed(self._active, error)
+
+    def approvers_around(self, session: Session) -> tuple[tuple[str, ...], ...]:
+        """Each group that could release something there for this principal, as a set of its own."""
+        around, _now = self._around(self._active, session)
+        return self._active.engine.approvers_around(around.standing)
+
+    def groups_around(self, session: Session) -> frozenset[str]:
+        """Every group, with its counts, that rules accept approval from there."""
+        around, _now = self._around(self._active, session)
+        return self._active.engine.groups_around(around.standing)
+
     def may_replicate(self, session: Session) -> Judgement:
         """Judge `session.replicate`, besides `session.open`: rare, and never kept."""
         try:

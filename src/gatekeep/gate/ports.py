@@ -97,6 +97,15 @@ class PolicyDesk(Protocol):
     def may_open(self, session: Session) -> Judgement:
         """Judge `session.open` for this principal, target and account."""
 
+    def may_open_approved(self, session: Session, approval: Approval) -> Judgement:
+        """Judge `session.open` now that there is this approval. Never raises."""
+
+    def approvers_around(self, session: Session) -> tuple[tuple[str, ...], ...]:
+        """Each group that could release something there for this principal, as a set of its own."""
+
+    def groups_around(self, session: Session) -> frozenset[str]:
+        """Every group, with its counts, that rules accept approval from there."""
+
     def may_replicate(self, session: Session) -> Judgement:
         """Judge `session.replicate`: whether this session may be one of replication."""
 
@@ -270,12 +279,17 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token as kept: its row, its verifier, and whether the event of its making is durable."""
+    """A token as kept: its row, its verifier, and whether the event of its making is durable.
+
+    `finder` is the digest by which it is found where no name comes with it; empty for tokens that
+    are older than that.
+    """
 
     row: TokenRow
     stored_key: bytes
     server_key: bytes
     active: bool
+    finder: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

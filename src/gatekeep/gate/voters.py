@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gatekeep.domain.approvals import ApprovalRequest
+from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.voting import Voter, asked_groups, counted_groups, objection_to
+from gatekeep.errors import NotPermitted
+from gatekeep.gate.approval_ports import StandIn
 from gatekeep.gate.ports import Directory
 
 
@@ -31,6 +34,19 @@ class People(Protocol):
 
     def escalation(self, group: str) -> tuple[int, str] | None:
         """After how many seconds without an answer which group is asked as well."""
+
+
+    async def delegate(self, by: Principal, stand_in: StandIn) -> Delegation:
+        """Let another vote in `by`'s place. Raises as `Approvals.delegate` says."""
+
+    async def end_delegation(self, delegation_id: str, by: Principal, *, any_: bool) -> Delegation:
+        """End one at once; `any_`: also one that is neither of his. Raises KeyError, NotPermitted."""
+
+    def delegations(self, *, live: bool) -> Sequence[Delegation]:
+        """All of them, newest first, or those that are live."""
+
+    def all_on_call(self) -> Sequence[OnCall]:
+        """Whom each group asks at this moment, by group."""
 
 
 class NobodySpecial:
@@ -55,6 +71,25 @@ class NobodySpecial:
     def escalation(self, _group: str) -> tuple[int, str] | None:
         """Never."""
         return None
+
+
+    async def delegate(self, _by: Principal, _stand_in: StandIn) -> Delegation:
+        """Not here."""
+        raise NotPermitted("delegations are not set up here")
+
+    async def end_delegation(
+        self, delegation_id: str, _by: Principal, *, any_: bool  # noqa: ARG002 - the port's shape
+    ) -> Delegation:
+        """There is none."""
+        raise KeyError(delegation_id)
+
+    def delegations(self, *, live: bool) -> Sequence[Delegation]:  # noqa: ARG002 - the port's shape
+        """None."""
+        return ()
+
+    def all_on_call(self) -> Sequence[OnCall]:
+        """No schedule."""
+        return ()
 
 
 class Voters:

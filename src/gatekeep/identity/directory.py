@@ -15,7 +15,7 @@ from gatekeep.errors import SettingsError
 from gatekeep.gate.ports import ScramSecrets
 from gatekeep.identity.principals import OWNER, OWNERS, PrincipalEntry
 from gatekeep.identity.secrets import SecretReader
-from gatekeep.identity.tokens import ITERATIONS, LIVE_TOKENS, TokenDesk, verifier
+from gatekeep.identity.tokens import ITERATIONS, LIVE_TOKENS, TokenDesk, finder, verifier
 
 MIN_REFERENCED_TOKEN: Final = 24
 """Shortest token that a file may bring: it must stand against guessing, not against memory."""
@@ -58,18 +58,20 @@ class EmbeddedDirectory:
     def reload(self, entries: Iterable[PrincipalEntry]) -> None:
         """Replace all principals. Raises SettingsError for a token reference that is no use."""
         kept = sorted(entries, key=lambda entry: entry.principal.name)
+        secrets = read_tokens(kept, self._secrets)
         referenced = {
             name: tuple(
                 verifier(f"file:{name}:{number}", secret, self._tokens.salt(name))
                 for number, secret in enumerate(found)
             )
-            for name, found in read_tokens(kept, self._secrets).items()
+            for name, found in secrets.items()
         }
+        finders = {name: tuple(map(finder, found)) for name, found in secrets.items()}
         self._principals = {entry.principal.name: entry.principal for entry in kept}
         self._by_os_user = {
             entry.principal.os_user: entry.principal for entry in kept if entry.principal.os_user
         }
-        self._tokens.replace_principals(referenced)
+        self._tokens.replace_principals(referenced, finders)
 
     def check(self, entries: Iterable[PrincipalEntry]) -> None:
         """Whether `reload` would take these. Raises SettingsError as it would; changes nothing."""

@@ -10,6 +10,7 @@ import hmac
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import orjson
@@ -40,6 +41,8 @@ _STAND_INS: Final = (
     StoredToken(TokenRow("", "", 0, 1 << 62, 0, ""), bytes(32), bytes(32), active=True),
 ) * LIVE_TOKENS
 """Tokens that are nobody's, in the place of those that a name does not have."""
+
+_NO_FINDERS: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType({})
 
 TOKEN_PATTERN: Final = re.compile(rf"{_PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECK}}}(?![0-9A-Za-z])")
 
@@ -77,6 +80,14 @@ def verifier(token_id: str, secret: str, salt: bytes) -> ScramVerifier:
     return ScramVerifier(token_id, hashlib.sha256(client_key).digest(), server_key)
 
 
+def finder(secret: str) -> bytes:
+    """The digest that a token is found by where no name comes with it.
+
+    190 random bits stand behind it, so it needs neither salt nor rounds.
+    """
+    return hashlib.sha256(b"gatekeep token\0" + secret.encode("utf-8", "surrogatepass")).digest()
+
+
 class TokenDesk:
     """All tokens of one gateway. Implements gate.ports.Tokens.
 
@@ -92,16 +103,41 @@ class TokenDesk:
         self._random = random
         self._salt_key = store.salt_key()
         self._referenced: Mapping[str, tuple[ScramVerifier, ...]] = {}
+        self._referenced_finders: Mapping[bytes, tuple[str, str] | None] = {}
         self._tokens: dict[str, StoredToken] = {}
         self._by_principal: dict[str, tuple[StoredToken, ...]] = {}
+        self._by_finder: dict[bytes, StoredToken] = {}
         self._read()
 
-    def replace_principals(self, referenced: Mapping[str, tuple[ScramVerifier, ...]]) -> None:
+    def replace_principals(
+        self,
+        referenced: Mapping[str, tuple[ScramVerifier, ...]],
+        finders: Mapping[str, tuple[bytes, ...]] = _NO_FINDERS,
+    ) -> None:
         """All principals that exist now, each with the tokens that its file refers to.
 
-        The tokens of a principal that is gone stop at once.
+        `finders` are those of the same tokens, in the same order. The tokens of a principal that
+        is gone stop at once.
         """
         self._referenced = dict(referenced)
+        found: dict[bytes, tuple[str, str] | None] = {}
+        for name, kept in finders.items():
+            for one, keys in zip(kept, referenced[name], strict=True):
+                # what two principals share tells of neither
+                found[one] = None if one in found else (name, keys.token_id)
+        self._referenced_finders = found
+
+    def holder(self, secret: str) -> tuple[str, str] | None:
+        """The name of the principal whose working token this is, and the token's id.
+
+        It is looked up by its digest, which whoever guesses cannot steer, so that the time it
+        takes tells nothing of what is kept. Tokens without a finder are not found.
+        """
+        wanted = finder(secret)
+        token = self._by_finder.get(wanted)
+        if token is not None:
+            return (token.row.principal, token.row.id) if self.works(token.row.id) else None
+        return self._referenced_finders.get(wanted)
 
     def salt(self, principal: str) -> bytes:
         """The salt of a name, the same for ever, whether such a principal exists or not."""
@@ -160,7 +196,9 @@ class TokenDesk:
             note=note[:NOTE_CHARACTERS],
         )
         keys = verifier(row.id, secret, self.salt(principal))
-        token = StoredToken(row, keys.stored_key, keys.server_key, active=False)
+        token = StoredToken(
+            row, keys.stored_key, keys.server_key, active=False, finder=finder(secret)
+        )
         self._store.add_token(token, _event(row))
         self._read()
         return row, secret
@@ -196,6 +234,7 @@ class TokenDesk:
     def _read(self) -> None:
         """Take over what the store holds; only this process changes tokens."""
         self._tokens = {token.row.id: token for token in self._store.tokens()}
+        self._by_finder = {token.finder: token for token in self._tokens.values() if token.finder}
         grouped: dict[str, list[StoredToken]] = {}
         for token in self._tokens.values():
             grouped.setdefault(token.row.principal, []).append(token)

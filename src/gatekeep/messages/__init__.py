@@ -270,6 +270,16 @@ def no_such_target(name: str, principal: str, near: list[str]) -> WireMessage:
     )
 
 
+def leave_needed(target: str) -> WireMessage:
+    """The policy opens sessions there only for whom somebody gave leave."""
+    return WireMessage(
+        "42501", f"{PREFIX}sessions on {printable(target, 63)} need somebody's leave",
+        "None was given to you for this time.",
+        f"Ask for it ahead of time: gatekeep request new --target {printable(target, 63)}",
+        severity="FATAL",
+    )
+
+
 def replication_refused(target: str, words: RuleWords) -> WireMessage:
     """The policy does not let a replication session begin, or there is no such target: alike."""
     owner = f" Owner of the rule: {printable(words.owner)}." if words.owner else ""

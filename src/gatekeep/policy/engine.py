@@ -18,7 +18,7 @@ from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.targets import Target
 from gatekeep.policy.conditions import bounded_rule
-from gatekeep.policy.lattice import largest_approval, smallest_sets
+from gatekeep.policy.lattice import implied, largest_approval, smallest_sets
 from gatekeep.policy.request import (
     Question,
     approval_context,
@@ -28,7 +28,7 @@ from gatekeep.policy.request import (
     resource_uid,
 )
 from gatekeep.policy.rules import PolicyVersion, Rule
-from gatekeep.policy.schema import OPTIONAL, SQL_ACTIONS, schema
+from gatekeep.policy.schema import OPTIONAL, SESSION_ACTIONS, SQL_ACTIONS, SSH_ACTIONS, schema
 
 NOTHING_PERMITS: Final = "no rule permits it"
 NOT_CERTAIN: Final = " (it cannot be ruled out for this statement)"
@@ -203,6 +203,24 @@ class Engine:
             if found.allowed or found.errors:
                 return True
         return False
+
+    def groups_around(self, standing: Standing) -> frozenset[str]:
+        """Every group, as rules write it, that some rule around this target accepts approval from."""
+        actions = (*SESSION_ACTIONS, *SQL_ACTIONS, *SSH_ACTIONS)
+        named = {
+            group
+            for action in actions
+            for rule in self._slice(standing, action)
+            for group in rule.approvers
+        }
+        return frozenset(one for group in named for one in implied(group))
+
+    def approvers_around(self, standing: Standing) -> tuple[tuple[str, ...], ...]:
+        """Each of these groups that has somebody to ask, as a set of its own."""
+        principal = standing.principal
+        excluded = {principal.person, principal.owner} - {""}
+        supplied = largest_approval(self.groups_around(standing), self._members, excluded)
+        return tuple((group,) for group in sorted(supplied) if ":" not in group)
 
     def _authorize(
         self,

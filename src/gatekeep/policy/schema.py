@@ -28,12 +28,15 @@ SESSION_ACTIONS: Final = ("session.open", "session.replicate")
 #: Actions on gatekeep itself.
 GATEWAY_ACTIONS: Final = (
     "audit.read",
+    "breakglass",
     "erase",
+    "grant.revoke",
     "hold",
     "policy.apply",
     "policy.read",
     "principal.read",
     "recording.play",
+    "review.close",
     "session.kill",
     "session.watch",
     "suggestion.accept",

@@ -12,7 +12,7 @@ from aiohttp import web
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind, Receipt
 from gatekeep.domain.identity import Principal
-from gatekeep.errors import NotPermitted
+from gatekeep.gate.approval_ports import Approvals
 from gatekeep.gate.ports import (
     Directory,
     EventArchive,
@@ -26,8 +26,13 @@ from gatekeep.gate.ports import (
     Tokens,
 )
 from gatekeep.gate.supervision import LiveSession
+from gatekeep.identity.bearers import Bearers
+from gatekeep.messages.api import Words
 from gatekeep.recordings.live import LiveRecordings
 from gatekeep.runtime.clock import Clock
+from gatekeep.web.refusals import Explained
+from gatekeep.web.second_step import SecondStep
+from gatekeep.web.waiting import Waits
 
 RecordEvent = Callable[[EventKind, bytes, bytes], Awaitable[Receipt]]
 """Record one event of the gateway's own stream (kind, payload, decision) and wait for its fsync.
@@ -76,12 +81,22 @@ class SshDoorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalNeeds:
+    """What the addresses of approvals work with; `waits` hears the desk's changes."""
+
+    desk: Approvals
+    codes: SecondStep
+    waits: Waits
+
+
+@dataclass(frozen=True, slots=True)
 class ApiNeeds:
     """Everything the API works with; the composition root fills it.
 
     `parse_query` raises ClientFault for a query that cannot be understood. `reload` loads
     targets, principals and policy anew for whoever wishes it and says what is active now; it
-    raises SettingsError and then the old ones stay active. `ssh` is None without that door.
+    raises SettingsError and then the old ones stay active. `ssh` is None without that door,
+    `approvals` where nobody can be asked, `bearers` where no tokens are taken.
     """
 
     directory: Directory
@@ -97,10 +112,14 @@ class ApiNeeds:
     clock: Clock
     recordings: LiveRecordings
     ssh: SshDoorFacts | None = None
+    approvals: ApprovalNeeds | None = None
+    bearers: Bearers | None = None
 
 
 NEEDS: Final = web.AppKey("needs", ApiNeeds)
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
+VIA: Final = web.RequestKey("via", str)
+"""The door that the caller came through: `cli` on the Unix socket, `api` elsewhere."""
 
 
 def journal_recorder(journal: Journal) -> RecordEvent:
@@ -127,30 +146,40 @@ def demand(request: web.Request, verb: str) -> Judgement:
     return judgement
 
 
-class Refused(NotPermitted):
+class Refused(Explained):
     """Policy does not let the caller do this; `why` and `advice` are shown to them."""
 
     def __init__(self, verb: str, decision: Decision) -> None:
-        if decision.verdict is Verdict.ASK:
-            super().__init__("this needs approval, and approvals are not set up here")
-        else:
-            super().__init__(f"policy does not allow {verb}")
-        self.why = (
-            f"rule {decision.rule}: {decision.reason}" if decision.rule else ("no rule permits it")
-        )
-        self.advice = (
-            f"ask {decision.owner}, who owns the rule"
-            if decision.owner
-            else ("ask those who own the policy")
+        asks = decision.verdict is Verdict.ASK
+        super().__init__(
+            Words(
+                "this needs approval, and approvals are not set up here"
+                if asks
+                else f"policy does not allow {verb}",
+                f"rule {decision.rule}: {decision.reason}"
+                if decision.rule
+                else "no rule permits it",
+                f"ask {decision.owner}, who owns the rule"
+                if decision.owner
+                else "ask those who own the policy",
+            )
         )
 
 
 async def record(
-    request: web.Request, kind: EventKind, judgement: Judgement, facts: Mapping[str, Any]
+    request: web.Request,
+    kind: EventKind,
+    judgement: Judgement | None,
+    facts: Mapping[str, Any],
 ) -> Receipt:
-    """Make durable what the caller does, with the decision that let them. Raises if it cannot."""
+    """Make durable what the caller does, with the decision that let them. Raises if it cannot.
+
+    Without a judgement it was no rule that let them, but their part in the matter.
+    """
+    via = "socket" if request.get(VIA, "cli") == "cli" else request[VIA]
     payload = orjson.dumps(
-        {"principal": request[PRINCIPAL].name, "via": "socket", **facts},
+        {"principal": request[PRINCIPAL].name, "via": via, **facts},
         option=orjson.OPT_SORT_KEYS,
     )
-    return await request.app[NEEDS].record(kind, payload, judgement.envelope_json)
+    envelope = judgement.envelope_json if judgement is not None else b""
+    return await request.app[NEEDS].record(kind, payload, envelope)

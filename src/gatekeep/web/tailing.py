@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 from aiohttp import web
@@ -14,6 +14,14 @@ from gatekeep.web.shapes import Shape, event_shape, json_bytes
 
 BEAT_SECONDS: Final = 15.0
 """After so long without an event an empty line is sent, so that a dead peer is noticed."""
+
+
+STILL: Final = web.RequestKey[Callable[[], bool]]("still")
+"""Whether who called may go on: a token that was revoked ends what streams at the next line."""
+
+
+def _always() -> bool:
+    return True
 
 
 class Tails:
@@ -46,7 +54,7 @@ class Tails:
         await response.prepare(request)
         draining = self._tasks.spawn(self._draining.wait(), name="draining")
         try:
-            await self._write(response, values, draining)
+            await self._write(response, values, draining, request.get(STILL, _always))
         finally:
             draining.cancel()
             await values.aclose()
@@ -58,6 +66,7 @@ class Tails:
         response: web.StreamResponse,
         values: AsyncIterator[Shape],
         draining: asyncio.Task[object],
+        still: Callable[[], bool],
     ) -> None:
         coming = self._tasks.spawn(_following(values), name="next")
         try:
@@ -65,6 +74,8 @@ class Tails:
                 await asyncio.wait(
                     {coming, draining}, timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
+                if not still():
+                    return
                 if coming.done():
                     value = coming.result()
                     if value is None:

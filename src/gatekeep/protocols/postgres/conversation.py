@@ -88,6 +88,11 @@ class Conversation:
         return self._replies.status
 
     @property
+    def reported(self) -> dict[str, str]:
+        """The settings that the target has reported last, by name."""
+        return self._rereading.reported
+
+    @property
     def backlog(self) -> int:
         """Bytes that wait behind a Submit or a reply: stop reading the client when it is large."""
         return self.held if self._blocked else 0
@@ -324,6 +329,21 @@ class Conversation:
     def inject_notice(self, message: WireMessage) -> list[TargetTurn]:
         """A notice of ours for the client: now, or as soon as no message is half sent."""
         return self._replies.notice(messages.notice_response(message))
+
+    def keep_awake(self) -> bytes:
+        """A Sync of ours for a target that waits while a segment is judged; nothing where none may go.
+
+        Only between a ReadyForQuery and the next segment: elsewhere it would commit. Its answer is
+        kept from the client.
+        """
+        replies = self._replies
+        resting = replies.boundary and replies.idle and not replies.unsynced
+        if self._out is None or not resting or self._copy_in.blocked:
+            return b""
+        segment = bare_sync()
+        segment.kind = "probe"
+        replies.expect(segment)
+        return messages.SYNC
 
     def probe(self) -> bytes:
         """Bytes that read the session vector, at the start of a session; ends in a VectorKnown."""

@@ -31,7 +31,7 @@ class Rereading:
     """What is known of the vector; `vector` is None while it is not known.
 
     `owed_error` is the error to a question in a pipeline, until the client's next message is
-    answered with it.
+    answered with it. `reported` are the settings that the target reported last.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Rereading:
     ) -> None:
         self.vector = known
         self.owed_error = b""
+        self.reported: dict[str, str] = {}
         self._replies = replies
         self._names = names
         self._draw_nonce = draw_nonce
@@ -85,6 +86,7 @@ class Rereading:
         """Follow what the target said; ask where that is due. Answers whether all is over."""
         replies = self._replies
         reports, replies.reports = replies.reports, []
+        self.reported.update(reports)
         if self.waits and replies.skipping:
             self._unasked(turns)
         elif self._state != cutting.KNOWN and replies.boundary:

@@ -6,8 +6,9 @@ proof; empty means proven. Labels such as IMMUTABLE are never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from gatekeep.domain.catalogue import CatalogueView, RelationFacts
 from gatekeep.domain.sessions import SessionVector
@@ -20,6 +21,8 @@ from gatekeep.protocols.sql.reviewed_names import (
     REVIEWED_SAMPLING,
     REVIEWED_TYPES,
 )
+
+_UsesOf: TypeAlias = Callable[[RelationFacts], Iterable[str]]
 
 _BUILT_IN = "pg_catalog."
 _OLDEST = 130_000
@@ -74,12 +77,23 @@ def unproven(found: Found, ground: Ground, *, writing: bool = False) -> str:
 
     With `writing` the relations written must be free of triggers, rules and the like too.
     """
-    view = ground.resolver.view
-    if ground.void or view is None:
+    return _unproven(found, ground, _running if writing else None)
+
+
+def unplannable(found: Found, ground: Ground) -> str:
+    """What breaks the proof that *planning* this tree runs reviewed code only; empty: nothing.
+
+    Planning a write runs no trigger, and touches nothing that only a cascade would.
+    """
+    return _unproven(found, ground, _planning)
+
+
+def _unproven(found: Found, ground: Ground, of_writes: _UsesOf | None) -> str:
+    if ground.void or ground.resolver.view is None:
         return ground.void or "catalogue not known"
     if found.strange:
         return found.strange
-    return names_unproven(found, ground) or _relations(found, ground, writing=writing)
+    return names_unproven(found, ground) or _relations(found, ground, of_writes)
 
 
 def names_unproven(found: Found, ground: Ground) -> str:
@@ -190,25 +204,37 @@ def _sampling(found: Found) -> str:
     return ""
 
 
-def _relations(found: Found, ground: Ground, *, writing: bool) -> str:
+def _reading(relation: RelationFacts) -> Iterable[str]:
+    return relation.read_uses
+
+
+def _planning(relation: RelationFacts) -> Iterable[str]:
+    return relation.plan_uses | relation.read_uses
+
+
+def _running(relation: RelationFacts) -> Iterable[str]:
+    return relation.write_uses
+
+
+def _relations(found: Found, ground: Ground, of_writes: _UsesOf | None) -> str:
     for name in sorted(found.reads):
-        broken = _relation(name, ground, writing=False)
+        broken = _relation(name, ground, _reading)
         if broken:
             return broken
-    if writing:
+    if of_writes is not None:
         for name in sorted(found.writes):
-            broken = _relation(name, ground, writing=True)
+            broken = _relation(name, ground, of_writes)
             if broken:
                 return broken
     return ""
 
 
-def _relation(name: Name, ground: Ground, *, writing: bool) -> str:
+def _relation(name: Name, ground: Ground, uses_of: _UsesOf) -> str:
     relations: tuple[RelationFacts, ...] | None = ground.resolver.relations(name)
     if relations is None:
         return written(name)
     for relation in relations:
-        broken = breaks(relation.write_uses if writing else relation.read_uses, ground)
+        broken = breaks(uses_of(relation), ground)
         if broken:
             return f"{relation.name} runs {broken}"
     return ""

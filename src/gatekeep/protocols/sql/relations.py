@@ -77,7 +77,7 @@ class Resolver:
                 found.append(relation)
             elif full in self.view.system_relations:
                 changed = frozenset({f"system relation {full}"})
-                found.append(RelationFacts(full, "r", write_uses=changed))
+                found.append(RelationFacts(full, "r", write_uses=changed, plan_uses=changed))
         return tuple(found) or None
 
     def tables(self, names: Iterable[Name]) -> tuple[frozenset[str], bool]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from gatekeep.domain.actions import BoundValue, SqlAction
+from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.fitness import TOO_LARGE, UNSYNCED_CALL
+from gatekeep.gate.sight_ports import Standing
+from gatekeep.messages import sight as words
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.values import bound_values
+from gatekeep.protocols.sql.below_proof import Below
 from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.effects import (
     PutOff,
@@ -36,6 +39,8 @@ class Knowledge:
         self._put_off = PutOff()
         self._had_put_off = False  # before the segment that was read last
         self._unsettled = False  # something changed, or may have, how statements are read
+        self._sent: dict[int, tuple[SqlFacts, ...]] = {}  # in the open transaction, by shape
+        self._transactions = 0
         self._reading_under: Scope | None = None
         self._under_vector: SessionVector | None = None
 
@@ -85,6 +90,27 @@ class Knowledge:
             tags,
         )
 
+    async def standing(
+        self, conversation: talk.Conversation, action: SqlAction, target_pid: int
+    ) -> Standing:
+        """How the session stands while this action of its is held, for the approver's sight."""
+        vector = conversation.vector
+        generic = bool(action.parameters)
+        below, epoch = Below(broken=words.NOT_UNDERSTOOD), ""
+        if vector is not None and not any(f.sql_class is SqlClass.OPAQUE for f in action.facts):
+            scope = self._scope(vector)
+            below, epoch = await self._reader.below(scope, action.text, parameters=generic)
+        return Standing(
+            vector=vector,
+            open_changes=self._tainted,
+            target_pid=target_pid,
+            plan=below.plan,
+            unproven=below.broken,
+            generic=generic,
+            epoch=epoch,
+            table=below.table,
+        )
+
     def only(self, actions: list[SqlAction]) -> list[SqlAction]:
         """Of the segment read last these alone go out; the rest is to be read anew."""
         self._put_off.any = self._had_put_off or any(
@@ -94,6 +120,8 @@ class Knowledge:
 
     def goes_out(self, action: SqlAction, *, vector_safe: bool) -> None:
         """Keep in mind what an action that is forwarded may do to what is known."""
+        if len(self._sent) < _MOST_KEPT:
+            self._sent[id(action.facts)] = action.facts
         if leaves_all_alone(action, vector_safe=vector_safe):
             return
         self._unsettled = True
@@ -104,8 +132,32 @@ class Knowledge:
 
     def transaction_over(self) -> None:
         """No transaction is open: what it held can be looked up, or never was."""
+        self._sent.clear()
+        self._transactions += 1
         self._put_off.any = self._unsettled = self._tainted = False
         self.session_over()
+
+    def transaction(self, status: str) -> str:
+        """Which transaction is open, and whether anything but reads ran in it."""
+        if status == "I":
+            return "none"
+        changed = len(self._sent) >= _MOST_KEPT or any(
+            fact.sql_class is not SqlClass.READ and not fact.transaction
+            for facts in self._sent.values()
+            for fact in facts
+        )
+        return f"{status} {self._transactions}{' changed' if changed else ''}"
+
+    @property
+    def tables_touched(self) -> int:
+        """How many tables the open transaction names so far: it holds a lock on each."""
+        names = {
+            name.rpartition(".")[2]
+            for facts in self._sent.values()
+            for fact in facts
+            for name in fact.tables_read | fact.tables_written
+        }
+        return len(names)
 
     def session_over(self) -> None:
         """What was forwarded may have taken effect unseen."""
@@ -114,5 +166,6 @@ class Knowledge:
             self._reader.schema_changed(self._session)
 
 
+_MOST_KEPT: Final = 1000
 LARGE: Final = frozenset({TOO_LARGE})
 UNSYNCED: Final = frozenset({UNSYNCED_CALL})

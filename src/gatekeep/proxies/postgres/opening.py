@@ -37,6 +37,7 @@ from gatekeep.protocols.postgres.cancel import CancelKey
 from gatekeep.protocols.postgres.startup import StartupRequest, target_startup
 from gatekeep.protocols.sql.digest import looks_secret
 from gatekeep.proxies.postgres.front import Arrival, greet, refuse
+from gatekeep.proxies.postgres.holding import Wires
 from gatekeep.proxies.postgres.keys import CancelKeys, CancelSession
 from gatekeep.proxies.postgres.session import PostgresSession, Rooms
 from gatekeep.proxies.postgres.target import TargetConnector, TargetLink, way_to
@@ -202,9 +203,14 @@ class PostgresSessions:
             probe = conversation.probe()
             link = await self._dial(session, arrival.request, permitted, probe)
             relayed = await self._vector_read(conversation, link)
-            cancel = self._canceller(link)
+            conversation.reported.update(link.parameters)
+            wires = Wires(
+                arrival.wire, link.wire, self._system(session, link),
+                link.key.pid if link.key else 0,
+            )  # fmt: skip
+            running = PostgresSession(live, wires, conversation, self._rooms)
+            cancel = self._canceller(link, running)
             key = self._opens.keys.issue(cancel, long=arrival.request.long_cancel_key)
-            running = PostgresSession(live, arrival.wire, link.wire, conversation, self._rooms)
             live.end = self._ender(running, cancel)
             self._running.add(running)
             self._none_left.clear()
@@ -295,8 +301,16 @@ class PostgresSessions:
             ) from None
         return b"".join(relayed)
 
-    def _canceller(self, link: TargetLink) -> CancelSession:
+    def _system(self, session: Session, link: TargetLink) -> str:
+        """Which target this is, beyond its name: an approval for another one is none."""
+        view = self._opens.catalogues.fresh(session)
+        system = view.system_identifier if view is not None else "unknown"
+        return f"{link.dial.host}:{link.dial.port} system {system}"
+
+    def _canceller(self, link: TargetLink, running: PostgresSession) -> CancelSession:
         async def cancel() -> None:
+            if running.cancel():
+                return
             try:
                 await self._opens.connector.cancel(link)
             except TargetFault as fault:

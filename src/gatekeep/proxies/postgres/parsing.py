@@ -16,6 +16,8 @@ import structlog
 from gatekeep.domain.actions import Naming, SqlFacts
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
+from gatekeep.messages import sight as words
+from gatekeep.protocols.sql.below_proof import Below, read_below
 from gatekeep.protocols.sql.guard import MAX_BYTES, MEDIUM, SMALL
 from gatekeep.protocols.sql.reading import read_statements, unread
 from gatekeep.runtime.offload import Offload
@@ -63,6 +65,24 @@ class Parser:
             _log.error("reading a statement failed", sizes=sizes, cause=str(lost))
             return unread(text, "its parser died")
         return tuple(SqlFacts(*values) for values in told)
+
+    async def below(
+        self,
+        session: Session,
+        vector: SessionVector,
+        text: str,
+        view: CatalogueView | None,
+        *,
+        parameters: bool,
+    ) -> Below:
+        """Whether a held text may be planned; asked once for each hold, never on the way."""
+        if len(text) > MEDIUM:
+            return Below(broken=words.TOO_LONG)
+        work = functools.partial(
+            read_below, text, catalogue=view, vector=vector,
+            trusted_code=session.target.trusted_code, parameters=parameters,
+        )  # fmt: skip
+        return work() if len(text) <= SMALL else await self._offload.run(work)
 
 
 def _told(

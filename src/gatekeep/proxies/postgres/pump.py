@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Final, cast
 
 from gatekeep.proxies.postgres.tls_bytes import TlsBytes
@@ -25,13 +26,14 @@ class WireEnd(asyncio.Protocol):
 
     `congested` is true while the peer does not take what was written: `drain()` then waits. With
     `may_hold` above 0 a peer that sends more than so many bytes unread has `overrun`: all of it is
-    dropped, and nothing more is read. `tls_fault` is the fault of TLS that ended it, such as an alert.
+    dropped, and nothing more is read. `on_gone` is told when the peer sends no more, also while
+    nobody reads. `tls_fault` is the fault of TLS that ended it, such as an alert.
     """
 
     __slots__ = (
         "__weakref__", "_chunks", "_closing", "_discarded", "_drained", "_ended", "_gone", "_held",
         "_loop", "_lost", "_paused", "_peer_done", "_reader", "_shaken", "_timer", "_tls",
-        "_transport", "congested", "may_hold", "overrun", "tls_fault",
+        "_transport", "congested", "may_hold", "on_gone", "overrun", "tls_fault",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,6 +55,7 @@ class WireEnd(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.congested = False
         self.may_hold = 0
+        self.on_gone: Callable[[], None] | None = None
         self.overrun = False
         self.tls_fault: ssl.SSLError | None = None
 
@@ -163,6 +166,11 @@ class WireEnd(asyncio.Protocol):
     def held(self) -> int:
         """Bytes that have arrived and were not read."""
         return self._held
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer sends no more."""
+        return self._ended
 
     @property
     def closed(self) -> bool:
@@ -316,6 +324,8 @@ class WireEnd(asyncio.Protocol):
     def _end_of_input(self, error: Exception) -> None:
         """Nothing more can be read; `error` is for who waits for a hand-shake."""
         self._ended = True
+        if self.on_gone is not None:
+            self.on_gone()
         _settle(self._reader)
         if self._shaken is not None:
             _fail(self._shaken, error)

@@ -15,6 +15,7 @@ from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.ports import CatalogueDesk
 from gatekeep.protocols.postgres.function_call import LARGE_OBJECTS
+from gatekeep.protocols.sql.below_proof import Below
 from gatekeep.protocols.sql.reading import parameters_unproven
 from gatekeep.protocols.sql.shape import shape_of
 from gatekeep.protocols.sql.template import exact_template
@@ -185,6 +186,17 @@ class StatementReader:
         ):
             self._keep(scope, text, reading)
         return reading
+
+    async def below(self, scope: Scope, text: str, *, parameters: bool) -> tuple[Below, str]:
+        """Whether a held text may be planned, and the epoch of the catalogue that says so.
+
+        By what is at hand since the text was read: nothing is looked up.
+        """
+        view = self._catalogues.fresh(scope.session) if scope.provable else None
+        below = await self._parser.below(
+            scope.session, scope.vector, text, view, parameters=parameters
+        )
+        return below, view.epoch if view is not None else ""
 
     def bound(
         self, scope: Scope, facts: tuple[SqlFacts, ...], oids: tuple[int, ...]

@@ -19,16 +19,19 @@ from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome
 from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.clearance import Answer, Clearance
 from gatekeep.gate.evidence import session_fragment
 from gatekeep.gate.permit import Refusal
 from gatekeep.gate.ports import Journal
+from gatekeep.gate.sight_ports import Sights
 from gatekeep.gate.supervision import LiveSession
+from gatekeep.messages import approvals
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.proxies.postgres.effects import released
+from gatekeep.proxies.postgres.holding import PostgresHold, Wires, departure_of
 from gatekeep.proxies.postgres.knowledge import Knowledge
-from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.record import SessionRecord
 from gatekeep.runtime.clock import Clock
@@ -38,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 10.0
 _BACKLOG_BYTES: Final = 1 << 20
-_STOPPED: Final = "gateway stopped"
+_STOPPED: Final = Departure.DRAINING.value
 _GOES_ON: Final = frozenset((talk.Ready, talk.VectorKnown, talk.Onward))
 
 
@@ -46,7 +49,9 @@ _GOES_ON: Final = frozenset((talk.Ready, talk.VectorKnown, talk.Onward))
 class Rooms:
     """What a session needs of the gateway.
 
-    `confirm_s` is how long an answer to what went out early waits for its event, in seconds.
+    `confirm_s` is how long an answer to what went out early waits for its event, in seconds;
+    `link_to(id)` the address of a request's page, empty where there is none. `sights` find out what
+    a statement that waits would touch.
     """
 
     gate: Clearance
@@ -55,6 +60,8 @@ class Rooms:
     clock: Clock
     on_gateway_fault: Callable[[BaseException], None]
     confirm_s: float = 5.0
+    link_to: Callable[[str], str] = lambda _request: ""
+    sights: Sights | None = None
 
 
 class PostgresSession:
@@ -67,20 +74,21 @@ class PostgresSession:
     def __init__(
         self,
         live: LiveSession,
-        client: WireEnd,
-        target: WireEnd,
+        wires: Wires,
         conversation: talk.Conversation,
         rooms: Rooms,
     ) -> None:
         self._live = live
-        self._client = client
-        self._target = target
+        self._wires = wires
+        self._client = wires.client
+        self._target = wires.target
         self._talk = conversation
         self._rooms = rooms
         self._fragment = session_fragment(live.session)
         self._knowledge = Knowledge(live.session, rooms.reader)
         self._record = SessionRecord(live, rooms.gate, rooms.journal, rooms.clock)
         self._clearing = False
+        self._hold: PostgresHold | None = None
         self._draining = False
         self._reason = ""
         self._farewell: messages.WireMessage | None = None
@@ -97,6 +105,13 @@ class PostgresSession:
     def _runs(self) -> bool:
         """Whether what was forwarded comes to its end, and needs no Sync for it."""
         return bool(self._record.open) and not self._talk.stalled
+
+    def cancel(self) -> bool:
+        """A CancelRequest: what waits for a person is withdrawn; false if nothing does."""
+        if self._hold is None:
+            return False
+        self._hold.depart(Departure.CANCELLED)
+        return True
 
     def end(self, reason: str) -> None:
         """End the session from outside, once what runs has ended."""
@@ -208,12 +223,25 @@ class PostgresSession:
                     self._live, self._fragment, actions, vector_known=vector is not None,
                     overlap=vector is not None and vector.transaction_read_only == "on",
                     around=(segment.before, segment.behind),
+                    hold=lambda: self._begin_hold(segment, actions),
                 )  # fmt: skip
                 if len(answers) < len(actions):
                     actions = self._knowledge.only(actions[: len(answers)])
             self._forward(segment, actions, answers)
         finally:
             self._clearing = False
+            self._hold = None
+
+    def _begin_hold(self, segment: talk.Segment, actions: Sequence[SqlAction]) -> PostgresHold:
+        """The segment may have to wait for a person; from now on its end is watched for."""
+        hold = PostgresHold(
+            self._live, self._wires, self._talk, self._knowledge, segment, actions
+        )
+        hold.link_to, hold.sights = self._rooms.link_to, self._rooms.sights
+        self._hold = hold
+        if self._reason:
+            hold.depart(departure_of(self._reason))
+        return hold
 
     def _forward(
         self, segment: talk.Segment, actions: Sequence[SqlAction], answers: Sequence[Answer]
@@ -330,10 +358,18 @@ class PostgresSession:
         if not self._reason:
             self._reason = reason
             self._farewell = farewell
+        if self._hold is not None:
+            self._withdraw(self._hold)
         if reason != _STOPPED:
             self._give_up_copy()
         if not self._clearing and not self._runs:
             self._over.set()
+
+    def _withdraw(self, hold: PostgresHold) -> None:
+        """What waits for a person is not wanted any more."""
+        hold.depart(departure_of(self._reason))
+        if hold.request and self._farewell == messages.gateway_drains():
+            self._farewell = approvals.gateway_drains(hold.request)
 
     def _give_up_copy(self) -> None:
         """A target that takes rows would wait for ever: its COPY ends here, and nothing of it stays."""

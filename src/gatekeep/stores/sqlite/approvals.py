@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
+
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Vote
 from gatekeep.domain.grants import Grant
+from gatekeep.domain.reviews import Review
 from gatekeep.gate.approval_ports import Ending, Told
 from gatekeep.gate.ports import OutboxRow
 from gatekeep.stores.sqlite.approval_rows import dumped, grant_of, request_body, request_of
@@ -96,12 +99,27 @@ class ApprovalBooks:
                 self._insert(grant)
             return True
 
-    def add_grant(self, grant: Grant, told: Sequence[Told]) -> None:
-        """Keep a grant that no request made (break-glass)."""
+    def add_grant(self, grant: Grant, review: Review, told: Sequence[Told]) -> None:
+        """Keep leave that somebody took, with its review."""
         with self._state.transaction():
             self._insert(grant)
+            self._db.execute(
+                "INSERT INTO reviews (id, closed_us, closed_by, finding, body)"
+                " VALUES (?, 0, '', '', ?)",
+                (review.id, dumped(review)),
+            )
             for one in told:
                 self._state.owe(one.kind, grant.id, one.payload)
+
+    def close_review(self, review_id: str, at_us: int, by: str, finding: str, told: Told) -> bool:
+        """Somebody has looked at it; false when it was closed before."""
+        with self._state.transaction():
+            self._db.execute(
+                "UPDATE reviews SET closed_us = ?, closed_by = ?, finding = ?"
+                " WHERE id = ? AND closed_us = 0",
+                (at_us, by, finding, review_id),
+            )
+            return self._owed(told, review_id)
 
     def note_outcome(self, request_id: str, outcome: str) -> None:
         """What became of an approved request."""
@@ -187,6 +205,18 @@ class ApprovalBooks:
         """One grant."""
         found = self._grants("WHERE id = ?", (grant_id,))
         return found[0] if found else None
+
+    def reviews(self, *, still_open: bool) -> Sequence[Review]:
+        """What has to be looked at, or all of it, newest first."""
+        rows: list[Any] = self._db.execute(
+            "SELECT body, closed_us, closed_by, finding FROM reviews"
+            " WHERE closed_us = 0 OR NOT ? ORDER BY seq DESC",
+            (still_open,),
+        ).fetchall()
+        return [
+            Review(**{**orjson.loads(body), "closed_us": at, "closed_by": by, "finding": said})
+            for body, at, by, said in rows
+        ]
 
     def pending(self) -> Sequence[OutboxRow]:
         """What the journal has not been told of approvals and grants yet, oldest first."""

@@ -80,10 +80,12 @@ class StateStore:
         """All tokens, newest first."""
         rows = self._connection.execute(
             "SELECT id, principal, created_us, expires_us, revoked_us, note, stored_key,"
-            " server_key, active FROM tokens ORDER BY created_us DESC, rowid DESC"
+            " server_key, active, finder FROM tokens ORDER BY created_us DESC, rowid DESC"
         )
         return [
-            StoredToken(TokenRow(*row[:6]), bytes(row[6]), bytes(row[7]), bool(row[8]))
+            StoredToken(
+                TokenRow(*row[:6]), bytes(row[6]), bytes(row[7]), bool(row[8]), bytes(row[9])
+            )
             for row in rows
         ]
 
@@ -92,7 +94,7 @@ class StateStore:
         row = token.row
         with self.transaction():
             self._connection.execute(
-                "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
                 (
                     row.id,
                     row.principal,
@@ -102,6 +104,7 @@ class StateStore:
                     row.note,
                     token.stored_key,
                     token.server_key,
+                    token.finder,
                 ),
             )
             return self.owe(EventKind.TOKEN_MADE, row.id, event)

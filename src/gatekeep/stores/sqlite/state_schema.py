@@ -59,4 +59,13 @@ MIGRATIONS: Final = (
     ) STRICT;
     CREATE INDEX grants_live ON grants (principal) WHERE revoked_us = 0;
     """,
+    """
+    ALTER TABLE tokens ADD COLUMN finder BLOB NOT NULL DEFAULT x'';
+    """,
+    """
+    CREATE TABLE reviews (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, closed_us INTEGER NOT NULL,
+      closed_by TEXT NOT NULL, finding TEXT NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+    """,
 )

@@ -1,0 +1,246 @@
+"""A segment that waits for a person, on the client's live connection: told by NOTICE, kept awake.
+
+Implements gate.approval_ports.Hold. What is decided, and whether it still fits, is the gate's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.approvals import ApprovalRequest
+from gatekeep.domain.grants import Slot
+from gatekeep.domain.sessions import SessionVector
+from gatekeep.gate.approval_ports import Departure
+from gatekeep.gate.sight_ports import Sights
+from gatekeep.gate.supervision import LiveSession
+from gatekeep.messages import WireMessage, approvals, context_line, sight
+from gatekeep.protocols.postgres import conversation as talk
+from gatekeep.protocols.sql.slots import slots_of
+from gatekeep.proxies.postgres.knowledge import Knowledge
+from gatekeep.proxies.postgres.pump import WireEnd
+
+AWAKE_S: Final = 1.0
+"""How often a target is spoken to, so that no idle time-out of its own ends the session."""
+
+_US: Final = 1_000_000
+_READ_AS: Final = ("DateStyle", "IntervalStyle", "TimeZone")
+_VECTOR: Final = tuple(field.name for field in fields(SessionVector))
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """Both ends of the session. `system` says which target this is, beyond its name.
+
+    `pid` is the session's process there, 0 where it is not known.
+    """
+
+    client: WireEnd
+    target: WireEnd
+    system: str
+    pid: int = 0
+
+
+class PostgresHold:
+    """One segment that may have to wait.
+
+    `link_to(id)` is the address of a request's page, `sights` finds out what it would touch.
+    """
+
+    def __init__(
+        self,
+        live: LiveSession,
+        wires: Wires,
+        conversation: talk.Conversation,
+        knowledge: Knowledge,
+        segment: talk.Segment,
+        actions: Sequence[SqlAction],
+    ) -> None:
+        self._live = live
+        self._wires = wires
+        self._talk = conversation
+        self._knowledge = knowledge
+        self._segment = segment
+        self._actions = actions
+        self._loop = asyncio.get_running_loop()
+        self._departed: asyncio.Future[Departure] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self.link_to: Callable[[str], str] = _nowhere
+        self.sights: Sights | None = None
+        self.request = ""
+        """The id of the request that waits; empty before there is one."""
+
+    # what the session tells
+
+    def depart(self, why: Departure) -> None:
+        """Nobody wants it any more; the first reason counts."""
+        if not self._departed.done():
+            self._departed.set_result(why)
+
+    # what the gate asks
+
+    @property
+    def departed(self) -> asyncio.Future[Departure]:
+        """Resolved once the client has cancelled or left, the target has gone, or we stop."""
+        return self._departed
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the client holds a transaction open on the target."""
+        return self._talk.transaction_status != "I"
+
+    def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
+        """What the approval is bound to, now."""
+        return (
+            *((f"statement {at + 1}", self._exact(at)) for at in positions),
+            *self.around().items(),
+            ("transaction", self._knowledge.transaction(self._talk.transaction_status)),
+            ("target identity", self._wires.system),
+        )
+
+    def slots(self) -> Sequence[Slot]:
+        """The values of a single statement's template."""
+        if len(self._actions) != 1:
+            return ()
+        return slots_of(self._actions[0].text, self._actions[0].parameters)
+
+    def around(self) -> Mapping[str, str]:
+        """What decides how it is read."""
+        vector = self._talk.vector
+        known = {
+            name: "unknown" if vector is None else str(getattr(vector, name)) for name in _VECTOR
+        }
+        reported = self._talk.reported
+        return {**known, **{name: reported.get(name, "") for name in _READ_AS}}
+
+    async def look(self) -> Mapping[str, object]:
+        """What can be found out for the approver."""
+        if self.sights is None or len(self._actions) != 1:
+            return {}
+        (action,) = self._actions
+        standing = await self._knowledge.standing(self._talk, action, self._wires.pid)
+        return await self.sights.look(self._live.session, action, standing)
+
+    def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
+        """Tell the client, watch for its leaving, and keep the target awake."""
+        self.request = request.id
+        facts = request.subject.facts
+        tables = facts.get("tables_written") or facts.get("tables_read") or ()
+        where = next((one for one in facts.get("where", ()) if one in _WIDE), "")
+        self._notice(
+            approvals.waiting(
+                approvals.Waiting(
+                    request=request.id,
+                    target=request.place.target,
+                    approvers=request.why.approvers,
+                    deciders=deciders,
+                    what=approvals.headline(request.subject.verb, _canonical(tables), where),
+                    rule=request.why.rule,
+                    open_s=(request.open_until_us - request.created_us) // _US,
+                    estimate=sight.rows(request.sight),
+                    link=self.link_to(request.id),
+                    locked=self._knowledge.tables_touched if self.in_transaction else None,
+                    context=self._context(request),
+                )
+            )
+        )
+        self._watch()
+
+    def still_waiting(self, request: ApprovalRequest, left_s: int) -> None:
+        """Another minute has passed."""
+        self._notice(approvals.still_waiting(request.id, left_s, self._context(request)))
+
+    def escalated(self, request: ApprovalRequest, groups: Sequence[str]) -> None:
+        """These were asked, too."""
+        self._notice(approvals.escalated(request.id, groups, self._context(request)))
+
+    def approved(self, request: ApprovalRequest) -> None:
+        """A person said yes."""
+        persons = [vote.person for vote in request.approving]
+        self._notice(approvals.approved(request.id, persons, self._context(request)))
+
+    def over(self) -> None:
+        """It waits no more."""
+        self._wires.client.on_gone = self._wires.target.on_gone = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # inside
+
+    def _watch(self) -> None:
+        client, target = self._wires.client, self._wires.target
+        client.on_gone, target.on_gone = self._client_left, self._target_left
+        if client.ended:
+            self._client_left()
+        if target.ended:
+            self._target_left()
+        self._timer = self._loop.call_later(AWAKE_S, self._keep_awake)
+
+    def _client_left(self) -> None:
+        self.depart(Departure.CLIENT_LEFT)
+
+    def _target_left(self) -> None:
+        """Told by its wire, because whoever reads the target may be the one who waits here."""
+        self.depart(Departure.TARGET_LEFT)
+
+    def _keep_awake(self) -> None:
+        self._wires.target.write(self._talk.keep_awake())
+        self._timer = self._loop.call_later(AWAKE_S, self._keep_awake)
+
+    def _notice(self, message: WireMessage) -> None:
+        for turn in self._talk.inject_notice(message):
+            if isinstance(turn, talk.Relay):
+                self._wires.client.write(turn.data)
+
+    def _context(self, request: ApprovalRequest) -> str:
+        return context_line(
+            request=request.id, rule=request.why.rule, policy=request.why.policy[:7],
+            session=self._live.session.code,
+        )  # fmt: skip
+
+    def _exact(self, at: int) -> str:
+        """SHA-256 over everything that makes the execution what it is, each part with its length."""
+        execution = self._segment.executions[at]
+        hashed = hashlib.sha256(b"gatekeep execution 1\0")
+        parts: list[bytes | None] = [
+            execution.mode.encode(),
+            execution.text.encode("utf-8", "surrogateescape"),
+            execution.statement_name.encode("utf-8", "surrogateescape"),
+            execution.portal_name.encode("utf-8", "surrogateescape"),
+            ",".join(map(str, execution.parameter_oids)).encode(),
+            ",".join(map(str, execution.parameter_formats)).encode(),
+            str(execution.call).encode(),
+            *execution.values,
+        ]
+        for part in parts:
+            hashed.update(b"\xff" * 8 if part is None else len(part).to_bytes(8, "big") + part)
+        return hashed.hexdigest()
+
+
+_WIDE: Final = frozenset({"absent", "tautology"})
+
+
+def _canonical(tables: Sequence[str]) -> list[str]:
+    """Names with their schema, where the same table also stands without."""
+    return [name for name in tables if "." in name or not any(
+        other.endswith(f".{name}") for other in tables
+    )]  # fmt: skip
+
+
+def departure_of(reason: str) -> Departure:
+    """Why a session that ends for this reason wants nothing any more."""
+    known = {
+        "client left": Departure.CLIENT_LEFT, "client fault": Departure.CLIENT_LEFT,
+        "target left": Departure.TARGET_LEFT, "target fault": Departure.TARGET_LEFT,
+        Departure.DRAINING.value: Departure.DRAINING,
+    }  # fmt: skip
+    return known.get(reason, Departure.ENDED)
+
+
+def _nowhere(_request: str) -> str:
+    return ""

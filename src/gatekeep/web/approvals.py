@@ -1,0 +1,121 @@
+"""Every address of approvals, in one table: the routes, the OpenAPI document and docs/api.md are made of it.
+
+Who answers is in `requests`, `grants` and `delegations`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from gatekeep.web.approval_shapes import (
+    CastShape,
+    DelegationShape,
+    DelegationsShape,
+    GrantShape,
+    GrantsShape,
+    OnCallsShape,
+    RequestShape,
+    RequestsShape,
+    ReviewShape,
+    ReviewsShape,
+)
+from gatekeep.web.delegations import delegate, end_delegation, list_delegations, on_call
+from gatekeep.web.grants import (
+    break_glass,
+    close_review,
+    list_grants,
+    list_reviews,
+    revoke_grant,
+)
+from gatekeep.web.openapi import document
+from gatekeep.web.operations import Operation, mount
+from gatekeep.web.requests import ask, list_requests, show_request, vote, withdraw
+from gatekeep.web.wishes import (
+    BreakGlassBody,
+    DelegationBody,
+    DelegationsQuery,
+    GrantsQuery,
+    NoBody,
+    RequestBody,
+    RequestQuery,
+    RequestsQuery,
+    ReviewBody,
+    ReviewsQuery,
+    VoteBody,
+    WithdrawBody,
+)
+
+OPENAPI_PATH: Final = "/v1/openapi.json"
+_SEEN: Final = "own, or may decide; all with `audit.read`"
+
+OPERATIONS: Final = (
+    Operation(
+        "GET", "/v1/requests", "listRequests", "requests that the caller may see, newest first",
+        list_requests, RequestsShape, RequestsQuery, action=_SEEN,
+    ),
+    Operation(
+        "POST", "/v1/requests", "askAhead", "ask ahead of time: for one text, or for a target",
+        ask, RequestShape, RequestBody, status=201, action="what the rules ask approval for",
+    ),
+    Operation(
+        "GET", "/v1/requests/{id}", "showRequest", "one request, whole; `wait_s` waits for a change",
+        show_request, RequestShape, RequestQuery, errors=(404,), action=_SEEN,
+    ),
+    Operation(
+        "POST", "/v1/requests/{id}/votes", "vote", "approve or deny what the digest proves was seen",
+        vote, CastShape, VoteBody, errors=(404, 409), action="the groups that the rule asks",
+    ),
+    Operation(
+        "POST", "/v1/requests/{id}/withdraw", "withdraw", "take one's own request back",
+        withdraw, CastShape, WithdrawBody, errors=(404, 409), action="own",
+    ),
+    Operation(
+        "GET", "/v1/grants", "listGrants", "grants, newest first",
+        list_grants, GrantsShape, GrantsQuery, action="own and given; all with `audit.read`",
+    ),
+    Operation(
+        "POST", "/v1/grants/{id}/revoke", "revokeGrant", "revoke at once; sessions by it end",
+        revoke_grant, GrantShape, NoBody, errors=(404,), action="own and given; else policy",
+    ),
+    Operation(
+        "POST", "/v1/breakglass", "breakGlass", "take leave at once, loudly; a review follows",
+        break_glass, GrantShape, BreakGlassBody, status=201, action="policy",
+    ),
+    Operation(
+        "GET", "/v1/reviews", "listReviews", "break-glass uses to be looked at, newest first",
+        list_reviews, ReviewsShape, ReviewsQuery, action="policy",
+    ),
+    Operation(
+        "POST", "/v1/reviews/{id}/close", "closeReview", "say what was found",
+        close_review, ReviewShape, ReviewBody, errors=(404,), action="policy; never one's own",
+    ),
+    Operation(
+        "GET", "/v1/delegations", "listDelegations", "who may vote in whose place, newest first",
+        list_delegations, DelegationsShape, DelegationsQuery, action="own; all by policy",
+    ),
+    Operation(
+        "POST", "/v1/delegations", "delegate", "let another vote in one's own place for a time",
+        delegate, DelegationShape, DelegationBody, status=201, errors=(404,), action="own",
+    ),
+    Operation(
+        "DELETE", "/v1/delegations/{id}", "endDelegation", "end a delegation at once",
+        end_delegation, DelegationShape, errors=(404,), action="either of the two; else policy",
+    ),
+    Operation(
+        "GET", "/v1/oncall", "onCall", "whom each group asks at this moment",
+        on_call, OnCallsShape, action="everybody",
+    ),
+)  # fmt: skip
+
+
+def add_approval_routes(app: web.Application) -> None:
+    """The addresses of approvals, and the document that describes them."""
+    mount(app.router, OPERATIONS)
+    written = document(OPERATIONS)
+
+    async def openapi(_request: web.Request) -> web.Response:
+        return web.json_response(written)
+
+    app.router.add_get(OPENAPI_PATH, openapi, allow_head=False)
