@@ -61,7 +61,7 @@ class OnStderr:
 class Held:
     """One action that may have to wait. Implements gate.approval_ports.Hold.
 
-    `bound()` are the fields that an approval is bound to, as they are at that moment; `link(id)`
+    `bound()` are the fields that an approval is bound to, as they are at that moment; `link_to(id)`
     leads to the request. What fails while the client is told goes to `on_fault`.
     """
 
@@ -73,14 +73,14 @@ class Held:
         bound: Callable[[], Fields],
         voice: Voice,
         *,
-        link: Callable[[str], str] = lambda _request: "",
+        link_to: Callable[[str], str] = lambda _request: "",
         on_fault: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
         self.departed: asyncio.Future[Departure] = asyncio.get_running_loop().create_future()
         self._action = action
         self._bound = bound
         self._voice = voice
-        self._link = link
+        self._link_to = link_to
         self._on_fault = on_fault
         self._afterwards: list[Callable[[], None]] = []
 
@@ -126,7 +126,7 @@ class Held:
         asking = words.Asking(
             request.id, request.why.approvers, deciders,
             (request.open_until_us - request.created_us) // _US, request.subject.text,
-            request.why.rule, request.why.reason or request.why.title, self._link(request.id),
+            request.why.rule, request.why.reason or request.why.title, self._link_to(request.id),
             inferred=self._action.mode == "line" and self._action.assurance is Assurance.INFERRED,
         )  # fmt: skip
         self._told(self._voice.waiting, words.waiting(asking))

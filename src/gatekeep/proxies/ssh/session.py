@@ -72,7 +72,7 @@ class Rooms:
     """What sessions need of the gateway; `draw(n)` gives random bytes.
 
     `lapse(arrival)`: why what somebody signed in by no longer holds; empty while it does.
-    `link(request)` leads to an approval request; empty where there is no console.
+    `link_to(request)` leads to an approval request; empty where there is no console.
     """
 
     gate: Clearance
@@ -85,7 +85,7 @@ class Rooms:
     reader: CommandReader
     on_gateway_fault: Callable[[BaseException], None]
     lapse: Callable[[Arrival], str]
-    link: Callable[[str], str] = lambda _request: ""
+    link_to: Callable[[str], str] = lambda _request: ""
 
 
 class SshSession:
@@ -191,7 +191,7 @@ class SshSession:
             action,
             lambda: bound(action, around(), host_key(), shown=shown() if shown else None),
             voice,
-            link=self.rooms.link,
+            link_to=self.rooms.link_to,
             on_fault=self.failed,
         )
 
