@@ -38,7 +38,7 @@ from gatekeep.policy_versions import Settled, own_wish
 from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings, load_settings
-from gatekeep.web_assembly import api_door, api_needs
+from gatekeep.web_assembly import api_door, api_needs, mount_over_tcp
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +72,9 @@ class Gateway:
         parts = await assemble(settings, configuration, reader)
         gateway = cls(settings, parts)
         parts.faults.listener = gateway.note_fault
-        parts.api = api_door(api_needs(parts, settings, gateway.reload), settings)
+        needs = api_needs(parts, settings, gateway.reload)
+        parts.api = api_door(needs, settings)
+        mount_over_tcp(parts, needs)
         try:
             await gateway._open(configuration)
         except BaseException:
@@ -97,8 +99,8 @@ class Gateway:
 
     @property
     def http_port(self) -> int:
-        """The port of health and metrics."""
-        return self._parts.health_port
+        """The port of web pages, health and metrics."""
+        return self._parts.http.door.port
 
     @property
     def socket_path(self) -> Path:
@@ -162,6 +164,7 @@ class Gateway:
             configuration = load_configuration(self._settings, parts.secrets)
             parts.directory.check(configuration.principals)
             parts.proofs.check(configuration.principals)
+            parts.http.passwords.check(configuration.principals)
             parts.door.reload_tls()
             parts.ssh.authorities.reload()
             settled = await self._activate(configuration, parts.desk.active, wish)
@@ -242,23 +245,12 @@ class Gateway:
         parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)
         await parts.api.start()
-        parts.health_port = await self._health()
+        await parts.http.door.start()
         await parts.door.start()
         await parts.ssh.door.start()
         _log.info(
-            "serving", postgres=parts.door.port, ssh=parts.ssh.door.port, http=parts.health_port
+            "serving", postgres=parts.door.port, ssh=parts.ssh.door.port, http=parts.http.door.port
         )
-
-    async def _health(self) -> int:
-        http = self._settings.http
-        try:
-            return await self._parts.health.start()
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {http.host}:{http.port}: {os.strerror(error.errno or 0)}",
-                key="http.port",
-                fix="end what listens there, or choose another port",
-            ) from error
 
     async def _activate(
         self, configuration: Configuration, running: PolicyVersion | None, wish: PolicyWish
@@ -282,6 +274,7 @@ class Gateway:
         # Nothing below can fail: what was said to be loaded rules from here on, all of it.
         parts.directory.reload(configuration.principals)
         parts.proofs.reload(configuration.principals)
+        parts.http.passwords.reload(configuration.principals)
         parts.targets.reload(configuration.targets)
         parts.desk.activate(settled.version, members_of(configuration.principals))
         return settled

@@ -28,6 +28,7 @@ from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.supervision import Supervision
+from gatekeep.http_assembly import HttpHalf, HttpShared, assemble_http
 from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
 from gatekeep.identity.principals import PrincipalEntry
@@ -63,8 +64,7 @@ from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.text_reading import TextReader
-from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_app
-from gatekeep.web.hosts import LOOPBACK_NAMES
+from gatekeep.web.health import GatewayNumbers, Health, Readiness
 from gatekeep.web.server import ApiDoor
 
 _log = structlog.get_logger(__name__)
@@ -105,8 +105,7 @@ class Parts:
     parsers: Sequence[WorkProcess]
     faults: Faults
     api: ApiDoor = field(init=False)
-    health: HealthDoor = field(init=False)
-    health_port: int = 0
+    http: HttpHalf = field(init=False)
     draining: bool = False
 
     def readiness(self) -> Readiness:
@@ -144,7 +143,7 @@ class Parts:
         parts: Iterable[tuple[str, Callable[[], Awaitable[None] | None]]] = (
             ("api", self.api.close),
             ("policy", self.versions.close),
-            ("health", self.health.close),
+            ("http", self.http.close),
             ("door", partial(self.door.close, grace=1.0)),
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
@@ -287,17 +286,14 @@ async def assemble(
         parsers=parsers,
         faults=faults,
     )
-    parts.health = HealthDoor(
-        health_app(
-            parts.readiness,
-            parts.numbers,
-            names=(*LOOPBACK_NAMES, *settings.http.allowed_hosts),
-            origins=settings.http.allowed_origins,
-            metrics_for=settings.http.metrics,
+    health = Health(parts.readiness, parts.numbers, settings.http.metrics)
+    parts.http = assemble_http(
+        settings, configuration.principals, secrets,
+        HttpShared(
+            health, approvals.front, directory, desk, archive, journal, proofs, lock_outs, folds,
+            clock, steady.now_us, random_bytes,
         ),
-        address=settings.http.host,
-        port=settings.http.port,
-    )
+    )  # fmt: skip
     return parts
 
 
