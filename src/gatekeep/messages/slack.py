@@ -187,12 +187,13 @@ def after(seconds: int, reason: str) -> str:
     return f", after {waited(seconds)}{quoted}"
 
 
-def ran(outcome: str, session: str) -> tuple[str, str]:
-    """What came of an approved request: before and behind a time."""
+def ran(outcome: str, session: str, *, left: bool = False) -> tuple[str, str]:
+    """What came of an approved request: before and behind a time. `left`: nobody waited any more."""
     kind, _, what = outcome.partition(": ")
     tail = f". Session {session}" if session else ""
     if kind == "void":
-        return "Not run, ", f": {_short(what, _FIELD)} changed after the question was asked{tail}"
+        why = "" if left else " changed after the question was asked"
+        return "Not run, ", f": {_short(what, _FIELD)}{why}{tail}"
     return "Ran at ", f": {_short(outcome, _FIELD)}{tail}"
 
 
@@ -211,6 +212,15 @@ def verdict(request: str, title: str, state: str, by: Sequence[str], reason: str
     }[state]
     why = f': "{reason_of(reason)}"' if reason.strip() else ""
     return f"{said}{why} ({title})"
+
+
+GLASS_UNTIL: Final = "Nobody was asked. It lasts until "
+
+
+def glass(principal: str, target: str, account: str) -> str:
+    """Somebody broke the glass."""
+    by, where, how = (_short(one, _NAME) for one in (principal, target, account))
+    return _short(f"{by} broke the glass on {where} as {how}", HEADER_LIMIT, escaped=True)
 
 
 # short answers, seen by who clicked alone

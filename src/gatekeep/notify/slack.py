@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
@@ -27,6 +28,8 @@ from gatekeep.notify.slack_socket import SlackSocket
 from gatekeep.notify.slack_telling import SlackTelling
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
+
+_LAST_WORDS_S: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ class Slack:
         self._socket = SlackSocket(self._app.bolt, self._api, values.app_token)
         self._check = SignatureCheck(values.signing_secret, needs.now_us)
         needs.approvals.listen(self.board.heard)
+        channels = frozenset({*values.channels.values(), values.default_channel}) - {""}
+        needs.approvals.listen_glass(
+            lambda grant, reason: telling.glass(grant, reason, channels)
+        )
 
     def http_app(self) -> web.Application:
         """What the HTTP door serves for Slack, under a path of its own; only with `mode` http."""
@@ -123,8 +130,13 @@ class Slack:
         return SlackStatus(connected, len(self._queue), self._queue.dropped)
 
     async def close(self) -> None:
-        """Let votes and links that are under way come to their end; what was to be said is dropped."""
+        """Let votes and links that are under way come to their end, and messages for a moment.
+
+        What is not said by then is made good at the next start.
+        """
         await self._working.close(grace=2.0)
+        await self._queue.said(_LAST_WORDS_S)
+        self.board.closed = True
         await self._speaking.close()
         await self._keeping.close(grace=5.0)
         await self._api.close()

@@ -35,14 +35,26 @@ _QUERIES: Final = frozenset({"users.info"})
 _log = structlog.get_logger(__name__)
 
 
-def mute_logger() -> logging.Logger:
-    """For the library: what it has to say may hold texts of people, so nothing of it is written.
+class _Faults(logging.Handler):
+    """Passes on that something failed inside the library, and where; never what it says of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Implements logging.Handler."""
+        kind = record.exc_info[0] if record.exc_info else None
+        place = f"{record.module}:{record.lineno}"
+        _log.warning("slack's library failed", at=place, fault=kind.__name__ if kind else "")
+
+
+def library_logger() -> logging.Logger:
+    """For the library: what it has to say may hold texts of people, so only its faults are noted.
 
     A level of its own is needed: the library takes "not set" for "write everything".
     """
     logger = logging.getLogger("gatekeep.slack_library")
-    logger.setLevel(logging.CRITICAL + 1)
+    logger.setLevel(logging.ERROR)
     logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(_Faults())
     return logger
 
 
@@ -114,7 +126,7 @@ class SlackApi:
         """The library's client, without a token."""
         url = self._values.api_url or AsyncWebClient.BASE_URL
         made = AsyncWebClient(
-            base_url=url, timeout=int(TIMEOUT_S), session=session, logger=mute_logger(),
+            base_url=url, timeout=int(TIMEOUT_S), session=session, logger=library_logger(),
             retry_handlers=[],
         )  # fmt: skip
         if self._values.api_url:
@@ -133,7 +145,7 @@ class SlackApi:
             return _refused(error)
         except SettingsError as error:
             return Answer(error=f"token: {error.public}", again_s=_SOON)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - a network, or the library over an answer that is none
             return Answer(error=type(error).__name__, again_s=_SOON)
         data = response.data
         return Answer(data if isinstance(data, Mapping) else {})

@@ -15,7 +15,7 @@ from slack_bolt.authorization import AuthorizeResult
 from gatekeep.messages import slack as words
 from gatekeep.messages import slack_links as link_words
 from gatekeep.notify import slack_modals as modals
-from gatekeep.notify.slack_api import SlackApi, mute_logger
+from gatekeep.notify.slack_api import SlackApi, library_logger
 from gatekeep.notify.slack_blocks import APPROVE_ID, DENY_ID, OPEN_ID
 from gatekeep.notify.slack_clicks import Click, SlackClicks, answer_in, click_in
 from gatekeep.notify.slack_links import SlackLinks
@@ -40,11 +40,17 @@ class SlackApp:
         self.bolt = self._made(api)
 
     def _made(self, api: SlackApi) -> AsyncApp:
+        team = self._team
+
+        async def authorize() -> AuthorizeResult:
+            """Nothing is asked of Slack while it waits for us; our calls carry their own token."""
+            return AuthorizeResult(enterprise_id=None, team_id=team, bot_token="none")  # noqa: S106 - none is used
+
         app = AsyncApp(
             name="gatekeep",
-            logger=mute_logger(),
+            logger=library_logger(),
             client=api.client(),
-            authorize=self._authorize,
+            authorize=authorize,
             # Our own tasks do the work, so the listener's end is the answer.
             process_before_response=True,
             # `slack_signature` has looked at calls over HTTP before they get here.
@@ -62,10 +68,6 @@ class SlackApp:
         app.view(modals.INTENT_VIEW)(self._on_intent_reason)
         app.command(link_words.COMMAND)(self._on_command)
         return app
-
-    async def _authorize(self) -> AuthorizeResult:
-        """Nothing is asked of Slack while it waits for us; our calls carry their own token."""
-        return AuthorizeResult(enterprise_id=None, team_id=self._team, bot_token="none")  # noqa: S106 - none is used
 
     async def _on_approve(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()

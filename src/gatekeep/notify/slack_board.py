@@ -33,6 +33,7 @@ from gatekeep.runtime.tasks import TaskOwner
 CALM_S: Final = 3.0
 """After a change of a message, clicks on Approve may be meant for what stood there before."""
 TICK_S: Final = 1.0
+VOTE_S: Final = 0.25
 _NS: Final = 1_000_000_000
 _LONG_AGO: Final = -(1 << 62)
 _US: Final = 1_000_000
@@ -87,9 +88,13 @@ class SlackBoard:
     def __init__(self, needs: BoardNeeds) -> None:
         self._needs = needs
         self._cards: dict[str, _Card] = {}
+        self.closed = False
+        """Nothing more is begun."""
 
     def heard(self, what: str, request: ApprovalRequest) -> None:
         """Implements gate.approval_ports.Listener: returns at once."""
+        if self.closed:
+            return
         card = self._cards.get(request.id)
         if what == "requested":
             if card is None:
@@ -174,7 +179,7 @@ class SlackBoard:
             self._refresh(card)
             self._spawn(self._needs.telling.verdict(card.request), "verdict")
         elif what == "voted":
-            self._refresh(card)
+            self._spawn(self._refresh_soon(card), "vote")
         elif what == "escalated":
             self._spawn(self._show(card), "show")
 
@@ -224,6 +229,13 @@ class SlackBoard:
         return [_Spot(one.channel, one.message, _LONG_AGO) for one in kept if closed or not one.closed]
 
     # messages
+
+    async def _refresh_soon(self, card: _Card) -> None:
+        """Most votes decide: then what follows at once is said instead."""
+        version = card.version
+        await asyncio.sleep(VOTE_S)
+        if card.version == version:
+            self._refresh(card)
 
     def _refresh(self, card: _Card) -> None:
         for lane in card.spots:

@@ -218,8 +218,8 @@ class SlackLinks:
         return found[:digits]
 
     def _tell(self, account: str, said: str) -> None:
-        key = f"link {self._needs.now_us()} {said[:20]}"
-        self._needs.telling.direct(account, key, said, words.LOCK_SCREEN)
+        # The same said twice while it still waits is said once: nobody is flooded by his own words.
+        self._needs.telling.direct(account, f"link {said}", said, words.LOCK_SCREEN)
 
 
 def _told(change: str, link: ChatLink) -> Told:

@@ -7,6 +7,7 @@ made when it is sent. Nobody waits for this.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class SlackQueue:
         self._clock = clock
         self._pace_s = pace_s
         self._lanes: dict[str, _Lane] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.dropped = 0
         """How many pieces found no room, or were given up."""
 
@@ -72,8 +75,15 @@ class SlackQueue:
         lane.pieces[key] = _Piece(send, self._clock.monotonic_ns() + int(LIFE_S * _NS))
         if not lane.runs:
             lane.runs = True
+            self._idle.clear()
             self._owner.spawn(self._run(lane), name=f"channel {channel}")
         return True
+
+    async def said(self, limit_s: float) -> None:
+        """Wait until nothing waits to be said, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
 
     async def _run(self, lane: _Lane) -> None:
         try:
@@ -85,6 +95,8 @@ class SlackQueue:
                 await self._say(lane, key, piece)
         finally:
             lane.runs = False
+            if not any(one.runs for one in self._lanes.values()):
+                self._idle.set()
 
     async def _say(self, lane: _Lane, key: str, piece: _Piece) -> None:
         try:

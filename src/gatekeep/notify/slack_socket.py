@@ -15,7 +15,7 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 
 from gatekeep.errors import SettingsError
-from gatekeep.notify.slack_api import SlackApi, mute_logger
+from gatekeep.notify.slack_api import SlackApi, library_logger
 
 CONNECT_S: Final = 15.0
 LOOK_S: Final = 0.25
@@ -55,7 +55,7 @@ class SlackSocket:
     async def _once(self) -> bool:
         """One connection, from its beginning to its end; whether there was one."""
         handler = AsyncSocketModeHandler(
-            self._app, self._app_token(), logger=mute_logger(), web_client=self._api.client(),
+            self._app, self._app_token(), logger=library_logger(), web_client=self._api.client(),
             ping_interval=_PING_S,
         )  # fmt: skip
         handler.client.proxy = self._api.client().proxy

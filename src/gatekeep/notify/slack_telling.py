@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from gatekeep.domain.approvals import ApprovalRequest, RequestState
 from gatekeep.domain.chat import ChatLink
+from gatekeep.domain.grants import Grant
+from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.ports import Directory
 from gatekeep.messages import slack as words
 from gatekeep.notify import slack_blocks as blocks
@@ -19,6 +21,8 @@ from gatekeep.notify.slack_record import SlackRecord
 
 _DIRECT: Final = "@"
 """What the lane of a person's direct messages begins with; the account follows."""
+_DEPARTED: Final = frozenset(f"void: {one.value}" for one in Departure)
+"""Outcomes of what was approved in the very moment in which nobody wanted it any more."""
 _VERDICTS: Final = frozenset({RequestState.APPROVED, RequestState.DENIED, RequestState.EXPIRED})
 
 
@@ -56,7 +60,8 @@ class SlackTelling:
 
     def outcome(self, request: ApprovalRequest, channel: str, message: str, at_us: int) -> None:
         """What came of it, in the thread of a message."""
-        head, tail = words.ran(request.outcome, request.place.session_code)
+        left = request.outcome in _DEPARTED
+        head, tail = words.ran(request.outcome, request.place.session_code, left=left)
         line = blocks.line(blocks.text(head), blocks.moment(at_us, "{time_secs}"), blocks.text(tail))
         body = {
             "text": words.outcome_fallback(request.id), "blocks": [blocks.rich(line)],
@@ -64,6 +69,24 @@ class SlackTelling:
         }  # fmt: skip
         key = f"outcome {request.id} {message}"
         self._queue.put(channel, key, lambda: self._say(channel, body))
+
+    def glass(self, grant: Grant, reason: str, channels: Collection[str]) -> None:
+        """Somebody took leave without being asked: everybody is told, in every channel."""
+        title = words.glass(grant.principal, grant.target, grant.account)
+        parts = [blocks.text(words.GLASS_UNTIL), blocks.moment(grant.ends_us)]
+        quote = {"type": "rich_text_quote", "elements": [blocks.text(words.reason_of(reason))]}
+        body = {
+            "text": words.plain(title),
+            "blocks": [
+                {"type": "header", "text": blocks.plain_text(title)},
+                blocks.rich(blocks.line(*parts), quote),
+            ],
+            **blocks.QUIET,
+        }
+        for channel in sorted(channels):
+            self._queue.put(
+                channel, f"glass {grant.id}", lambda lane=channel: self._say(lane, body)  # type: ignore[misc]  # mypy does not infer defaults
+            )
 
     async def link_of(self, principal: str) -> ChatLink | None:
         """The account that is linked to a principal, if it counts here."""
