@@ -23,10 +23,14 @@ SECRETS = {"BOT": BOT_TOKEN, "APP": APP_TOKEN, "SIGN": "s"}
 def shared(world: ApprovalWorld) -> SlackShared:
     """What the rest of a gateway gives."""
     return SlackShared(
-        world.desk, world.people, world.book, world.journal,
+        world.desk, world.people, world.book, _tell,
         lambda: StateStore.open(world.state / "state.db", bytes(32), world.clock),
         b"k" * 32, "https://gw.example", SystemClock(), world.clock.wall_us, random_bytes,
     )  # fmt: skip
+
+
+async def _tell() -> None:
+    """Nothing is owed here."""
 
 
 def settings(mode: str, **more: Any) -> Settings:

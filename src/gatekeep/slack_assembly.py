@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from gatekeep.gate.approval_ports import Approvals
-from gatekeep.gate.ports import Directory, Journal, TargetBook
+from gatekeep.gate.ports import Directory, TargetBook
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.notify.slack import Slack, SlackNeeds
 from gatekeep.notify.slack_links import SlackLinks
@@ -27,7 +27,7 @@ MOUNTED_AT = "/slack"
 class SlackShared:
     """What it has in common with the rest.
 
-    `open_state` opens a connection to `state.db` that nobody else uses. `seal_key` is
+    `tell` tells the journal what `state.db` owes it. `open_state` opens a connection to `state.db` that nobody else uses. `seal_key` is
     `KeyRing.button_key`. `console` is what links begin with. `now_us` never lets a stepped clock
     lengthen anything.
     """
@@ -35,7 +35,7 @@ class SlackShared:
     approvals: Approvals
     directory: Directory
     targets: TargetBook
-    journal: Journal
+    tell: Callable[[], Awaitable[None]]
     open_state: Callable[[], StateStore]
     seal_key: bytes
     console: str
@@ -104,7 +104,7 @@ def assemble_slack(
     slack = Slack(
         SlackNeeds(
             values, shared.approvals, shared.directory, shared.targets, books, thread,
-            shared.journal, shared.clock, shared.now_us, shared.draw,
+            shared.tell, shared.clock, shared.now_us, shared.draw,
         )
     )  # fmt: skip
     return SlackHalf(slack, books, thread, over_http=given.mode == "http")

@@ -43,10 +43,10 @@ def test_what_would_not_be_seen_is_named(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("оrders", "о⟨U+043E⟩rders"),
+        ("\u043erders", "\u043e⟨U+043E⟩rders"),
         ("ﬁle", "ﬁ⟨U+FB01⟩le"),
-        ("a；b", "a；⟨U+FF1B⟩b"),
-        ("ıd", "ı⟨U+0131⟩d"),
+        ("a\uff1bb", "a\uff1b⟨U+FF1B⟩b"),
+        ("\u0131d", "\u0131⟨U+0131⟩d"),
         ("⟨U+202E⟩", "⟨⟨U+27E8⟩U+202E⟩⟨U+27E9⟩"),
         ("⋯ 9 empty lines", "⋯⟨U+22EF⟩ 9 empty lines"),
     ],

@@ -101,7 +101,7 @@ async def test_many_requests_are_paced(tmp_path: Path) -> None:
     world = SlackWorld(tmp_path, pace_s=0.1)
     await world.start()
     try:
-        asked = [await world.ask(f"DELETE FROM t{number};") for number in range(6)]
+        asked = [await world.ask(f"TRUNCATE t{number};") for number in range(6)]
         await until(lambda: len(world.fake.posted()) == 6, "all are shown")
         calls = world.fake.methods("chat.postMessage")
         assert all(later - earlier >= 0.095 for earlier, later in itertools.pairwise(calls))
@@ -132,7 +132,7 @@ async def test_closing_leaves_nothing_running(tmp_path: Path) -> None:
     world = SlackWorld(tmp_path, pace_s=5.0)
     await world.start()
     for number in range(5):
-        await world.ask(f"DELETE FROM t{number};")
+        await world.ask(f"TRUNCATE t{number};")
     slack = world.slack
     await world.close()
     assert [len(one) for one in (slack._speaking, slack._working, slack._keeping)] == [0, 0, 0]

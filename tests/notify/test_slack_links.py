@@ -66,7 +66,7 @@ async def test_an_account_is_linked_from_both_ends(tmp_path: Path) -> None:
         assert kept is not None
         assert kept.settled
         (event,) = world.world.journal.events
-        assert (event.kind, event.payload["change"]) == ("directory.changed", "slack.linked")
+        assert (event.kind, event.payload["what"]) == ("directory.changed", "slack.linked")
         assert (event.payload["principal"], event.payload["account"]) == ("bob", link.account)
         request, message = await world.asked()
         await world.click("bob", message, "approve")
@@ -198,13 +198,13 @@ async def test_unlinking_counts_at_once(world: SlackWorld) -> None:
     await world.slack.links.unlink(BOB)
     assert await world.slack.links.linked(BOB) is None
     assert "does not vote as bob" in await told(world, "bob")
-    assert world.world.journal.events[-1].payload["change"] == "slack.unlinked"
+    assert world.world.journal.events[-1].payload["what"] == "slack.unlinked"
     with pytest.raises(NotPermitted):
         await world.slack.links.unlink(BOB)
 
 
 async def test_a_link_counts_once_its_event_is_durable(tmp_path: Path) -> None:
-    """Store, journal, effect: without the journal nobody votes by it, and the next start makes it good."""
+    """Store, journal, effect: without the journal nobody votes by it."""
     world = await fresh(tmp_path)
     try:
         word = await begun(world)
@@ -216,9 +216,8 @@ async def test_a_link_counts_once_its_event_is_durable(tmp_path: Path) -> None:
             await world.slack.links.finish(BOB, found[1])
         assert await world.slack.links.linked(BOB) is None
         assert await world.slack.links.principal_of(world.fake.team, world.fake.account("bob")) is None
-        await world.stop_ours()
         world.world.journal.broken_sync = None
-        await world.start_ours()
+        await world.telling.tell()
         assert await world.slack.links.linked(BOB) is not None
     finally:
         await world.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 
@@ -57,7 +58,7 @@ async def test_a_channel_gets_one_message_in_its_time(owner: TaskOwner) -> None:
     await until(lambda: len(said.said) == 5, "all is said")
     times = [at for what, at in said.said if what != "other"]
     assert [what for what in said.words if what != "other"] == ["0", "1", "2", "3"]
-    assert all(later - earlier >= PACE_S * 0.99 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= PACE_S * 0.99 for earlier, later in itertools.pairwise(times))
     assert said.words.index("other") <= 1
 
 
@@ -89,7 +90,7 @@ async def test_faults_that_pass_are_tried_again_each_time_later(owner: TaskOwner
     said.answers = [Answer(error="ClientConnectorError", again_s=0.0)] * 4
     queue.put("C1", "a", said.send("a"))
     await queue.said(5)
-    gaps = [later[1] - earlier[1] for earlier, later in zip(said.said, said.said[1:], strict=False)]
+    gaps = [later[1] - earlier[1] for earlier, later in itertools.pairwise(said.said)]
     assert [gap >= wanted for gap, wanted in zip(gaps, (0.0199, 0.0399, 0.0799, 0.159), strict=True)] == [True] * 4
 
 

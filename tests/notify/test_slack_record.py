@@ -28,14 +28,16 @@ async def test_a_change_goes_on_where_its_caller_is_cancelled(world: SlackWorld)
 
 
 async def test_what_the_journal_refuses_stays_owed(world: SlackWorld) -> None:
-    """And is told at the next occasion, once."""
+    """It does not count, and is told at the next occasion, once."""
     journal = world.world.journal
     before = len(journal.events)
     journal.break_append_at = before
     with pytest.raises(JournalUnavailable):
         await world.link(ERIN)
-    assert len(world.books.pending()) == 1
+    assert len(world.owing.pending()) == 1
+    assert await world.slack.links.linked(ERIN) is None
     journal.break_append_at = None
-    await asyncio.gather(*(world.slack._record.tell() for _ in range(5)))
-    assert world.books.pending() == []
+    await asyncio.gather(*(world.telling.tell() for _ in range(5)))
+    assert world.owing.pending() == []
     assert len(journal.events) == before + 1
+    assert await world.slack.links.linked(ERIN) is not None

@@ -15,43 +15,49 @@ from gatekeep.gate.approval_ports import Told
 from gatekeep.stores.sqlite.slack_links import SlackBooks
 from gatekeep.stores.sqlite.state import StateStore
 
-TOLD = Told(EventKind.DIRECTORY_CHANGED, b'{"change":"slack.linked"}')
+TOLD = Told(EventKind.DIRECTORY_CHANGED, b'{"what":"slack.linked"}')
 BOB = ChatLink("bob", "T0", "U0BOB", "Acme", "bobby", 5)
 DAY_US = 86_400_000_000
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[SlackBooks]:
-    """Empty books."""
-    opened = SlackBooks(StateStore.open(tmp_path / "state.db", bytes(32), MovedClock()))
+def state(tmp_path: Path) -> Iterator[StateStore]:
+    """An empty state."""
+    opened = StateStore.open(tmp_path / "state.db", bytes(32), MovedClock())
     yield opened
     opened.close()
 
 
-def test_a_link_counts_when_its_event_is_settled(books: SlackBooks) -> None:
+@pytest.fixture
+def books(state: StateStore) -> SlackBooks:
+    """Empty books."""
+    return SlackBooks(state)
+
+
+def test_a_link_counts_when_its_event_is_settled(books: SlackBooks, state: StateStore) -> None:
     """Store, journal, effect."""
     assert books.add_link(replace(BOB, settled=True), TOLD)
     assert books.link_of("bob") == BOB
-    (owed,) = books.pending()
+    (owed,) = state.pending()
     assert (owed.kind, owed.subject, owed.payload) == (TOLD.kind, "chat:bob", TOLD.payload)
-    books.settle(owed.id)
+    state.settle(owed.id)
     assert books.link_of("bob") == books.link_of_account("T0", "U0BOB") == replace(BOB, settled=True)
-    assert books.pending() == []
+    assert state.pending() == []
 
 
-def test_one_account_is_one_principal(books: SlackBooks) -> None:
+def test_one_account_is_one_principal(books: SlackBooks, state: StateStore) -> None:
     """Who comes second changes nothing; in another workspace the same id is somebody else."""
     books.add_link(BOB, TOLD)
     assert not books.add_link(replace(BOB, principal="mallory"), TOLD)
     assert books.link_of("mallory") is None
-    assert len(books.pending()) == 1
+    assert len(state.pending()) == 1
     assert books.add_link(replace(BOB, principal="carol", team="T1"), TOLD)
 
 
-def test_a_new_link_takes_the_place_of_the_old(books: SlackBooks) -> None:
+def test_a_new_link_takes_the_place_of_the_old(books: SlackBooks, state: StateStore) -> None:
     """It does not count before its own event, and the old one counts no more."""
     books.add_link(BOB, TOLD)
-    books.settle(books.pending()[0].id)
+    state.settle(state.pending()[0].id)
     assert books.add_link(replace(BOB, account="U0NEW"), TOLD)
     assert books.link_of_account("T0", "U0BOB") is None
     kept = books.link_of("bob")
@@ -59,14 +65,14 @@ def test_a_new_link_takes_the_place_of_the_old(books: SlackBooks) -> None:
     assert (kept.account, kept.settled) == ("U0NEW", False)
 
 
-def test_removing_counts_at_once_and_once(books: SlackBooks) -> None:
+def test_removing_counts_at_once_and_once(books: SlackBooks, state: StateStore) -> None:
     """Taking a right away waits for nothing; its event is settled later and makes no link."""
     books.add_link(BOB, TOLD)
     assert books.remove_link("bob", TOLD)
     assert books.link_of("bob") is None
     assert not books.remove_link("bob", TOLD)
-    for row in books.pending():
-        books.settle(row.id)
+    for row in state.pending():
+        state.settle(row.id)
     assert books.link_of("bob") is None
 
 

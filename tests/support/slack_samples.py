@@ -32,7 +32,7 @@ KNOWN = Known(
 
 
 def sample(text: str = "DELETE FROM customers;", **changes: Any) -> ApprovalRequest:
-    """alice asks to delete; keyword arguments go to request, subject, why or place."""
+    """Alice asks to delete; keyword arguments go to request, subject, why or place."""
     subject: dict[str, Any] = {
         "kind": RequestKind.STATEMENT, "verb": "DELETE", "text": text, "template": "DELETE FROM customers",
         "facts": {"where": ["absent"]}, "tags": frozenset({"destructive"}),

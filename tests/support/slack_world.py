@@ -24,6 +24,7 @@ from gatekeep.domain.events import EventKind
 from gatekeep.domain.identity import Principal
 from gatekeep.gate.approval_ports import Told
 from gatekeep.gate.approval_values import NewRequest
+from gatekeep.identity.outbox import Telling
 from gatekeep.notify.slack import Slack, SlackNeeds
 from gatekeep.notify.slack_board import CALM_S
 from gatekeep.notify.slack_ports import SlackValues
@@ -65,6 +66,8 @@ class SlackWorld:
             replace(ORDERS, name="hush", slack_detail="redacted"),
         ]
         self.clock = ShiftedClock()
+        self.owing = StateStore.open(state / "state.db", bytes(32), self.world.clock)
+        self.telling = Telling(self.owing, self.world.journal)
         self._given = values
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -95,7 +98,7 @@ class SlackWorld:
         self.slack = Slack(
             SlackNeeds(
                 self._values(), self.approvals, self.world.people, self.world.book, self.books,
-                self._thread, self.world.journal, self.clock, self.world.clock.wall_us,
+                self._thread, self.telling.tell, self.clock, self.world.clock.wall_us,
                 random_bytes,
             )
         )  # fmt: skip
@@ -118,6 +121,7 @@ class SlackWorld:
         await self.stop_ours()
         await self.fake.down()
         await self.world.close()
+        self.owing.close()
 
     def _values(self) -> SlackValues:
         given: dict[str, Any] = {
@@ -262,7 +266,7 @@ class SlackWorld:
             link = ChatLink(
                 one.name, slack_names.TEAM, self.fake.account(one.name), "Acme", one.name, at_us
             )
-            told = Told(EventKind.DIRECTORY_CHANGED, b'{"change":"slack.linked"}')
+            told = Told(EventKind.DIRECTORY_CHANGED, b'{"what":"slack.linked"}')
             await self.slack._record.change(lambda store, a=link, b=told: store.add_link(a, b))
 
 

@@ -5,14 +5,14 @@ Nothing here decides; without Slack everything else goes on, and requests end by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from gatekeep.gate.approval_ports import Approvals
-from gatekeep.gate.ports import Directory, Journal, TargetBook
+from gatekeep.gate.ports import Directory, TargetBook
 from gatekeep.notify.slack_api import SlackApi
 from gatekeep.notify.slack_app import SlackApp
 from gatekeep.notify.slack_board import BoardNeeds, SlackBoard
@@ -36,7 +36,7 @@ _LAST_WORDS_S: Final = 1.5
 class SlackNeeds:
     """What Slack's half works with.
 
-    `store` is used on `thread` alone. `now_us` never lets a stepped clock lengthen anything, and
+    `store` is used on `thread` alone; `tell` tells the journal what the state owes it. `now_us` never lets a stepped clock lengthen anything, and
     `draw(n)` gives random bytes.
     """
 
@@ -46,7 +46,7 @@ class SlackNeeds:
     targets: TargetBook
     store: SlackStore
     thread: Thread
-    journal: Journal
+    tell: Callable[[], Awaitable[None]]
     clock: Clock
     now_us: Callable[[], int]
     draw: Callable[[int], bytes]
@@ -76,7 +76,7 @@ class Slack:
         self._keeping = TaskOwner("slack record")
         self._api = SlackApi(values, needs.clock)
         self._queue = SlackQueue(self._speaking, needs.clock, pace_s=values.pace_s)
-        self._record = SlackRecord(needs.store, needs.thread, needs.journal, self._keeping)
+        self._record = SlackRecord(needs.store, needs.thread, needs.tell, self._keeping)
         seal = Seal(values.seal_key)
         telling = SlackTelling(
             self._api, self._queue, self._record, needs.directory, values.team
@@ -113,11 +113,7 @@ class Slack:
         return slack_http(self._app.bolt, self._check)
 
     async def start(self) -> None:
-        """Settle what the journal is owed, take up what is open; never waits for Slack itself.
-
-        Raises JournalUnavailable.
-        """
-        await self._record.tell()
+        """Take up what is open, and begin to listen to Slack; never waits for it."""
         await self.board.resume()
         self._speaking.spawn(self.board.count_down(), name="count-down")
         if self._values.mode == "socket":

@@ -222,10 +222,10 @@ class SlackLinks:
         self._needs.telling.direct(account, f"link {said}", said, words.LOCK_SCREEN)
 
 
-def _told(change: str, link: ChatLink) -> Told:
+def _told(what: str, link: ChatLink) -> Told:
     facts = {
-        "account": link.account, "change": change, "display_name": link.display_name,
-        "principal": link.principal, "team": link.team, "workspace": link.workspace,
+        "account": link.account, "display_name": link.display_name,
+        "principal": link.principal, "team": link.team, "what": what, "workspace": link.workspace,
     }  # fmt: skip
     return Told(EventKind.DIRECTORY_CHANGED, orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
 

@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 
 from gatekeep.domain.chat import ChatLink, ShownRequest
 from gatekeep.gate.approval_ports import Told
-from gatekeep.gate.ports import OutboxRow
 
 Result = TypeVar("Result")
 
@@ -58,12 +57,6 @@ class LinkStore(Protocol):
 
     def link_of_account(self, team: str, account: str) -> ChatLink | None:
         """The link of an account, settled or not."""
-
-    def pending(self) -> Sequence[OutboxRow]:
-        """What the journal has not been told of links yet, oldest first."""
-
-    def settle(self, row_id: int) -> None:
-        """Its event is durable: the link counts, and the row is cleared."""
 
 
 class ShownStore(Protocol):

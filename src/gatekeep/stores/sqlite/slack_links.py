@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from gatekeep.domain.chat import ChatLink, ShownRequest
 from gatekeep.gate.approval_ports import Told
-from gatekeep.gate.ports import OutboxRow
 from gatekeep.stores.sqlite.state import StateStore
 
 SUBJECT: Final = "chat:"
@@ -69,14 +68,6 @@ class SlackBooks:
     def link_of_account(self, team: str, account: str) -> ChatLink | None:
         """The link of an account, settled or not."""
         return self._one("team = ? AND account = ?", team, account)
-
-    def pending(self) -> Sequence[OutboxRow]:
-        """What the journal has not been told of links yet, oldest first."""
-        return [row for row in self._state.pending() if row.subject.startswith(SUBJECT)]
-
-    def settle(self, row_id: int) -> None:
-        """Its event is durable: the link counts, and the row is cleared."""
-        self._state.settle(row_id)
 
     # messages
 
