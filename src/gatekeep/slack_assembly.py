@@ -80,19 +80,20 @@ def assemble_slack(
     if given.mode == "off":
         return None
 
-    def secret(key: str, reference: str | None) -> Callable[[], str]:
-        """Read now, so that what is missing is told at the start, and anew at each use."""
-        if reference is None:
-            return lambda: ""
-        secrets.read(reference, key=f"slack.{key}")
-        return lambda: secrets.read(reference, key=f"slack.{key}")
+    references = given.references()
+    for key, reference in references.items():
+        secrets.read(reference, key=key)
+
+    def secret(key: str) -> Callable[[], str]:
+        """Read anew at each use; nobody asks for one that the mode does not need."""
+        return lambda: secrets.read(references[key], key=key)
 
     values = SlackValues(
         given.mode,
         given.team or "",
-        secret("bot_token", given.bot_token),
-        secret("app_token", given.app_token),
-        secret("signing_secret", given.signing_secret),
+        secret("slack.bot_token"),
+        secret("slack.app_token"),
+        secret("slack.signing_secret"),
         shared.seal_key,
         channels=given.channel_of(),
         default_channel=given.default_channel or "",

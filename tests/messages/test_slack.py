@@ -53,3 +53,17 @@ def test_outcomes(outcome: str, said: tuple[str, str]) -> None:
 def test_the_button_says_what_a_click_does(scope: str, grant_s: int, *, held: bool, said: str) -> None:
     """Nothing runs at once that nobody waits for."""
     assert words.approve_button(scope, grant_s, held=held) == said
+
+
+@pytest.mark.parametrize(
+    ("states", "more", "said"),
+    [
+        ({}, False, "never asked"),
+        ({"approved": 1, "expired": 2}, False, "3 asked, 1 approved"),
+        ({"denied": 2, "withdrawn": 1}, False, "3 asked, 0 approved, 2 denied, 1 withdrawn"),
+        ({"approved": 49}, True, "49+ asked, 49 approved"),
+    ],
+)
+def test_what_became_of_the_same_before(states: dict[str, int], *, more: bool, said: str) -> None:
+    """Denials and withdrawals, too: somebody may be trying his luck."""
+    assert words.before(states, more=more) == said

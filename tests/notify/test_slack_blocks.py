@@ -135,6 +135,13 @@ def test_a_target_may_keep_its_literals_out_of_slack() -> None:
     assert "/srv" not in str(exact)
 
 
+def test_letters_that_pass_for_others_are_a_risk() -> None:
+    """They are tagged, where they stand and among the marks."""
+    message = message_of(sample("DELETE FROM \u043erders"), KNOWN)
+    assert command(message) == "DELETE FROM \u043e⟨U+043E⟩rders"
+    assert fields(message)["Risk"] == "moderate: no WHERE, confusable, destructive"
+
+
 def test_what_takes_a_security_key_is_only_shown() -> None:
     """No button but the one that opens the page."""
     message = message_of(sample(risk="critical"), KNOWN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -10,6 +11,8 @@ from support import slack_hands as hands
 from support.fake_slack import SIGNING_SECRET
 from support.slack_calls import Signing, call_http, form_of
 from support.slack_world import SlackWorld, until
+
+from gatekeep.errors import SettingsError
 
 
 async def test_a_signed_click_approves(over_http: SlackWorld) -> None:
@@ -83,6 +86,14 @@ async def test_signed_bytes_that_are_no_text_get_400(over_http: SlackWorld) -> N
     assert (await call_http(over_http.url, b"payload=\xff", over_http.signing()))[0] == 400
 
 
+async def test_a_large_call_is_read_and_a_huge_one_is_not(over_http: SlackWorld) -> None:
+    """A click brings its message along; the door around it takes less."""
+    large = b"payload=%7B%7D&x=" + b"y" * 200_000
+    assert (await call_http(over_http.url, large, over_http.signing()))[0] == 404
+    huge = b"payload=%7B%7D&x=" + b"y" * 300_000
+    assert (await call_http(over_http.url, huge, over_http.signing()))[0] == 413
+
+
 async def test_a_get_decides_nothing(over_http: SlackWorld) -> None:
     """Link scanners and the like."""
     async with aiohttp.ClientSession() as session, session.get(over_http.url) as response:
@@ -93,3 +104,17 @@ async def test_unsigned_ssl_checks_are_refused_too(over_http: SlackWorld) -> Non
     """The library would answer them before it looks at a signature."""
     signing = Signing("another", over_http.world.clock.wall_us() / 1e6)
     assert (await call_http(over_http.url, b"ssl_check=1&token=x", signing))[0] == 401
+
+
+async def test_without_the_secret_nothing_is_believed(tmp_path: Path) -> None:
+    """A file that is gone is a refusal, and no reason to believe anybody."""
+
+    def gone() -> str:
+        raise SettingsError("cannot be read")
+
+    world = SlackWorld(tmp_path, mode="http", signing_secret=gone)
+    await world.start()
+    try:
+        assert (await call_http(world.url, b"payload=%7B%7D", world.signing()))[0] == 503
+    finally:
+        await world.close()

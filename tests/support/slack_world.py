@@ -135,7 +135,7 @@ class SlackWorld:
         return SlackValues(**{**given, **self._given})
 
     async def _serve(self) -> None:
-        outer = web.Application()
+        outer = web.Application(client_max_size=64 * 1024)
         outer.add_subapp("/slack", self.slack.http_app())
         self._runner = web.AppRunner(outer, access_log=None)
         await self._runner.setup()

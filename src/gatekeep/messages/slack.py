@@ -6,7 +6,7 @@ as markup; `plain` is for the few places where Slack knows nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gatekeep.messages import printable
@@ -107,13 +107,14 @@ def field(name: str, said: str) -> tuple[str, str]:
     return name, _short(said, _FIELD)
 
 
-def before(asked: int, approved: int, denied: int, *, more: bool) -> str:
-    """What happened to the same before."""
+def before(states: Mapping[str, int], *, more: bool) -> str:
+    """What became of the same before, as counts by state."""
+    asked = sum(states.values())
     if not asked:
         return "never asked"
-    count = f"{asked}+" if more else str(asked)
-    told = f", {denied} denied" if denied else ""
-    return f"{count} asked, {approved} approved{told}"
+    told = [f"{states.get(name, 0)} {name}" for name in ("approved", "denied", "withdrawn")]
+    shown = [one for one in told if not one.startswith("0 ") or one.endswith("approved")]
+    return f"{asked}{'+' if more else ''} asked, {', '.join(shown)}"
 
 
 def why_asked(rule: str, reason: str) -> str:

@@ -193,8 +193,9 @@ def _preformatted(shown: str) -> Block:
 def _fields(request: ApprovalRequest, known: Known) -> list[Block]:
     why, subject, facts = request.why, request.subject, request.subject.facts
     where = words.where_words(tuple(facts.get("where", ())))
+    tags = subject.tags | ({"confusable"} if legible(subject.text).confusable else set())
     said = [
-        words.risk(why.risk, sorted(subject.tags), where),
+        words.risk(why.risk, sorted(tags), where),
         words.field("Rows", sight.rows(request.sight)),
         words.field("Locks", "; ".join(filter(None, _locks(request.sight)))),
         words.field("Before", known.before),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
-from gatekeep.domain.approvals import ApprovalRequest, RequestState
+from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.gate.approval_ports import Approvals
 from gatekeep.messages import slack as words
 
@@ -17,8 +18,4 @@ async def earlier(approvals: Approvals, request: ApprovalRequest) -> str:
         template=request.subject.template, target=request.place.target, limit=_READ
     )
     others = [one for one in found if one.id != request.id and one.created_us <= request.created_us]
-    states = [one.state for one in others]
-    return words.before(
-        len(others), states.count(RequestState.APPROVED), states.count(RequestState.DENIED),
-        more=len(found) == _READ,
-    )  # fmt: skip
+    return words.before(Counter(one.state.value for one in others), more=len(found) == _READ)

@@ -7,22 +7,34 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from gatekeep.errors import SettingsError
 from gatekeep.notify.slack_signature import SignatureCheck
 
 PATH: Final = "/interactions"
-MAX_BODY: Final = 1 << 20
+MAX_BODY: Final = 256 * 1024
+"""Bytes of a call; it holds the message that was clicked on. The door around allows less."""
+
+_log = structlog.get_logger(__name__)
 
 
 def slack_http(app: AsyncApp, check: SignatureCheck) -> web.Application:
     """The application: one address, for clicks, dialogues and the command alike."""
 
     async def called(request: web.Request) -> web.Response:
-        body = await request.read()
-        if not check.accepts(request.headers, body):
+        body = await _body(request)
+        if body is None:
+            return web.Response(status=413)
+        try:
+            believed = check.accepts(request.headers, body)
+        except SettingsError as error:
+            _log.error("slack's signing secret cannot be read", error=error.public)
+            return web.Response(status=503)
+        if not believed:
             return web.Response(status=401)
         try:
             text = body.decode()
@@ -33,6 +45,16 @@ def slack_http(app: AsyncApp, check: SignatureCheck) -> web.Application:
         kind = "application/json" if answer.body.startswith("{") else "text/plain"
         return web.Response(status=answer.status, text=answer.body, content_type=kind)
 
-    made = web.Application(client_max_size=MAX_BODY)
+    made = web.Application()
     made.router.add_post(PATH, called)
     return made
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """All bytes as they came; None if they are too many."""
+    read = bytearray()
+    async for chunk in request.content.iter_any():
+        read += chunk
+        if len(read) > MAX_BODY:
+            return None
+    return bytes(read)

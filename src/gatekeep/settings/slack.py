@@ -97,11 +97,19 @@ class SlackSettings(BaseModel):
         pairs = (_GROUP_CHANNEL.fullmatch(text) for text in self.channels)
         return {pair[1]: pair[2] for pair in pairs if pair}
 
+    def references(self) -> Mapping[str, str]:
+        """The secret references that the mode needs, by their keys."""
+        found = {f"slack.{key}": getattr(self, key) for key in self._secrets()}
+        return {key: reference for key, reference in found.items() if reference is not None}
+
     def missing(self) -> Iterator[tuple[str, str, str]]:
         """(key, fault, fix) of what the mode needs and what is not there."""
-        if self.mode == "off":
-            return
-        needed = ["team", "bot_token", "app_token" if self.mode == "socket" else "signing_secret"]
+        needed = ("team", *self._secrets()) if self.mode != "off" else ()
         for key in needed:
             if getattr(self, key) is None:
                 yield f"slack.{key}", "is missing", f"set it, or slack.mode to off (mode is {self.mode})"
+
+    def _secrets(self) -> tuple[str, ...]:
+        if self.mode == "off":
+            return ()
+        return ("bot_token", "app_token" if self.mode == "socket" else "signing_secret")
