@@ -25,7 +25,7 @@ def shared(world: ApprovalWorld) -> SlackShared:
     return SlackShared(
         world.desk, world.people, world.book, _tell,
         lambda: StateStore.open(world.state / "state.db", bytes(32), world.clock),
-        b"k" * 32, "https://gw.example", SystemClock(), world.clock.wall_us, random_bytes,
+        b"k" * 32, lambda: "https://gw.example", SystemClock(), world.clock.wall_us, random_bytes,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class SlackShared:
     """What it has in common with the rest.
 
     `tell` tells the journal what `state.db` owes it. `open_state` opens a connection to `state.db` that nobody else uses. `seal_key` is
-    `KeyRing.button_key`. `console` is what links begin with. `now_us` never lets a stepped clock
+    `KeyRing.button_key`. `console()` is what links begin with. `now_us` never lets a stepped clock
     lengthen anything.
     """
 
@@ -38,7 +38,7 @@ class SlackShared:
     tell: Callable[[], Awaitable[None]]
     open_state: Callable[[], StateStore]
     seal_key: bytes
-    console: str
+    console: Callable[[], str]
     clock: Clock
     now_us: Callable[[], int]
     draw: Callable[[int], bytes]

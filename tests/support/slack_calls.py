@@ -30,11 +30,12 @@ class Acked:
 
     payload: Any
     after_s: float
+    deadline_s: float = DEADLINE_S
 
     @property
     def late(self) -> bool:
         """Whether Slack would have told the person that it failed."""
-        return self.after_s > DEADLINE_S
+        return self.after_s > self.deadline_s
 
 
 class SlackCalls:
@@ -48,6 +49,7 @@ class SlackCalls:
         self.sockets: list[web.WebSocketResponse] = []
         self.connections = 0
         self.acks: list[Acked] = []
+        self.deadline_s = DEADLINE_S
 
     def new_address(self, port: int) -> str:
         """An address for one socket, good once."""
@@ -92,7 +94,7 @@ class SlackCalls:
             }
         )  # fmt: skip
         said = await asyncio.wait_for(answer, timeout=DEADLINE_S * 3)
-        acked = Acked(said, time.monotonic() - began)
+        acked = Acked(said, time.monotonic() - began, self.deadline_s)
         self.acks.append(acked)
         return acked
 

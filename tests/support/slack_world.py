@@ -130,7 +130,7 @@ class SlackWorld:
             "app_token": lambda: slack_names.APP_TOKEN,
             "signing_secret": lambda: slack_names.SIGNING_SECRET,
             "seal_key": b"k" * 32, "default_channel": "C0APPROVALS",
-            "api_url": self.fake.api_url, "console": CONSOLE, "pace_s": 0.02, "settle_s": 0.02,
+            "api_url": self.fake.api_url, "console": lambda: CONSOLE, "pace_s": 0.02, "settle_s": 0.02,
         }  # fmt: skip
         return SlackValues(**{**given, **self._given})
 

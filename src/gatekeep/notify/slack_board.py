@@ -157,7 +157,7 @@ class SlackBoard:
 
     def link(self, request_id: str) -> str:
         """The request's page; empty where there is no console."""
-        console = self._needs.values.console
+        console = self._needs.values.console()
         return f"{console}/r/{request_id}" if console else ""
 
     # changes

@@ -6,7 +6,7 @@ clicked; whether a ballot counts is the desk's affair, which also words most ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ class ClickNeeds:
     api: SlackApi
     seal: Seal
     team: str
-    console: str
+    console: Callable[[], str]
 
 
 class SlackClicks:
@@ -127,7 +127,7 @@ class SlackClicks:
             return words.NOT_OURS
         found = await self._needs.links.principal_of(self._needs.team, click.account)
         if found is None:
-            console = self._needs.console
+            console = self._needs.console()
             return words.unlinked(f"{console}/me/slack" if console else "")
         principal, link = found
         if request.state is RequestState.PENDING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -118,11 +118,7 @@ class SlackLinks:
             raise NotPermitted(words.WRONG_CODE)
         del self._begun[principal.name]
         before = await self.linked(principal)
-        link = begun.link
-        made = ChatLink(
-            link.principal, link.team, link.account, link.workspace, link.display_name,
-            self._needs.now_us(),
-        )  # fmt: skip
+        made = replace(begun.link, linked_us=self._needs.now_us())
         if not await self._needs.record.change(
             lambda store: store.add_link(made, _told("slack.linked", made))
         ):
@@ -130,7 +126,7 @@ class SlackLinks:
         self._tell(made.account, words.linked(principal.name))
         if before is not None and before.account != made.account:
             self._tell(before.account, words.unlinked(principal.name))
-        return made
+        return replace(made, settled=True)
 
     async def unlink(self, principal: Principal) -> None:
         """End the link at once, and tell the account. Raises NotPermitted, JournalUnavailable."""

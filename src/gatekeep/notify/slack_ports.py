@@ -18,8 +18,8 @@ class SlackValues:
 
     The three secrets are read anew each time. `channels` says which group is asked in which
     channel, `default_channel` where all others are; empty: by direct message. `api_url` is set in
-    tests only. `console` is what links begin with, empty where there is no console. `seal_key` (32
-    bytes) seals the values of buttons. `pace_s` lies between two messages in one channel;
+    tests only. `console()` is what links begin with, empty where there is no console. `seal_key`
+    (32 bytes) seals the values of buttons. `pace_s` lies between two messages in one channel;
     `settle_s` is how long a new request waits for what is found out about it.
     """
 
@@ -32,7 +32,7 @@ class SlackValues:
     channels: Mapping[str, str] = field(default_factory=dict)
     default_channel: str = ""
     api_url: str = ""
-    console: str = ""
+    console: Callable[[], str] = str
     pace_s: float = 1.0
     settle_s: float = 1.0
 
