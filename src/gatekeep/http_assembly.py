@@ -23,6 +23,7 @@ from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings
+from gatekeep.settings.model import Http
 from gatekeep.web.access import journal_recorder
 from gatekeep.web.door import HttpDoor, Served, door_app
 from gatekeep.web.health import Health
@@ -68,6 +69,18 @@ class HttpHalf:
         await self.door.close()
         await self.owner.close(grace=5.0)
         self.offload.close()
+
+
+class Links:
+    """Addresses of pages, for those who name them elsewhere. `port` is where the door listens."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self.port = http.port
+
+    def to(self, request: str) -> str:
+        """The page of a request."""
+        return f"{self._http.link_base(self.port)}/r/{request}"
 
 
 def assemble_http(

@@ -268,7 +268,7 @@ class World:
     async def record(self, kind: EventKind, payload: bytes, decision: bytes) -> Receipt:
         if self.journal_down:
             raise JournalUnavailable("no space", cause="ENOSPC on /secret/place")
-        self.recorded.append((kind, json.loads(payload), json.loads(decision)))
+        self.recorded.append((kind, json.loads(payload), json.loads(decision or b"{}")))
         return Receipt(len(self.recorded), 1)
 
     async def reload(self, wish: PolicyWish) -> Mapping[str, Any]:

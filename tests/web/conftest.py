@@ -8,7 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from support.api_callers import Callers, over_tcp
 from support.api_world import CAROL, World
+from support.approval_world import ApprovalWorld
 
 from gatekeep.web.server import ApiDoor
 
@@ -36,3 +38,18 @@ async def http(door: ApiDoor) -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.UnixConnector(path=str(door.path))
     async with aiohttp.ClientSession("http://gatekeep", connector=connector) as session:
         yield session
+
+
+@pytest.fixture
+async def asking(tmp_path: Path) -> AsyncIterator[ApprovalWorld]:
+    """A world in which people are asked; security may read what others did."""
+    made = ApprovalWorld(tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def call(asking: ApprovalWorld) -> AsyncIterator[Callers]:
+    """Callers of it over TCP, by name."""
+    async with over_tcp(asking) as (callers, _):
+        yield callers

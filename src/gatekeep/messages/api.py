@@ -74,7 +74,8 @@ def no_principal(name: str) -> Words:
 def not_counted(words: str, request_id: str, *, late: bool = False) -> Words:
     """A ballot, or a withdrawal, that changed nothing, in the desk's own words."""
     follow = "show" if late else "approvals show"
-    return Words(words.removesuffix(" Nothing changed."), "nothing changed", f"gatekeep {follow} {request_id}")
+    said = words.removesuffix(" Nothing changed.").removesuffix(".")
+    return Words(said, "nothing changed", f"gatekeep {follow} {request_id}")
 
 
 def not_understood(place: str, fault: str) -> str:

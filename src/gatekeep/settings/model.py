@@ -286,6 +286,11 @@ class ApprovalSettings(_Group):
         default=900.0,
         description="Seconds after a denial until the same may be asked again by the same person.",
     )
+    schedule: FilePath | None = Field(
+        default=None,
+        description="YAML file that says who is on call for which group, and who is asked when nobody "
+        "answers; read again at SIGHUP. Unset: everybody of a group is told.",
+    )
 
 
 class LogSettings(_Group):

@@ -1,0 +1,306 @@
+"""A gateway world in which people are asked: the real rooms of approvals over a real state and policy.
+
+Only the journal, the archive and who stands in for whom are kept in memory.
+"""
+
+# ruff: noqa: D102 - the ports say what each method does
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from support.api_world import HeldClock, People, World
+from support.builders import action, facts
+from support.clock import MovedClock
+from support.fake_journal import FakeJournal
+
+from gatekeep.approval_assembly import ApprovalNeeds as ApprovalParts
+from gatekeep.approval_assembly import assemble_approvals
+from gatekeep.domain.actions import SqlAction, SqlClass
+from gatekeep.domain.approvals import ApprovalRequest, Place, RequestKind, Subject, Why
+from gatekeep.domain.delegations import Delegation, OnCall
+from gatekeep.domain.events import EventKind
+from gatekeep.domain.grants import Grant, Situation
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.sessions import Session
+from gatekeep.errors import ClientFault, JournalUnavailable, NotPermitted
+from gatekeep.gate.approval_ports import Ballot, StandIn
+from gatekeep.gate.approval_values import Limits, NewRequest
+from gatekeep.gate.policy_desk import PolicyDeskOver
+from gatekeep.gate.voters import NobodySpecial
+from gatekeep.identity.bearers import Bearers
+from gatekeep.identity.lockouts import LockOutBook
+from gatekeep.identity.tokens import TokenDesk
+from gatekeep.identity.totp import OneTimeCodes, code_at
+from gatekeep.policy.loading import load
+from gatekeep.runtime.clock import random_bytes
+from gatekeep.settings import Settings
+from gatekeep.stores.sqlite.state import StateStore
+from gatekeep.web.access import ApiNeeds, ApprovalNeeds
+from gatekeep.web.second_step import SecondStep
+from gatekeep.web.waiting import Waits
+
+ALICE = Principal("alice", "p-alice", frozenset({"engineers"}))
+ALICE_DBA = Principal("alice-dba", "p-alice", frozenset({"dba"}))
+BOB = Principal("bob", "p-bob", frozenset({"dba"}))
+CAROL = Principal("carol", "p-carol", frozenset({"dba"}))
+DAN = Principal("dan", "p-dan", frozenset({"engineers"}))
+ERIN = Principal("erin", "p-erin", frozenset({"dba"}))
+SAM = Principal("sam", "p-sam", frozenset({"security"}))
+BOT = Principal("bot", "bot", frozenset({"engineers"}), owner="p-bob")
+OWNER = Principal("owner", "owner", frozenset({"owners"}))
+CROWD = (ALICE, ALICE_DBA, BOB, CAROL, DAN, ERIN, SAM, BOT, OWNER)
+SECRETS = {name: f"{name}-and-his-seed".encode() for name in ("bob", "carol", "alice")}
+START_US = HeldClock().wall_us()
+DELETE = "DELETE FROM customers;"
+POLICY = """
+@id("sessions") @why("engineers open sessions")
+permit(principal in Group::"engineers", action == Action::"session.open", resource);
+
+@id("prod-writes-need-dba") @why("a dba looks at every change") @owner("data-platform")
+permit(principal, action in Action::"sql", resource)
+when { context has approval && context.approval.groups.contains("dba") };
+
+@id("security") @why("security reads and reviews")
+permit(principal in Group::"security", action in
+  [Action::"audit.read", Action::"grant.revoke", Action::"review.close"], resource);
+
+@id("emergencies") @why("engineers may break the glass")
+permit(principal in Group::"engineers", action == Action::"breakglass", resource);
+
+@id("owners") @why("owners own it")
+permit(principal in Group::"owners", action in Action::"gateway", resource);
+"""
+_US = 1_000_000
+
+
+class Crowd(People):
+    """Nine principals; `gone` are no principals any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: set[str] = set()
+
+    def principals(self) -> Sequence[Principal]:
+        return [one for one in CROWD if one.name not in self.gone]
+
+
+class Standing(NobodySpecial):
+    """Who stands in for whom, in memory; bob and carol are on call."""
+
+    def __init__(self, people: Crowd, clock: MovedClock) -> None:
+        self._people = people
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self.kept: list[Delegation] = []
+
+    def lent_to(self, person: str) -> Mapping[str, frozenset[str]]:
+        live = self.delegations(live=True)
+        return {one.person: one.groups for one in live if one.delegate_person == person}
+
+    def delegates_of(self, person: str) -> frozenset[str]:
+        live = self.delegations(live=True)
+        return frozenset(one.delegate_person for one in live if one.person == person)
+
+    async def delegate(self, by: Principal, stand_in: StandIn) -> Delegation:
+        to = self._people.principal(stand_in.to)
+        if to is None:
+            raise KeyError(stand_in.to)
+        if to.person == by.person:
+            raise NotPermitted("nobody stands in for himself")
+        now = self._clock.wall_us()
+        made = Delegation(
+            f"D-{next(self._numbers)}", by.name, by.person, to.name, to.person, now,
+            stand_in.starts_us or now, stand_in.ends_us, stand_in.groups, stand_in.reason,
+            settled=True,
+        )  # fmt: skip
+        self.kept.insert(0, made)
+        return made
+
+    async def end_delegation(self, delegation_id: str, by: Principal, *, any_: bool) -> Delegation:
+        for place, one in enumerate(self.kept):
+            if one.id == delegation_id and (any_ or by.person in {one.person, one.delegate_person}):
+                now = self._clock.wall_us()
+                self.kept[place] = replace(one, ended_us=now, ended_by=by.name)
+                return self.kept[place]
+        raise KeyError(delegation_id)
+
+    def delegations(self, *, live: bool) -> Sequence[Delegation]:
+        now = self._clock.wall_us()
+        return [one for one in self.kept if one.live_at(now) or not live]
+
+    def all_on_call(self) -> Sequence[OnCall]:
+        return [OnCall("dba", ("p-bob", "p-carol"), "rota", START_US + 3600 * _US)]
+
+
+class Reader:
+    """Reads texts: every statement is a write, an empty one cannot be read."""
+
+    async def read(self, session: Session, text: str) -> SqlAction:
+        if text.startswith("?"):
+            raise ClientFault("the statement cannot be read")
+        known = facts(SqlClass.WRITE, text.split(maxsplit=1)[0], redacted=text, template=text)
+        return action(text, known)
+
+    def around(self, session: Session) -> Mapping[str, str]:
+        return {"search_path": "public"}
+
+
+class _Codes:
+    """One-time codes of those who have an authenticator."""
+
+    def __init__(self, clock: MovedClock) -> None:
+        self._codes = OneTimeCodes(clock)
+        self._codes.reload(SECRETS)
+
+    def known_key(self, name: str, key: bytes) -> bool:
+        return False
+
+    def needs_code(self, name: str) -> bool:
+        return self._codes.has(name)
+
+    def accept_code(self, name: str, code: str) -> bool:
+        return self._codes.accept(name, code)
+
+
+def members() -> dict[str, frozenset[str]]:
+    """Each group with the persons in it."""
+    groups = {group for one in CROWD for group in one.groups}
+    return {
+        group: frozenset(one.person for one in CROWD if group in one.groups) for group in groups
+    }
+
+
+class ApprovalWorld(World):
+    """Everything behind the API, approvals among it. To be made on a running loop."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__()
+        self.state = state
+        self.clock = MovedClock(wall=START_US, monotonic=90_000_000_000)
+        self.people: Crowd = Crowd()
+        self.journal = FakeJournal()
+        self.policy = PolicyDeskOver(load({"rules.cedar": POLICY}), members(), self.clock)
+        self._store = StateStore.open(state / "state.db", bytes(32), self.clock)
+        self.tokens = TokenDesk(self._store, self.clock)
+        self.tokens.replace_principals({one.name: () for one in CROWD})
+        self.token_ids: dict[str, str] = {}
+        self._tokens: dict[str, str] = {}
+        self.lock_outs = LockOutBook(self.clock)
+        self.noted: list[tuple[EventKind, str, str, str]] = []
+        self.bearers = Bearers(
+            self.people, self.tokens.holder, self.lock_outs, lambda *said: self.noted.append(said)
+        )
+        self.parts = assemble_approvals(
+            Settings(),
+            ApprovalParts(
+                StateStore.open(state / "state.db", bytes(32), self.clock), self.journal,
+                self.policy, self.people, NobodySpecial(), self.book, self.supervision, Reader(),
+                self.clock.wall_us, random_bytes,
+            ),
+        )  # fmt: skip
+        self.parts.desk.limits = Limits(max_open=50)
+        self.standing = Standing(self.people, self.clock)
+        self.parts.voters.people = self.standing
+        self.desk = self.parts.front
+        self._needs: ApiNeeds | None = None
+
+    def needs(self) -> ApiNeeds:
+        if self._needs is None:
+            codes = SecondStep(_Codes(self.clock), self.lock_outs, self.clock)
+            self._needs = replace(
+                super().needs(),
+                desk=self.policy,
+                clock=self.clock,
+                approvals=ApprovalNeeds(self.desk, codes, Waits(self.desk)),
+                bearers=self.bearers,
+            )
+        return self._needs
+
+    def break_journal(self) -> None:
+        """Nothing can be recorded any more."""
+        self.journal_down = True
+        self.journal.broken_sync = JournalUnavailable("no space")
+
+    async def close(self) -> None:
+        """End what runs."""
+        await self.parts.close()
+        self._store.close()
+
+    def token(self, name: str) -> str:
+        """A token of this principal that works, the same each time."""
+        if name not in self._tokens:
+            row, self._tokens[name] = self.tokens.make(name, ttl_s=None, note="")
+            self.tokens.settle(row.id, EventKind.TOKEN_MADE)
+            self.token_ids[name] = row.id
+        return self._tokens[name]
+
+    def code(self, name: str) -> str:
+        """What this principal's authenticator shows."""
+        return code_at(SECRETS[name], self.clock.wall_us() // _US // 30)
+
+    async def held(
+        self,
+        text: str = DELETE,
+        *,
+        by: Principal = ALICE,
+        risk: str = "moderate",
+        approvers: tuple[tuple[str, ...], ...] = (("dba",),),
+        sight: Mapping[str, object] | None = None,
+        **more: Any,
+    ) -> ApprovalRequest:
+        """A statement that waits at the database."""
+        asked = await self.parts.desk.ask(
+            self.wish(text, by=by, risk=risk, approvers=approvers, **more),
+            lambda _approval: True,
+            self.grant_for,
+        )
+        assert isinstance(asked, ApprovalRequest), asked
+        self.parts.desk.announce(asked.id, sight)
+        return asked
+
+    def wish(
+        self,
+        text: str = DELETE,
+        *,
+        by: Principal = ALICE,
+        risk: str = "moderate",
+        approvers: tuple[tuple[str, ...], ...] = (("dba",),),
+        **more: Any,
+    ) -> NewRequest:
+        """What is asked for such a statement."""
+        place = Place(
+            by.name, by.person, "orders-prod", "app_rw", owner=by.owner, database="shop",
+            source="10.1.4.7", session="ab" * 16, session_code="S-8QZ4", groups=by.groups,
+        )  # fmt: skip
+        subject = Subject(
+            RequestKind.STATEMENT, text.split(maxsplit=1)[0], text, f"template of {text}",
+            facts={"scopes": ["template", "session"], "where": ["absent"]}, **more,
+        )  # fmt: skip
+        why = Why(
+            "prod-writes-need-dba", "writes need a dba", "7f3a9c2", approvers, risk=risk,
+            owner="data-platform",
+        )  # fmt: skip
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return NewRequest(place, subject, why, digest, reason="ticket OPS-412")
+
+    def grant_for(
+        self, request: ApprovalRequest, ballot: Ballot, groups: frozenset[str]
+    ) -> Grant | None:
+        """What an approval of this scope makes."""
+        place = request.place
+        now = Situation(
+            place.principal, place.target, place.account, place.session, request.why.rule,
+            request.subject.verb, request.digest, request.subject.template,
+        )  # fmt: skip
+        return self.parts.grants.made_of(request, ballot, groups, now)
+
+
+def yes(request: ApprovalRequest, **more: object) -> dict[str, object]:
+    """A ballot for it, by whoever has seen it."""
+    return {"verdict": "approve", "digest": request.digest[:12], **more}
