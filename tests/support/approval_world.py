@@ -22,7 +22,14 @@ from support.fake_journal import FakeJournal
 from gatekeep.approval_assembly import ApprovalNeeds as ApprovalParts
 from gatekeep.approval_assembly import assemble_approvals
 from gatekeep.domain.actions import SqlAction, SqlClass
-from gatekeep.domain.approvals import ApprovalRequest, Place, RequestKind, Subject, Why
+from gatekeep.domain.approvals import (
+    ApprovalRequest,
+    Place,
+    RequestKind,
+    RequestState,
+    Subject,
+    Why,
+)
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.grants import Grant, Situation
@@ -204,10 +211,12 @@ class ApprovalWorld(World):
                 self.clock.wall_us, random_bytes,
             ),
         )  # fmt: skip
-        self.parts.desk.limits = Limits(max_open=50)
+        self.parts.desk.limits = Limits(max_open=500)
         self.standing = Standing(self.people, self.clock)
         self.parts.voters.people = self.standing
         self.desk = self.parts.front
+        self.runs = ""
+        self.desk.listen(self._run)
         self._needs: ApiNeeds | None = None
 
     def needs(self) -> ApiNeeds:
@@ -221,6 +230,11 @@ class ApprovalWorld(World):
                 bearers=self.bearers,
             )
         return self._needs
+
+    def _run(self, what: str, request: ApprovalRequest) -> None:
+        """What was approved runs at once, and `runs` is what the target says, if it says anything."""
+        if what == "decided" and request.state is RequestState.APPROVED and self.runs:
+            self.parts.owner.spawn(self.parts.desk.outcome(request.id, self.runs), name="ran")
 
     def break_journal(self) -> None:
         """Nothing can be recorded any more."""
