@@ -17,6 +17,8 @@ _RUN: Final = re.compile(r"(?<=\S) {17,}|^ {61,}")
 _MOST_EMPTY: Final = 2
 _MOST_LETTERS: Final = 12
 _INDENT: Final = "    "
+_OURS: Final = "  "
+"""Less than the text is indented by, so that no line of it looks like one of ours."""
 
 COLUMNS: Final = (
     Column("ID", "id"),
@@ -90,7 +92,7 @@ def lines(request: Request) -> Iterator[str]:
 def whole_text(text: str) -> Iterator[str]:
     """Every line of it, indented. Long runs of blanks and of empty lines are told, not drawn.
 
-    So nothing can be pushed out of sight, and no line looks like one of ours.
+    So nothing can be pushed out of sight.
     """
     empty = 0
     for line in text.split("\n"):
@@ -105,7 +107,7 @@ def whole_text(text: str) -> Iterator[str]:
 
 def _empty_lines(count: int) -> Iterator[str]:
     if count > _MOST_EMPTY:
-        yield f"{_INDENT}[{count} empty lines]"
+        yield f"{_OURS}[{count} empty lines]"
     else:
         yield from [_INDENT.rstrip()] * count
 
