@@ -38,7 +38,7 @@ from gatekeep.policy_versions import Settled, own_wish
 from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings, load_settings
-from gatekeep.web_assembly import api_door, api_needs
+from gatekeep.web_assembly import api_door, api_needs, mount_over_tcp
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +58,6 @@ class Gateway:
         self._settings = settings
         self._parts = parts
         self._draining = False
-        self._telling = asyncio.Lock()
         self.ended = asyncio.Event()
         self.exit_code = 0
 
@@ -72,7 +71,9 @@ class Gateway:
         parts = await assemble(settings, configuration, reader)
         gateway = cls(settings, parts)
         parts.faults.listener = gateway.note_fault
-        parts.api = api_door(api_needs(parts, settings, gateway.reload), settings)
+        needs = api_needs(parts, settings, gateway.reload)
+        parts.api = api_door(needs, settings)
+        mount_over_tcp(parts, needs)
         try:
             await gateway._open(configuration)
         except BaseException:
@@ -97,8 +98,8 @@ class Gateway:
 
     @property
     def http_port(self) -> int:
-        """The port of health and metrics."""
-        return self._parts.health_port
+        """The port of web pages, health and metrics."""
+        return self._parts.http.door.port
 
     @property
     def socket_path(self) -> Path:
@@ -133,20 +134,8 @@ class Gateway:
         """A token that works, its event durable. Raises NotPermitted, JournalUnavailable."""
         parts = self._parts
         row, secret = parts.tokens.make(principal, ttl_s=ttl_s, note=note)
-        await self._tell()
+        await parts.telling.tell()
         return parts.tokens.settle(row.id, EventKind.TOKEN_MADE), secret
-
-    async def _tell(self) -> None:
-        """Tell the journal what the state owes it: one telling at a time, and each to its end.
-
-        Else what one is telling would be told by the next one too.
-        """
-
-        async def whole() -> None:
-            async with self._telling:
-                await outbox.drain(self._parts.state, self._parts.journal)
-
-        await asyncio.shield(whole())
 
     async def reload(self, wish: PolicyWish | None = None) -> Mapping[str, Any]:
         """Load targets, principals and policy anew; on any fault the old ones stay active.
@@ -162,6 +151,7 @@ class Gateway:
             configuration = load_configuration(self._settings, parts.secrets)
             parts.directory.check(configuration.principals)
             parts.proofs.check(configuration.principals)
+            parts.http.passwords.check(configuration.principals)
             parts.door.reload_tls()
             parts.ssh.authorities.reload()
             settled = await self._activate(configuration, parts.desk.active, wish)
@@ -210,6 +200,12 @@ class Gateway:
             or replace(target, accounts={}) != replace(session.target, accounts={})
         )
 
+    def _person_of(self, by: str) -> str:
+        """Who answers for a load of the files: a start or a signal is the owner's doing."""
+        directory = self._parts.directory
+        principal = directory.principal(by) or directory.principal_of_uid(os.geteuid())
+        return principal.person if principal is not None else by
+
     async def stop(self) -> None:
         """Drain: no new sessions, running segments end within the limit, then everything closes."""
         self._draining = True
@@ -234,7 +230,8 @@ class Gateway:
 
     async def _open(self, configuration: Configuration) -> None:
         parts = self._parts
-        await self._tell()
+        await parts.telling.tell(outbox.any_kind)
+        parts.people.recovered()
         running = parts.versions.last(configuration.policy)
         await self._activate(configuration, running, own_wish("start"))
         await parts.approvals.recover()
@@ -242,23 +239,13 @@ class Gateway:
         parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)
         await parts.api.start()
-        parts.health_port = await self._health()
+        await parts.http.door.start()
+        parts.links.port = parts.http.door.port
         await parts.door.start()
         await parts.ssh.door.start()
         _log.info(
-            "serving", postgres=parts.door.port, ssh=parts.ssh.door.port, http=parts.health_port
+            "serving", postgres=parts.door.port, ssh=parts.ssh.door.port, http=parts.http.door.port
         )
-
-    async def _health(self) -> int:
-        http = self._settings.http
-        try:
-            return await self._parts.health.start()
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {http.host}:{http.port}: {os.strerror(error.errno or 0)}",
-                key="http.port",
-                fix="end what listens there, or choose another port",
-            ) from error
 
     async def _activate(
         self, configuration: Configuration, running: PolicyVersion | None, wish: PolicyWish
@@ -279,11 +266,15 @@ class Gateway:
         )
         journal = parts.journal
         await journal.append(journal.system, EventKind.SETTINGS_LOADED, payload).durable()
-        # Nothing below can fail: what was said to be loaded rules from here on, all of it.
+        # What was said to be loaded rules from here on, all of it.
         parts.directory.reload(configuration.principals)
         parts.proofs.reload(configuration.principals)
+        parts.http.passwords.reload(configuration.principals)
         parts.targets.reload(configuration.targets)
         parts.desk.activate(settled.version, members_of(configuration.principals))
+        parts.people.schedule = configuration.schedule
+        parts.people.memberships.observe(parts.directory.principals(), self._person_of(wish.by))
+        await parts.telling.tell()
         return settled
 
 
@@ -358,6 +349,7 @@ def ready_document(gateway: Gateway) -> dict[str, Any]:
                 "host_key": gateway.ssh_key_line,
             },
             "health": {"host": "127.0.0.1", "port": gateway.http_port},
+            "console": {"url": f"http://localhost:{gateway.http_port}"},
         },
         "socket": str(gateway.socket_path),
         "pid": os.getpid(),

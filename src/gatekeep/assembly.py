@@ -28,8 +28,13 @@ from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.supervision import Supervision
+from gatekeep.http_assembly import HttpHalf, HttpShared, Links, assemble_http
+from gatekeep.identity.delegations import Delegations
 from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
+from gatekeep.identity.memberships import Memberships
+from gatekeep.identity.outbox import Telling
+from gatekeep.identity.people import PeopleBook
 from gatekeep.identity.principals import PrincipalEntry
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.ssh_proofs import SshProofBook
@@ -60,11 +65,11 @@ from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.runtime.work_process import WorkProcess
 from gatekeep.settings import Settings
 from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
+from gatekeep.stores.sqlite.people import PeopleBooks
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.text_reading import TextReader
-from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_app
-from gatekeep.web.hosts import LOOPBACK_NAMES
+from gatekeep.web.health import GatewayNumbers, Health, Readiness
 from gatekeep.web.server import ApiDoor
 
 _log = structlog.get_logger(__name__)
@@ -100,13 +105,15 @@ class Parts:
     ssh: SshHalf
     proofs: SshProofBook
     lock_outs: LockOutBook
+    people: PeopleBook
+    telling: Telling
+    links: Links
     look_ups: LookUps
     offload: Offload
     parsers: Sequence[WorkProcess]
     faults: Faults
     api: ApiDoor = field(init=False)
-    health: HealthDoor = field(init=False)
-    health_port: int = 0
+    http: HttpHalf = field(init=False)
     draining: bool = False
 
     def readiness(self) -> Readiness:
@@ -144,7 +151,7 @@ class Parts:
         parts: Iterable[tuple[str, Callable[[], Awaitable[None] | None]]] = (
             ("api", self.api.close),
             ("policy", self.versions.close),
-            ("health", self.health.close),
+            ("http", self.http.close),
             ("door", partial(self.door.close, grace=1.0)),
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
@@ -216,11 +223,13 @@ async def assemble(
     supervision = Supervision()
     lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
     statements = StatementReader(catalogues, Parser(offload, parsers))
+    telling = Telling(state, journal)
+    people = _people(state, directory, telling, steady.now_us)
     approvals = assemble_approvals(
         settings,
         ApprovalNeeds(
             StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
-            journal, desk, directory, targets, supervision,
+            journal, desk, directory, people, targets, supervision,
             TextReader(catalogues, statements, CommandReader(offload)), steady.now_us, random_bytes,
         ),
     )  # fmt: skip
@@ -237,7 +246,7 @@ async def assemble(
         ),
         Rooms(
             gate, journal, statements, clock, faults.tell,
-            sights=TargetSights(look_ups.connect, catalogues, clock),
+            link_to=(links := Links(settings.http)).to, sights=TargetSights(look_ups.connect, catalogues, clock),
         ),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
@@ -282,23 +291,31 @@ async def assemble(
         ssh=ssh,
         proofs=proofs,
         lock_outs=lock_outs,
+        people=people,
+        telling=telling,
+        links=links,
         look_ups=look_ups,
         offload=offload,
         parsers=parsers,
         faults=faults,
     )
-    parts.health = HealthDoor(
-        health_app(
-            parts.readiness,
-            parts.numbers,
-            names=(*LOOPBACK_NAMES, *settings.http.allowed_hosts),
-            origins=settings.http.allowed_origins,
-            metrics_for=settings.http.metrics,
+    health = Health(parts.readiness, parts.numbers, settings.http.metrics)
+    parts.http = assemble_http(
+        settings, configuration.principals, secrets,
+        HttpShared(
+            health, approvals.front, directory, desk, archive, journal, proofs, lock_outs, folds,
+            clock, steady.now_us, random_bytes,
         ),
-        address=settings.http.host,
-        port=settings.http.port,
-    )
+    )  # fmt: skip
     return parts
+
+
+def _people(
+    state: StateStore, directory: EmbeddedDirectory, telling: Telling, now_us: Callable[[], int]
+) -> PeopleBook:
+    books = PeopleBooks(state)
+    delegations = Delegations(books, directory, now_us, random_bytes, telling.tell)
+    return PeopleBook(delegations, Memberships(books, now_us), now_us)
 
 
 def _make_state_dir(place: Path) -> None:

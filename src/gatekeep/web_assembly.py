@@ -12,6 +12,9 @@ from gatekeep.journal.query import parse_query
 from gatekeep.runtime.clock import SystemClock
 from gatekeep.settings import Settings
 from gatekeep.web.access import ApiNeeds, ApprovalNeeds, journal_recorder
+from gatekeep.web.answering import mount_api
+from gatekeep.web.callers import caller_by_token
+from gatekeep.web.door import protected
 from gatekeep.web.second_step import SecondStep
 from gatekeep.web.server import SOCKET_NAME, ApiDoor
 from gatekeep.web.waiting import Waits
@@ -42,6 +45,14 @@ def api_needs(parts: Parts, settings: Settings, reload: Reload) -> ApiNeeds:
         ),
         bearers=Bearers(parts.directory, parts.tokens.holder, parts.lock_outs, parts.folds.note),
     )
+
+
+def mount_over_tcp(parts: Parts, needs: ApiNeeds) -> None:
+    """The same API behind the HTTP door, for callers with a token; before that door opens."""
+    sources = parts.http.sources
+    if needs.bearers is not None:
+        caller = caller_by_token(needs.bearers, sources.source_of)
+        mount_api(parts.http.app, needs, protected(caller, sources))
 
 
 def api_door(needs: ApiNeeds, settings: Settings) -> ApiDoor:

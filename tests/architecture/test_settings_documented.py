@@ -64,6 +64,7 @@ FREE = {
     "postgres.proxy_from",
     "http.allowed_hosts",
     "http.allowed_origins",
+    "http.proxy_from",
 }
 
 

@@ -299,6 +299,8 @@ async def test_a_role_that_the_session_took_counts_and_one_that_it_may_not_take_
         assert sight["rows_estimate"] == 10000
         sight = await seeing.look("DELETE FROM customers", SessionVector(role=foreign))
         assert (sight["no_estimate"], sight["rows_total"]) == (words.ROLE_REFUSED, None)
+        sight = await seeing.look("DELETE FROM customers", SessionVector(role="nobody at all"))
+        assert (sight["no_estimate"], sight["rows_total"]) == (words.ROLE_REFUSED, None)
     finally:
         await lab.admin(f"DROP OWNED BY {weak}", database=lab.name)
         await lab.admin(f"DROP ROLE {weak}; DROP ROLE {foreign}")

@@ -12,6 +12,7 @@ from support.postgres_server import PostgresServer
 from support.running_gateway import own_database
 
 from gatekeep.domain.approvals import RequestState
+from gatekeep.messages import sight as words
 
 pytestmark = pytest.mark.journey
 
@@ -118,3 +119,70 @@ async def test_a_client_that_leaves_withdraws(asking: Asking) -> None:
         return found.state is RequestState.WITHDRAWN
 
     await until(withdrawn, "it is withdrawn")
+
+
+async def test_the_asker_and_the_approver_read_what_it_would_touch(
+    asking: Asking, postgres_server: PostgresServer, database: str
+) -> None:
+    """Rows of how many, the lock it takes and the one that is held; nobody's code ran for it."""
+    with psycopg.connect(postgres_server.dsn(database=database), autocommit=True) as direct:
+        direct.execute("CREATE TABLE stock AS SELECT g AS id FROM generate_series(1, 5000) g")
+        direct.execute("ANALYZE stock")
+    details: list[str] = []
+    connection = await asking.connect()
+    connection.add_notice_handler(lambda note: details.append(note.message_detail or ""))
+    await connection.execute("BEGIN")
+    running = asyncio.ensure_future(connection.execute("DELETE FROM stock"))
+    (request,) = await asking.asked()
+
+    async def seen() -> bool:
+        found = await asking.approvals.front.request(request.id)
+        return bool(found.sight)
+
+    await until(seen, "it is looked at")
+    await until(lambda: details, "the client is told")
+    sight = (await asking.approvals.front.request(request.id)).sight
+    assert words.phrases(sight) == (
+        "about 5,000 rows of 5,000, no index",
+        "takes ROW EXCLUSIVE on public.stock",
+    )
+    assert sight["locks_held"] == {"count": 0, "tables": []}
+    await asking.vote(request)
+    assert (await running).rowcount == 5000
+    await connection.execute("ROLLBACK")
+    await connection.close()
+
+
+async def test_what_would_run_the_askers_code_is_named_and_not_run(
+    asking: Asking, postgres_server: PostgresServer, database: str
+) -> None:
+    """C3: a STABLE function that tells by NOTIFY what it finds is not run before anybody said yes."""
+    heard: list[str] = []
+    marker = f"spied in {database}"
+    with psycopg.connect(postgres_server.dsn(database=database), autocommit=True) as direct:
+        direct.execute(
+            "CREATE FUNCTION spy() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN"
+            " RAISE LOG 'spied in %', pg_catalog.current_database();"
+            " PERFORM pg_catalog.pg_notify('spied', 'x'); RETURN 1; END $$"
+        )
+        direct.add_notify_handler(lambda note: heard.append(note.payload))
+        direct.execute("LISTEN spied")
+        connection = await asking.connect()
+        text = "DELETE FROM customers WHERE id = spy() AND id < spy()"
+        running = asyncio.ensure_future(connection.execute(text))
+        (request,) = await asking.asked()
+
+        async def seen() -> bool:
+            found = await asking.approvals.front.request(request.id)
+            return bool(found.sight)
+
+        await until(seen, "it is looked at")
+        sight = (await asking.approvals.front.request(request.id)).sight
+        assert sight["no_estimate"] == "runs public.spy"
+        await asking.vote(request, deny="no")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await running
+        await connection.close()
+        direct.execute("SELECT 1")
+    assert heard == []
+    assert marker not in postgres_server.log()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeep import messages
-from gatekeep.messages import Place, RuleWords, WireMessage
+from gatekeep.messages import Place, RuleWords, WireMessage, approvals
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "messages.md"
 
@@ -33,6 +33,29 @@ EXAMPLES: dict[str, Any] = {
     "asked": "LATIN1",
     "sqlstate": "28P01",
     "says": "password authentication failed",
+    "told": approvals.Waiting(
+        "K3F9", "orders-prod", [["dba"]], ["bob", "carol"],
+        approvals.headline("DELETE", ["public.customers"], "absent"), "prod-writes-need-dba", 900,
+        estimate="about 1,204,331 rows", link="https://gw.example/r/K3F9",
+        context="request K3F9, rule prod-writes-need-dba, policy 7f3a9c2, session S-8QZ4",
+    ),
+    "request": "K3F9",
+    "left_s": 780,
+    "context": "request K3F9, rule prod-writes-need-dba, policy 7f3a9c2, session S-8QZ4",
+    "groups": ["dba-lead"],
+    "persons": ["bob"],
+    "by": "bob",
+    "rule": RuleWords("prod-writes-need-dba", context="request K3F9, rule prod-writes-need-dba"),
+    "open_s": 900,
+    "then": ["dba-lead"],
+    "changed": "search_path",
+    "count": 5,
+    "wait_s": 720,
+}
+#: Where a name means another thing than in most sentences.
+SPECIAL: dict[str, dict[str, Any]] = {
+    "denied": {"reason": "run it on the replica first."},
+    "expired": {"asked": ["bob", "carol"]},
 }
 
 _HEAD = """\
@@ -49,11 +72,12 @@ with `gatekeep` is prefixed `target says: `.
 
 
 def sentences() -> Iterator[tuple[str, str, WireMessage]]:
-    """Name, meaning and an example of each message, in the order of the module."""
-    for name, function in vars(messages).items():
+    """Name, meaning and an example of each message, in the order of the modules."""
+    for name, function in (*vars(messages).items(), *vars(approvals).items()):
         if _is_sentence(function):
+            examples = EXAMPLES | SPECIAL.get(name, {})
             given = {
-                parameter: EXAMPLES[parameter]
+                parameter: examples[parameter]
                 for parameter in inspect.signature(function).parameters
             }
             yield name, inspect.getdoc(function) or "", function(**given)
@@ -62,7 +86,7 @@ def sentences() -> Iterator[tuple[str, str, WireMessage]]:
 def _is_sentence(function: Any) -> bool:
     return (
         inspect.isfunction(function)
-        and function.__module__ == messages.__name__
+        and function.__module__ in (messages.__name__, approvals.__name__)
         and not function.__name__.startswith("_")
         and inspect.signature(function).return_annotation == "WireMessage"
     )

@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 
 from gatekeep.domain.decisions import Verdict
-from gatekeep.web.health import GatewayNumbers, HealthDoor, Readiness, health_app, metrics_page
+from gatekeep.web.door import HttpDoor, Served, door_app
+from gatekeep.web.health import GatewayNumbers, Health, Readiness, metrics_page
+from gatekeep.web.sources import Sources
 
 READY = Readiness(journal_accepting=True, archivist_alive=True, policy_loaded=True, draining=False)
 
@@ -31,8 +33,8 @@ async def gauge() -> Gauge:
 @pytest.fixture
 async def base(gauge: Gauge) -> AsyncIterator[str]:
     """The address of the health door."""
-    app = health_app(lambda: gauge.readiness, lambda: gauge.numbers)
-    door = HealthDoor(app, address="127.0.0.1", port=0)
+    health = Health(lambda: gauge.readiness, lambda: gauge.numbers)
+    door = HttpDoor(door_app(health, Served(), Sources()), address="127.0.0.1", port=0)
     port = await door.start()
     yield f"http://127.0.0.1:{port}"
     await door.close()
@@ -120,8 +122,8 @@ async def test_our_own_names_are_served(http: aiohttp.ClientSession, base: str) 
 @pytest.mark.parametrize(("given_to", "status"), [("off", 403), ("everywhere", 200)])
 async def test_metrics_can_be_shut(given_to: str, status: int) -> None:
     """`off` shuts /metrics for everybody, and readiness goes on."""
-    app = health_app(lambda: READY, GatewayNumbers, metrics_for=given_to)
-    door = HealthDoor(app, address="127.0.0.1", port=0)
+    health = Health(lambda: READY, GatewayNumbers, given_to)
+    door = HttpDoor(door_app(health, Served(), Sources()), address="127.0.0.1", port=0)
     port = await door.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
         assert (await http.get("/metrics")).status == status
@@ -129,12 +131,19 @@ async def test_metrics_can_be_shut(given_to: str, status: int) -> None:
     await door.close()
 
 
+async def test_a_proxy_on_this_machine_is_not_near(http: aiohttp.ClientSession) -> None:
+    """What a proxy passes on comes from this machine and is not: the numbers stay here."""
+    for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
+        assert (await http.get("/metrics", headers={header: "127.0.0.1"})).status == 403
+
+
 async def test_a_listed_name_and_page_are_served() -> None:
     """What the settings list as ours is served; the same name under another scheme is a page too."""
-    app = health_app(
-        lambda: READY, GatewayNumbers, names=["gw.example"], origins=["https://console.example"]
-    )
-    door = HealthDoor(app, address="127.0.0.1", port=0)
+    app = door_app(
+        Health(lambda: READY, GatewayNumbers), Served(), Sources(),
+        names=["gw.example"], origins=["https://console.example"],
+    )  # fmt: skip
+    door = HttpDoor(app, address="127.0.0.1", port=0)
     port = await door.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
         listed = {"Host": "gw.example", "Origin": "https://console.example"}

@@ -143,7 +143,7 @@ class _Look:
         await self._connection.execute("SET search_path = pg_catalog, pg_temp")
         try:
             await self._connection.execute(sight_queries.STAND, self._time.left_ms(), role)
-        except asyncpg.PostgresError:
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError):
             self.told["no_estimate"] = words.ROLE_REFUSED
             return False
         await self._connection.transaction(isolation="read_committed", readonly=True).start()

@@ -20,10 +20,10 @@ SELECT pg_catalog.set_config('statement_timeout', $1::pg_catalog.text, true),
 """
 
 # For bound values: EXPLAIN (GENERIC_PLAN) is 16's, and asks for values in the extended protocol.
+# These run under the session's own path: no operator is used. Ours is the only name there is.
 GENERIC = "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
 PARAMETERS = """
 SELECT pg_catalog.cardinality(p.parameter_types) FROM pg_catalog.pg_prepared_statements p
-WHERE p.name = 'gk_sight'
 """
 EXECUTE = "EXPLAIN (FORMAT JSON) EXECUTE gk_sight"
 

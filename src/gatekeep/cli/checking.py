@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from gatekeep.documents import everything
 from gatekeep.domain.targets import Target
 from gatekeep.errors import SettingsError
 from gatekeep.identity.directory import read_tokens
+from gatekeep.identity.passwords import read_passwords
 from gatekeep.identity.secrets import SecretReader, exposed_files
 from gatekeep.identity.ssh_proofs import read_keys
 from gatekeep.identity.totp import read_totp
@@ -82,18 +83,17 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
         demand_cases(found.policy, settings.policy.dir)
     except SettingsError as error:
         problems.extend(everything(error))
-    try:
-        read_tokens(found.principals, reader)
-    except SettingsError as error:
-        problems.extend(everything(error))
-    try:
-        read_keys(found.principals)
-    except SettingsError as error:
-        problems.extend(everything(error))
-    try:
-        read_totp(found.principals, reader)
-    except SettingsError as error:
-        problems.extend(everything(error))
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: read_tokens(found.principals, reader),
+        lambda: read_keys(found.principals),
+        lambda: read_totp(found.principals, reader),
+        lambda: read_passwords(found.principals, reader),
+    )
+    for look in looks:
+        try:
+            look()
+        except SettingsError as error:
+            problems.extend(everything(error))
     warnings = [
         f"{path} can be read by everybody (the secret of {key}); chmod 600"
         for key, path in exposed_files(_references(found.targets))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gatekeep.cli.output import Column
-from gatekeep.cli.verbs import Call, noun, verb
+from gatekeep.cli.verbs import Call, lend, noun, verb
 
 _COLUMNS: Final = (
     Column("NAME", "name"),
@@ -21,6 +21,13 @@ _SELF: Final = (
 )
 
 app = noun("Who may act through the gateway.")
+
+lend(
+    app,
+    "password",
+    "gatekeep.cli.passwords:password_command",
+    "Turn a password into the line that principals.yaml refers to.",
+)
 
 
 @verb(app, "ls", examples=("gatekeep principals ls",))

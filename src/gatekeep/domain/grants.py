@@ -104,11 +104,13 @@ class Grant:
         return self.scope is Scope.ACCESS or self._covers_statement(now)
 
     def _covers_statement(self, now: Situation) -> bool:
-        if any(self.bound.get(f"around {name}") != value for name, value in now.around.items()):
-            return False
+        around = {f"around {name}": value for name, value in now.around.items()}
+        bound = {name: value for name, value in self.bound.items() if name.startswith("around ")}
         if self.scope is Scope.ONCE:
-            return not self.used and self.bound.get("exact") == now.exact
-        return self._covers_template(now)
+            # Given before there was a session: bound to what was known of sessions there then.
+            fits = bound.items() <= around.items()
+            return fits and not self.used and self.bound.get("exact") == now.exact
+        return bound == around and self._covers_template(now)
 
     def _covers_template(self, now: Situation) -> bool:
         if not now.template or self.bound.get("template") != now.template:

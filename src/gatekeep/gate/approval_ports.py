@@ -27,6 +27,9 @@ from gatekeep.domain.identity import Principal
 from gatekeep.domain.reviews import Review
 from gatekeep.gate.ports import OutboxRow
 
+APPROVAL_KINDS = ("approval.", "grant.", "breakglass.", "review.")
+"""How the kinds of events begin that are about approvals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:

@@ -122,7 +122,7 @@ class Clearance:
             self._count(live, ruled)
             for one in ruled:
                 recorded.append(self._record(live, session_fragment, one, request))  # noqa: PERF401 - what was appended before a failure must be known
-            if overlap and _only_reads(live, ruled):
+            if overlap and not request and _only_reads(live, ruled):
                 return [EarlyPermit(pending) for pending in recorded]
             receipts = [await pending.durable() for pending in recorded]
             if request:

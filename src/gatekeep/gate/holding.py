@@ -38,6 +38,7 @@ from gatekeep.gate.subjects import (
     place_of,
     sql_subject,
     why_of,
+    with_slots,
 )
 from gatekeep.gate.voters import Voters
 from gatekeep.runtime.tasks import TaskOwner
@@ -118,8 +119,9 @@ class Holding:
             return granted
         binding = self._binding(held, hold)
         wish = NewRequest(
-            place_of(held.session), subject, why, binding.digest, in_transaction=hold.in_transaction
-        )
+            place_of(held.session), with_slots(subject, situation.slots), why, binding.digest,
+            in_transaction=hold.in_transaction,
+        )  # fmt: skip
         asked = await self._desk.ask(
             wish, lambda approval: self._allowed(held, approval),
             lambda request, ballot, groups: self._grants.made_of(request, ballot, groups, situation),

@@ -5,6 +5,7 @@ Words for people live in `messages`; here is only which facts they are made of.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from gatekeep.domain.commands import (
     TunnelFacts,
 )
 from gatekeep.domain.decisions import Decision
+from gatekeep.domain.grants import Slot
 from gatekeep.domain.sessions import Session
 from gatekeep.gate.command_evidence import verbs_of as programs_of
 from gatekeep.gate.evidence import strictest_class
@@ -195,3 +197,12 @@ def _union(sets: Iterable[frozenset[str]]) -> list[str]:
     return sorted(names)
 
 
+def with_slots(subject: Subject, slots: Sequence[Slot]) -> Subject:
+    """The subject with the values of its template among its facts, for whoever may free some.
+
+    Not where something was redacted: a value might be what nobody may read.
+    """
+    if not slots or subject.redacted:
+        return subject
+    listed = [dataclasses.asdict(slot) for slot in slots]
+    return dataclasses.replace(subject, facts={**subject.facts, "slots": listed})

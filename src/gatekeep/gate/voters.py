@@ -20,8 +20,8 @@ from gatekeep.gate.ports import Directory
 class People(Protocol):
     """What is known about persons beside the directory of principals."""
 
-    def delegations_of(self, person: str) -> frozenset[str]:
-        """In whose place this person may vote now."""
+    def lent_to(self, person: str) -> Mapping[str, frozenset[str]]:
+        """In whose place this person may vote now, and for which groups (none: for all)."""
 
     def delegates_of(self, person: str) -> frozenset[str]:
         """Who may vote now in this person's place."""
@@ -52,9 +52,9 @@ class People(Protocol):
 class NobodySpecial:
     """No delegations, no schedule, nobody newly in a group."""
 
-    def delegations_of(self, _person: str) -> frozenset[str]:
+    def lent_to(self, _person: str) -> Mapping[str, frozenset[str]]:
         """Nobody's."""
-        return frozenset()
+        return {}
 
     def delegates_of(self, _person: str) -> frozenset[str]:
         """Nobody."""
@@ -103,14 +103,13 @@ class Voters:
         """The principal with the groups that he counts for now."""
         known = self._directory.principal(principal.name)
         own = known.groups if known == principal else frozenset()
-        delegations = self.people.delegations_of(principal.person)
-        lent = self._groups_of(delegations) if known == principal else frozenset()
+        lent = self._lent(principal.person) if known == principal else {}
         return Voter(
             principal.name,
             principal.person,
-            own | lent,
+            own.union(*lent.values()),
             machine=bool(principal.owner),
-            delegations=delegations,
+            delegations=frozenset(lent),
             delegates=self.people.delegates_of(principal.person),
             added_by=self.people.added_by(principal.person),
         )
@@ -119,10 +118,9 @@ class Voters:
         """In whose place this principal votes; empty where his own groups are among the asked."""
         if principal.groups & asked_groups(request):
             return ""
-        for person in sorted(self.people.delegations_of(principal.person)):
-            if self._groups_of(frozenset({person})) & asked_groups(request):
-                return person
-        return ""
+        lent = self._lent(principal.person)
+        asked = asked_groups(request)
+        return next((person for person in sorted(lent) if lent[person] & asked), "")
 
     def deciders(self, request: ApprovalRequest) -> Sequence[str]:
         """The persons who may decide it, by name."""
@@ -161,7 +159,15 @@ class Voters:
         return counted_groups(request, self.voter(principal))
 
     def _reach(self, person: str) -> frozenset[str]:
-        return self._groups_of(frozenset({person}) | self.people.delegations_of(person))
+        return self._groups_of(frozenset({person})).union(*self._lent(person).values())
+
+    def _lent(self, person: str) -> dict[str, frozenset[str]]:
+        """The groups that each delegator is in himself, as far as he lent them to this person."""
+        return {
+            delegator: own & groups if groups else own
+            for delegator, groups in self.people.lent_to(person).items()
+            if (own := self._groups_of(frozenset({delegator})))
+        }
 
     def _members(self, group: str) -> frozenset[str]:
         return frozenset(

@@ -36,7 +36,9 @@ LongLine = Annotated[
 class PrincipalEntry:
     """One principal as written: `keys` are SSH public keys, `tokens` secret references.
 
-    `totp` refers to the secret of its one-time codes, the second factor over SSH. `file` and `key` say where it stands, for errors that are found later.
+    `totp` refers to the secret of its one-time codes, the second factor over SSH and in browsers,
+    `password` to the hash line of its password for browsers. `file` and `key` say where it stands,
+    for errors that are found later.
     """
 
     principal: Principal
@@ -45,6 +47,7 @@ class PrincipalEntry:
     file: str = ""
     key: str = ""
     totp: str = ""
+    password: str = ""
 
 
 class _Written(BaseModel):
@@ -60,6 +63,7 @@ class _Written(BaseModel):
     keys: tuple[LongLine, ...] = ()
     tokens: tuple[Line, ...] = ()
     totp: Line | None = None
+    password: Line | None = None
 
 
 def load_principals(file: Path) -> tuple[PrincipalEntry, ...]:
@@ -145,4 +149,7 @@ def _entry(written: _Written, file: str, key: str) -> PrincipalEntry:
         owner=written.owner or "",
         os_user=written.os_user or "",
     )
-    return PrincipalEntry(principal, written.keys, written.tokens, file, key, written.totp or "")
+    return PrincipalEntry(
+        principal, written.keys, written.tokens, file, key, written.totp or "",
+        written.password or "",
+    )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.fields import FieldInfo
@@ -30,12 +31,32 @@ def _network(text: str) -> str:
         raise ValueError(f"is no network: {error} | write one such as 192.0.2.0/24") from None
 
 
+def _base(text: str) -> str:
+    """An address such as `https://gw.example`, lower case, without a slash at its end.
+
+    Raises ValueError; in clear only for this machine's own names.
+    """
+    try:
+        parts = urlsplit(text.lower().removesuffix("/"))
+        name, _port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, name = urlsplit(""), ""
+    bare = f"{parts.scheme}://{parts.netloc}" == text.lower().removesuffix("/")
+    if parts.scheme not in {"http", "https"} or not name or not bare or "@" in parts.netloc:
+        raise ValueError("is no address | write one such as https://gw.example")
+    if parts.scheme == "http" and name not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("is in clear | passwords pass over it: write https://, or localhost")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255)]
 #: An IP address or network, as written.
 Network = Annotated[str, StringConstraints(strict=True, max_length=64), AfterValidator(_network)]
+#: The beginning of every link: scheme, name, port.
+BaseUrl = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(_base)]
 #: A C2SP key name: no blanks, no plus.
 Origin = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[!-*,-~]+$")
@@ -156,7 +177,7 @@ class SshDoor(_Group):
 
 
 class Http(_Group):
-    """Health, readiness and metrics."""
+    """The HTTP door: web pages and API, health, readiness and metrics."""
 
     host: Text = Field(default="127.0.0.1", description="Address that it listens on.")
     port: Port = Field(default=8080, description="Port; 0 takes a free one.")
@@ -171,6 +192,39 @@ class Http(_Group):
         default="loopback",
         description="Who may read `/metrics`: `loopback`, `everywhere` or `off`.",
     )
+    base_url: BaseUrl | None = Field(
+        default=None,
+        description="Address that links begin with, such as `https://gw.example`, where a proxy with TLS "
+        "stands before this door; its name is accepted in `Host`, too. Unset: `http://localhost` and "
+        "the port.",
+    )
+    proxy_from: tuple[Network, ...] = Field(
+        default=(),
+        description="Networks of proxies, such as `192.0.2.0/24`: the address that they name in "
+        "`X-Forwarded-For` is believed. This door has no TLS of its own, so its pages answer "
+        "only these and this machine.",
+    )
+    sign_in_s: Seconds = Field(
+        default=43_200.0, description="Seconds that a sign-in in a browser lasts at most."
+    )
+    sign_in_idle_s: Seconds = Field(
+        default=1_800.0, description="Seconds without a page after which it ends."
+    )
+
+    def link_base(self, port: int) -> str:
+        """What every link begins with; `port` is where the door listens."""
+        return self.base_url or f"http://localhost:{port}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names accepted in `Host`, beside the loopback names."""
+        own = urlsplit(self.base_url or "").hostname
+        return (*self.allowed_hosts, own) if own else self.allowed_hosts
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Origins accepted beside those of our names."""
+        return (*self.allowed_origins, self.base_url) if self.base_url else self.allowed_origins
 
 
 class JournalSettings(_Group):
@@ -231,6 +285,11 @@ class ApprovalSettings(_Group):
     after_denial_s: Seconds = Field(
         default=900.0,
         description="Seconds after a denial until the same may be asked again by the same person.",
+    )
+    schedule: FilePath | None = Field(
+        default=None,
+        description="YAML file that says who is on call for which group, and who is asked when nobody "
+        "answers; read again at SIGHUP. Unset: everybody of a group is told.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The health door: /healthz, /readyz and /metrics over TCP, loopback by default.
+"""What the HTTP door says without a sign-in: /healthz, /readyz and /metrics.
 
 Says numbers and fixed words only: never a principal, a target, a rule or a statement. Every
 metric and label is spelt out in this file, so nothing else can reach the page.
@@ -6,19 +6,17 @@ metric and label is spelt out in this file, so nothing else can reach the page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import web
 
 from gatekeep.domain.decisions import Verdict
-from gatekeep.web.hosts import LOOPBACK_NAMES, add_safe_headers, guard_hosts, problem
+from gatekeep.web.hosts import problem
+from gatekeep.web.sources import Sources
 
 _TEXT_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
-_MAX_BODY: Final = 1024
-_IDLE_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,75 +69,40 @@ def metrics_page(numbers: GatewayNumbers, readiness: Readiness) -> str:
     return "".join(_families(numbers, readiness))
 
 
-def health_app(
-    readiness: Callable[[], Readiness],
-    numbers: Callable[[], GatewayNumbers],
-    *,
-    names: Iterable[str] = LOOPBACK_NAMES,
-    origins: Iterable[str] = (),
-    metrics_for: str = "loopback",
-) -> web.Application:
-    """The application; it answers to the Host `names`, and to pages of those or of `origins`.
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the door says of this gateway, and who may read the numbers.
 
-    `metrics_for` says who may read /metrics: `loopback`, `everywhere`, or `off`.
+    `metrics_for` is `loopback`, `everywhere`, or `off`.
     """
+
+    readiness: Callable[[], Readiness]
+    numbers: Callable[[], GatewayNumbers]
+    metrics_for: str = "loopback"
+
+
+def add_health_routes(app: web.Application, health: Health, sources: Sources) -> None:
+    """/healthz, /readyz and /metrics."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
-        missing = readiness().missing()
+        missing = health.readiness().missing()
         if missing:
             return web.Response(status=503, text="not ready: " + " ".join(missing) + "\n")
         return web.Response(text="ready\n")
 
     async def metrics(request: web.Request) -> web.Response:
-        if metrics_for == "off" or (metrics_for == "loopback" and not _is_near(request.remote)):
-            return problem(403, "metrics are not for you", why=f"metrics: {metrics_for}")
-        page = metrics_page(numbers(), readiness())
+        whom = health.metrics_for
+        if whom == "off" or (whom == "loopback" and not sources.is_near(request)):
+            return problem(403, "metrics are not for you", why=f"metrics: {whom}")
+        page = metrics_page(health.numbers(), health.readiness())
         return web.Response(body=page.encode(), headers={"Content-Type": _TEXT_FORMAT})
 
-    async def elsewhere(_request: web.Request) -> web.Response:
-        return problem(404, "nothing is here", advice="/healthz /readyz /metrics")
-
-    app = web.Application(
-        middlewares=[guard_hosts(names, origins=origins)], client_max_size=_MAX_BODY
-    )
-    app.on_response_prepare.append(add_safe_headers)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
-    app.router.add_route("*", "/{rest:.*}", elsewhere)
-    return app
-
-
-class HealthDoor:
-    """The health application on one TCP address."""
-
-    def __init__(self, app: web.Application, *, address: str, port: int) -> None:
-        self._runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=_IDLE_SECONDS, handler_cancellation=True
-        )
-        self._address = address
-        self._port = port
-
-    async def start(self) -> int:
-        """Listen; returns the port, also when 0 was asked for. Raises OSError."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._address, self._port).start()
-        self._port = int(self._runner.addresses[0][1])
-        return self._port
-
-    async def close(self) -> None:
-        """Stop listening and close what is open."""
-        await self._runner.cleanup()
-
-
-def _is_near(address: str | None) -> bool:
-    try:
-        return ip_address(address or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _families(numbers: GatewayNumbers, readiness: Readiness) -> Iterator[str]:

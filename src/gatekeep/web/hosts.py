@@ -1,6 +1,6 @@
 """Who may address our HTTP doors: Host and Origin allow-lists against DNS rebinding, safe headers.
 
-A middleware and nothing else; what is served lives in `health` and `api`.
+A middleware and nothing else; what is served lives in `health`, `api` and `pages`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ _SAFE_HEADERS: Final = (
     ("Server", "gatekeep"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+)
+_UNLESS_SAID: Final = (
+    ("Referrer-Policy", "no-referrer"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Cache-Control", "no-store"),
 )
@@ -80,6 +83,11 @@ def guard_hosts(
 
 
 async def add_safe_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Signal handler for `on_response_prepare`: the same cautious headers on every answer."""
+    """Signal handler for `on_response_prepare`: cautious headers on every answer.
+
+    A page that needs more than nothing says its own policy; those of the second table stay then.
+    """
     for name, value in _SAFE_HEADERS:
         response.headers[name] = value
+    for name, value in _UNLESS_SAID:
+        response.headers.setdefault(name, value)

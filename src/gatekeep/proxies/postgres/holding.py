@@ -165,7 +165,7 @@ class PostgresHold:
 
     def over(self) -> None:
         """It waits no more."""
-        self._wires.client.on_gone = None
+        self._wires.client.on_gone = self._wires.target.on_gone = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -173,14 +173,20 @@ class PostgresHold:
     # inside
 
     def _watch(self) -> None:
-        client = self._wires.client
-        client.on_gone = self._client_left
+        client, target = self._wires.client, self._wires.target
+        client.on_gone, target.on_gone = self._client_left, self._target_left
         if client.ended:
             self._client_left()
+        if target.ended:
+            self._target_left()
         self._timer = self._loop.call_later(AWAKE_S, self._keep_awake)
 
     def _client_left(self) -> None:
         self.depart(Departure.CLIENT_LEFT)
+
+    def _target_left(self) -> None:
+        """Told by its wire, because whoever reads the target may be the one who waits here."""
+        self.depart(Departure.TARGET_LEFT)
 
     def _keep_awake(self) -> None:
         self._wires.target.write(self._talk.keep_awake())

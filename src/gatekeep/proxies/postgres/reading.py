@@ -170,9 +170,13 @@ class StatementReader:
         `behind` are the texts behind the names of a session that it takes its meaning from; such
         a reading is not kept, as it holds for this moment.
         """
-        view = await self._view(scope)
-        if view is not None:
-            scope.turn_to(view.epoch)
+        view: CatalogueView | None = None
+        if scope.provable:
+            view = self._catalogues.fresh(scope.session)
+            if view is None:
+                view = await self._catalogues.look_up(scope.session)
+            if view is not None:
+                scope.turn_to(view.epoch)
         facts = await self._parser.read(scope.session, scope.vector, text, view, behind)
         reading = Reading(facts, "; ".join(fact.redacted for fact in facts))
         if (
@@ -184,18 +188,15 @@ class StatementReader:
         return reading
 
     async def below(self, scope: Scope, text: str, *, parameters: bool) -> tuple[Below, str]:
-        """Whether a held text may be planned, and the epoch of the catalogue that says so."""
-        view = await self._view(scope)
+        """Whether a held text may be planned, and the epoch of the catalogue that says so.
+
+        By what is at hand since the text was read: nothing is looked up.
+        """
+        view = self._catalogues.fresh(scope.session) if scope.provable else None
         below = await self._parser.below(
             scope.session, scope.vector, text, view, parameters=parameters
         )
         return below, view.epoch if view is not None else ""
-
-    async def _view(self, scope: Scope) -> CatalogueView | None:
-        if not scope.provable:
-            return None
-        view = self._catalogues.fresh(scope.session)
-        return view if view is not None else await self._catalogues.look_up(scope.session)
 
     def bound(
         self, scope: Scope, facts: tuple[SqlFacts, ...], oids: tuple[int, ...]

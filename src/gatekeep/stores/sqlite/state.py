@@ -28,6 +28,7 @@ _EFFECTS: Final[Mapping[str, str]] = {
     EventKind.TOKEN_MADE: "UPDATE tokens SET active = 1 WHERE id = ?",
     EventKind.APPROVAL_DECIDED: "UPDATE approval_requests SET settled = 1 WHERE id = ?",
     EventKind.GRANT_MADE: "UPDATE grants SET settled = 1 WHERE id = ?",
+    EventKind.DIRECTORY_CHANGED: "UPDATE delegations SET settled = 1 WHERE id = ?",
 }
 """What comes into effect once an event of this kind is durable."""
 

@@ -68,4 +68,14 @@ MIGRATIONS: Final = (
       closed_by TEXT NOT NULL, finding TEXT NOT NULL, body BLOB NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE delegations (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, ended_us INTEGER NOT NULL,
+      ended_by TEXT NOT NULL, settled INTEGER NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE memberships (
+      person TEXT NOT NULL, in_group TEXT NOT NULL, since_us INTEGER NOT NULL,
+      added_by TEXT NOT NULL, PRIMARY KEY (person, in_group)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -1,0 +1,1 @@
+"""The web pages: HTML without scripts, one handler a page."""
