@@ -255,6 +255,7 @@ class Gateway:
     ) -> Settled:
         """Store, journal, effect: a configuration rules only once its loading is durable."""
         parts = self._parts
+        by = self._person_of(wish.by)  # as it was before: nobody renames himself on the way
         settled = await parts.versions.settle(configuration.policy, running, wish)
         payload = orjson.dumps(
             {
@@ -277,7 +278,7 @@ class Gateway:
         parts.desk.activate(settled.version, members_of(configuration.principals))
         parts.people.schedule = configuration.schedule
         self._notices.reload(configuration)
-        parts.people.memberships.observe(parts.directory.principals(), self._person_of(wish.by))
+        parts.people.memberships.observe(parts.directory.principals(), by)
         await parts.telling.tell()
         return settled
 

@@ -67,6 +67,7 @@ FREE = {
     "http.proxy_from",
     "webhooks.outgoing",
     "webhooks.incoming",
+    "slack.channels",
 }
 
 

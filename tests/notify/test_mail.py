@@ -52,8 +52,8 @@ Mailed = Callable[..., Mail]
 
 
 @pytest.fixture
-async def mailed(world: ApprovalWorld, catcher: MailCatcher) -> AsyncIterator[Mailed]:
-    """Mail of the world's desk."""
+async def mailed(asking: ApprovalWorld, catcher: MailCatcher) -> AsyncIterator[Mailed]:
+    """Mail of a real desk."""
     made: list[Mail] = []
 
     def mail(**how: Any) -> Mail:
@@ -61,10 +61,10 @@ async def mailed(world: ApprovalWorld, catcher: MailCatcher) -> AsyncIterator[Ma
         made.append(
             Mail(
                 MailNeeds(
-                    world.desk, Boxes(), Smtp(SmtpValues("127.0.0.1", catcher.port, "off"), "gw"),
+                    asking.desk, Boxes(), Smtp(SmtpValues("127.0.0.1", catcher.port, "off"), "gw"),
                     SENDER, how.pop("withheld", lambda _target: False),
                     lambda name: f"https://gw.example/r/{name}", SystemClock(),
-                    world.clock.wall_us, pace,
+                    asking.clock.wall_us, pace,
                 )
             )
         )  # fmt: skip
@@ -75,11 +75,11 @@ async def mailed(world: ApprovalWorld, catcher: MailCatcher) -> AsyncIterator[Ma
         await one.close()
 
 
-async def vote(world: ApprovalWorld, request: ApprovalRequest, *, deny: str = "") -> None:
+async def vote(asking: ApprovalWorld, request: ApprovalRequest, *, deny: str = "") -> None:
     """Bob's word."""
     verdict = VoteVerdict.DENY if deny else VoteVerdict.APPROVE
     ballot = Ballot(verdict, request.digest, "web", reason=deny or "agreed", mfa=True)
-    assert (await world.desk.cast(request.id, BOB, ballot)).counted
+    assert (await asking.desk.cast(request.id, BOB, ballot)).counted
 
 
 def sent_to(catcher: MailCatcher) -> list[str]:
@@ -93,12 +93,12 @@ async def arrived(catcher: MailCatcher, count: int) -> None:
 
 
 async def test_who_is_asked_gets_one_mail_in_his_own_time(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """One for each person, to him alone; later changes are no news until the end."""
     mailed()
-    request = await world.held(risk="high", sight={})
-    await world.parts.desk.see(request.id, {"rows": 5})
+    request = await asking.held(risk="high", sight={})
+    await asking.parts.desk.see(request.id, {"rows": 5})
     await arrived(catcher, 2)
     assert sent_to(catcher) == ["bob@example.org", "carol@example.org"]
     first = catcher.mails[0]
@@ -115,13 +115,13 @@ async def test_who_is_asked_gets_one_mail_in_his_own_time(
 
 
 async def test_the_end_threads_under_the_question(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """By its headers and its subject, for each reader."""
     mailed()
-    request = await world.held()
+    request = await asking.held()
     await arrived(catcher, 2)
-    await vote(world, request)
+    await vote(asking, request)
     await arrived(catcher, 4)
     for question, answer in ((0, 2), (1, 3)):
         first, last = catcher.mails[question], catcher.mails[answer]
@@ -135,19 +135,19 @@ async def test_the_end_threads_under_the_question(
 
 @pytest.mark.parametrize("how", ["denied", "expired", "withdrawn"])
 async def test_every_end_is_told(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed, how: str
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed, how: str
 ) -> None:
     """A no, silence, and a requester who left."""
     mailed()
-    request = await world.held()
+    request = await asking.held()
     await arrived(catcher, 2)
     if how == "denied":
-        await vote(world, request, deny="on the replica first")
+        await vote(asking, request, deny="on the replica first")
     elif how == "expired":
-        world.clock.pass_s(901)
-        await world.parts.tick()
+        asking.clock.pass_s(901)
+        await asking.parts.tick()
     else:
-        await world.parts.desk.withdraw_held(request.id, "client left")
+        await asking.parts.desk.withdraw_held(request.id, "client left")
     await arrived(catcher, 4)
     words = {
         "denied": f"p-bob denied {request.id} at ",
@@ -158,19 +158,19 @@ async def test_every_end_is_told(
 
 
 async def test_only_who_is_on_call_is_written_to_and_others_when_it_goes_to_them(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed, monkeypatch: pytest.MonkeyPatch
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each at most once, whatever goes to whom."""
     asked = [["p-carol"]]
-    monkeypatch.setattr(world.desk, "asked_now", lambda _request: asked[-1])
+    monkeypatch.setattr(asking.desk, "asked_now", lambda _request: asked[-1])
     mail = mailed()
-    request = await world.held()
+    request = await asking.held()
     await arrived(catcher, 1)
     asked.append(["p-bob", "p-carol"])
     mail.heard("escalated", request)
     mail.heard("escalated", request)
     await arrived(catcher, 2)
-    await vote(world, request)
+    await vote(asking, request)
     await arrived(catcher, 4)
     assert sent_to(catcher) == [
         "carol@example.org", "bob@example.org", "carol@example.org", "bob@example.org",
@@ -178,20 +178,20 @@ async def test_only_who_is_on_call_is_written_to_and_others_when_it_goes_to_them
 
 
 async def test_what_is_over_before_it_went_out_is_not_mailed(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """The server was down meanwhile: neither a stale question nor an answer to nothing."""
     mail = mailed(pace=Pace(first_s=0.2, longest_s=0.2))
     catcher.refusals = ["451 later"] * 2
-    request = await world.held()
+    request = await asking.held()
     await until(lambda: not catcher.refusals, "both were refused")
-    await vote(world, request)
+    await vote(asking, request)
     await until(lambda: len(mail.lane) == 0, "nothing waits")
     assert catcher.mails == []
 
 
 async def test_a_server_that_hangs_delays_nobody(
-    world: ApprovalWorld, mailed: Mailed, monkeypatch: pytest.MonkeyPatch
+    asking: ApprovalWorld, mailed: Mailed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes the connection and says nothing for all of a request's life."""
     taken = asyncio.Event()
@@ -208,24 +208,24 @@ async def test_a_server_that_hangs_delays_nobody(
     monkeypatch.setattr(mail._needs.post, "send", smtp.send)
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    request = await world.held()
+    request = await asking.held()
     await taken.wait()
-    await vote(world, request)
+    await vote(asking, request)
     assert loop.time() - begun < 5
-    assert (await world.desk.request(request.id)).state.value == "approved"  # type: ignore[union-attr]  # it is there
+    assert (await asking.desk.request(request.id)).state.value == "approved"  # type: ignore[union-attr]  # it is there
     await mail.close()
     server.close()
     await server.wait_closed()
 
 
 async def test_secrets_and_texts_of_discreet_targets_are_in_no_mail(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """What is mailed cannot be erased: then the mail says where to read it."""
     mailed(withheld=lambda target: target == "orders-prod")
-    await world.held("ALTER ROLE app PASSWORD $1", redacted=True)
+    await asking.held("ALTER ROLE app PASSWORD $1", redacted=True)
     await arrived(catcher, 2)
-    await world.held("DELETE FROM patients")
+    await asking.held("DELETE FROM patients")
     await arrived(catcher, 4)
     for number in range(4):
         assert "ALTER ROLE" not in str(catcher.mails[number])
@@ -234,13 +234,13 @@ async def test_secrets_and_texts_of_discreet_targets_are_in_no_mail(
 
 
 async def test_a_reason_makes_no_header_and_no_line(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """Nor does a verb, whatever it holds; the envelope is ours alone."""
     mailed()
-    request = await world.held("DEL\r\nBcc:\u00a0all@example.org FROM t")
+    request = await asking.held("DEL\r\nBcc:\u00a0all@example.org FROM t")
     await arrived(catcher, 2)
-    await vote(world, request, deny=HOSTILE)
+    await vote(asking, request, deny=HOSTILE)
     await arrived(catcher, 4)
     allowed = {
         "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
@@ -255,14 +255,14 @@ async def test_a_reason_makes_no_header_and_no_line(
 
 
 async def test_who_asked_ahead_of_time_is_told_what_came_of_it(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """He waits at no terminal; the mail is his own, in his own time."""
     mailed()
     ahead = Ahead(RequestKind.STATEMENT, "orders", "app", text=DELETE, reason="tonight")
-    request = await world.desk.ask_ahead(ALICE, ahead)
+    request = await asking.desk.ask_ahead(ALICE, ahead)
     await arrived(catcher, 2)
-    await vote(world, request)
+    await vote(asking, request)
     await arrived(catcher, 5)
     assert sorted(sent_to(catcher)[2:]) == [
         "alice@example.org", "bob@example.org", "carol@example.org",
@@ -274,28 +274,28 @@ async def test_who_asked_ahead_of_time_is_told_what_came_of_it(
 
 
 async def test_after_a_restart_the_end_still_threads(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """Another process tells it, under the very same mail."""
     before = mailed()
     ahead = Ahead(RequestKind.ACCESS, "orders", "app", reason="tonight")
-    request = await world.desk.ask_ahead(ALICE, ahead)
+    request = await asking.desk.ask_ahead(ALICE, ahead)
     await arrived(catcher, 2)
-    world.parts.desk._listeners.clear()
+    asking.parts.desk._listeners.clear()
     await before.close()
     mailed()
-    await vote(world, request, deny="not tonight")
+    await vote(asking, request, deny="not tonight")
     await arrived(catcher, 5)
     assert catcher.mails[2]["References"] == catcher.mails[0]["Message-ID"]
     assert "asks access to orders as app" in catcher.text(0)
 
 
 async def test_breaking_the_glass_is_mailed_to_everybody(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """Who may read it or not asked nobody."""
     mailed()
-    await world.desk.break_glass(ALICE, Emergency("orders", "app", "the shop is down", mfa=True))
+    await asking.desk.break_glass(ALICE, Emergency("orders", "app", "the shop is down", mfa=True))
     await arrived(catcher, 3)
     assert sent_to(catcher) == ["alice@example.org", "bob@example.org", "carol@example.org"]
     assert catcher.mails[0]["Subject"] == "[gatekeep] alice broke the glass on orders"
@@ -303,15 +303,15 @@ async def test_breaking_the_glass_is_mailed_to_everybody(
 
 
 async def test_a_vote_that_does_not_decide_is_no_mail(
-    world: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
+    asking: ApprovalWorld, catcher: MailCatcher, mailed: Mailed
 ) -> None:
     """Of two that are needed, the first is shown on the page only."""
     mailed()
-    request = await world.held(approvers=(("dba:2",),))
+    request = await asking.held(approvers=(("dba:2",),))
     await arrived(catcher, 2)
-    await vote(world, request)
+    await vote(asking, request)
     ballot = Ballot(VoteVerdict.APPROVE, request.digest, "web")
-    await world.desk.cast(request.id, CAROL, ballot)
+    await asking.desk.cast(request.id, CAROL, ballot)
     await arrived(catcher, 4)
     assert catcher.text().startswith(f"p-bob and p-carol approved {request.id} at ")
     assert len(catcher.mails) == 4

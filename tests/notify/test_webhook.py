@@ -41,8 +41,8 @@ Hooked = Callable[..., Webhooks]
 
 
 @pytest.fixture
-async def hooked(world: ApprovalWorld, there: HookCatcher) -> AsyncIterator[Hooked]:
-    """Webhooks of the world's desk, to this endpoint unless told otherwise."""
+async def hooked(asking: ApprovalWorld, there: HookCatcher) -> AsyncIterator[Hooked]:
+    """Webhooks of a real desk, to this endpoint unless told otherwise."""
     made: list[tuple[Webhooks, Caller]] = []
 
     def hook(*urls: str, **how: Any) -> Webhooks:
@@ -54,7 +54,7 @@ async def hooked(world: ApprovalWorld, there: HookCatcher) -> AsyncIterator[Hook
             for at, url in enumerate(urls or (there.url,))
         )
         needs = WebhookNeeds(
-            world.desk, caller, SystemClock(), world.clock.wall_us, random_bytes,
+            asking.desk, caller, SystemClock(), asking.clock.wall_us, random_bytes,
             lambda name: f"https://gw.example/r/{name}", pace,
         )  # fmt: skip
         made.append((Webhooks(endpoints, needs), caller))
@@ -66,10 +66,10 @@ async def hooked(world: ApprovalWorld, there: HookCatcher) -> AsyncIterator[Hook
         await caller.close()
 
 
-async def approve(world: ApprovalWorld, request: Any, **more: Any) -> None:
+async def approve(asking: ApprovalWorld, request: Any, **more: Any) -> None:
     """Bob says yes."""
     ballot = Ballot(VoteVerdict.APPROVE, request.digest, "web", **more)
-    assert (await world.desk.cast(request.id, BOB, ballot)).counted
+    assert (await asking.desk.cast(request.id, BOB, ballot)).counted
 
 
 def kinds(there: HookCatcher) -> list[str]:
@@ -78,14 +78,14 @@ def kinds(there: HookCatcher) -> list[str]:
 
 
 async def test_each_change_is_told_signed_and_with_an_id_of_its_own(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """From the question to the outcome; whoever has the key can check each by itself."""
     hooked()
-    request = await world.held(sight={})
-    await world.parts.desk.see(request.id, {"rows": 5})
-    await approve(world, request, reason="agreed")
-    await world.parts.desk.outcome(request.id, "released")
+    request = await asking.held(sight={})
+    await asking.parts.desk.see(request.id, {"rows": 5})
+    await approve(asking, request, reason="agreed")
+    await asking.parts.desk.outcome(request.id, "released")
     await until(lambda: len(there.calls) == 5, "five calls")
     assert kinds(there) == ["requested", "seen", "voted", "decided", "outcome"]
     for call in there.calls:
@@ -97,11 +97,11 @@ async def test_each_change_is_told_signed_and_with_an_id_of_its_own(
 
 
 async def test_a_request_is_told_in_the_names_of_the_api(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """Who, where, why, who may decide, until when; what is to run only for `full`."""
     hooked()
-    request = await world.held()
+    request = await asking.held()
     await until(lambda: there.calls, "a call")
     told = there.calls[0].told
     about = told["request"]
@@ -121,12 +121,12 @@ async def test_a_request_is_told_in_the_names_of_the_api(
 
 
 async def test_all_that_is_to_run_is_told_to_whom_that_is_set_for(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """Whole, with what hides in it shown as escapes; secrets were replaced before."""
     hooked(full=True)
     text = "DELETE FROM t\nWHERE name = '\u202eevil\x1b[2J'\n  AND " + "x" * 5_000
-    await world.held(text, redacted=True)
+    await asking.held(text, redacted=True)
     await until(lambda: there.calls, "a call")
     about = there.calls[0].told["request"]
     assert about["text"] == text.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b")
@@ -134,13 +134,13 @@ async def test_all_that_is_to_run_is_told_to_whom_that_is_set_for(
 
 
 async def test_what_people_write_is_told_escaped_and_cut(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """Whoever prints it where it lands prints nothing that acts."""
     hooked(full=True)
-    request = await world.held("DELETE \u2066 FROM t")
+    request = await asking.held("DELETE \u2066 FROM t")
     ballot = Ballot(VoteVerdict.DENY, request.digest, "web", reason=HOSTILE)
-    await world.desk.cast(request.id, BOB, ballot)
+    await asking.desk.cast(request.id, BOB, ballot)
     await until(lambda: len(there.calls) == 3, "three calls")
     about = there.calls[-1].told["request"]
     for said in (about["decision_reason"], about["votes"][0]["reason"], about["text"]):
@@ -149,21 +149,21 @@ async def test_what_people_write_is_told_escaped_and_cut(
 
 
 async def test_only_wanted_kinds_are_told(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """Each endpoint hears what it asked for."""
     hooked(kinds=frozenset({"decided"}))
-    await approve(world, await world.held())
+    await approve(asking, await asking.held())
     await until(lambda: there.calls, "a call")
     assert kinds(there) == ["decided"]
 
 
 async def test_breaking_the_glass_is_told(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """By whom, where, why and until when."""
     hooked()
-    made = await world.desk.break_glass(
+    made = await asking.desk.break_glass(
         ALICE, Emergency("orders", "app", "the shop is down", mfa=True, via="cli")
     )
     assert isinstance(made, Grant)
@@ -175,12 +175,12 @@ async def test_breaking_the_glass_is_told(
 
 
 async def test_what_was_not_taken_is_sent_again_under_the_same_id(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """Signed anew at its own time, so that it is not refused as late."""
     hooks = hooked(kinds=frozenset({"requested"}))
     there.statuses = [500, 301, 404, 429, 200]
-    await world.held()
+    await asking.held()
     await until(lambda: hooks.lanes[0].sent == 1, "it was taken")
     assert len(there.calls) == 5
     assert len({call.headers[DELIVERY] for call in there.calls}) == 1
@@ -188,7 +188,7 @@ async def test_what_was_not_taken_is_sent_again_under_the_same_id(
 
 
 async def test_a_secret_is_read_when_it_is_needed(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """One that was rotated counts at once; one that cannot be read is tried again."""
     given: list[str | None] = [None, "the new key, of more than 24 characters"]
@@ -200,7 +200,7 @@ async def test_a_secret_is_read_when_it_is_needed(
         return value
 
     hooked(kinds=frozenset({"requested"}), secret=secret)
-    await world.held()
+    await asking.held()
     await until(lambda: there.calls, "a call")
     call = there.calls[0]
     expected = signature(
@@ -210,7 +210,7 @@ async def test_a_secret_is_read_when_it_is_needed(
 
 
 async def test_an_endpoint_that_is_down_for_all_of_a_requests_life_delays_nobody(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """One that takes calls and never answers: the desk decides, and others are told at once."""
     async with hook_catcher() as silent:
@@ -218,16 +218,16 @@ async def test_an_endpoint_that_is_down_for_all_of_a_requests_life_delays_nobody
         hooks = hooked(silent.url, there.url, limit_s=0.5)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        request = await world.held()
+        request = await asking.held()
         await until(lambda: silent.open, "the silent one holds a call")
-        await approve(world, request)
+        await approve(asking, request)
         await until(lambda: "decided" in kinds(there), "the other one was told")
         assert loop.time() - begun < 0.5
-        expired = await world.held(DELETE + " ")
-        world.clock.pass_s(901)
-        await world.parts.tick()
+        expired = await asking.held(DELETE + " ")
+        asking.clock.pass_s(901)
+        await asking.parts.tick()
         await until(lambda: "expired" in kinds(there), "the end of the other request was told")
-        kept = await world.desk.request(expired.id)
+        kept = await asking.desk.request(expired.id)
         assert kept is not None
         assert kept.state.value == "expired"
         assert len(hooks.lanes[0]) >= 3
@@ -235,12 +235,12 @@ async def test_an_endpoint_that_is_down_for_all_of_a_requests_life_delays_nobody
 
 
 async def test_what_nobody_takes_is_given_up_an_hour_after_the_life_of_its_request(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """A request of 15 minutes is tried for 75."""
     hooks = hooked(kinds=frozenset({"requested"}), pace=Pace(first_s=60))
     there.statuses = [500]
-    await world.held()
+    await asking.held()
     await until(lambda: there.calls, "a call")
     (piece,) = hooks.lanes[0]._pieces
     left_s = (piece.until_ns - SystemClock().monotonic_ns()) / 1e9
@@ -248,11 +248,11 @@ async def test_what_nobody_takes_is_given_up_an_hour_after_the_life_of_its_reque
 
 
 async def test_a_decision_of_scope_is_told(
-    world: ApprovalWorld, there: HookCatcher, hooked: Hooked
+    asking: ApprovalWorld, there: HookCatcher, hooked: Hooked
 ) -> None:
     """How far it reaches, and who said so by which door."""
     hooked(kinds=frozenset({"decided"}))
-    await approve(world, await world.held(), scope=Scope.SESSION)
+    await approve(asking, await asking.held(), scope=Scope.SESSION)
     await until(lambda: there.calls, "a call")
     about = there.calls[0].told["request"]
     assert (about["scope"], about["state"], about["decided_by"]) == ("session", "approved", "bob")

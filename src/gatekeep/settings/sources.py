@@ -196,6 +196,8 @@ def _contradictions(
         )
     for key, what, fix in notices.contradictions(settings.mail, settings.webhooks):
         yield wrong(key, what, fix)
+    for key, what, fix in settings.slack.missing():
+        yield wrong(key, what, fix)
     state, keys = settings.state_dir.resolve(), settings.keys_dir.resolve()
     if keys.is_relative_to(state) or state.is_relative_to(keys):
         yield wrong(
