@@ -349,6 +349,7 @@ def ready_document(gateway: Gateway) -> dict[str, Any]:
                 "host_key": gateway.ssh_key_line,
             },
             "health": {"host": "127.0.0.1", "port": gateway.http_port},
+            "console": {"url": f"http://localhost:{gateway.http_port}"},
         },
         "socket": str(gateway.socket_path),
         "pid": os.getpid(),

@@ -99,9 +99,9 @@ class Standing(NobodySpecial):
         self._numbers = itertools.count(1)
         self.kept: list[Delegation] = []
 
-    def delegations_of(self, person: str) -> frozenset[str]:
+    def lent_to(self, person: str) -> Mapping[str, frozenset[str]]:
         live = self.delegations(live=True)
-        return frozenset(one.person for one in live if one.delegate_person == person)
+        return {one.person: one.groups for one in live if one.delegate_person == person}
 
     def delegates_of(self, person: str) -> frozenset[str]:
         live = self.delegations(live=True)
@@ -200,7 +200,7 @@ class ApprovalWorld(World):
             Settings(),
             ApprovalParts(
                 StateStore.open(state / "state.db", bytes(32), self.clock), self.journal,
-                self.policy, self.people, self.book, self.supervision, Reader(),
+                self.policy, self.people, NobodySpecial(), self.book, self.supervision, Reader(),
                 self.clock.wall_us, random_bytes,
             ),
         )  # fmt: skip
@@ -255,6 +255,25 @@ class ApprovalWorld(World):
         **more: Any,
     ) -> ApprovalRequest:
         """A statement that waits at the database."""
+        asked = await self.parts.desk.ask(
+            self.wish(text, by=by, risk=risk, approvers=approvers, **more),
+            lambda _approval: True,
+            self.grant_for,
+        )
+        assert isinstance(asked, ApprovalRequest), asked
+        self.parts.desk.announce(asked.id, sight)
+        return asked
+
+    def wish(
+        self,
+        text: str = DELETE,
+        *,
+        by: Principal = ALICE,
+        risk: str = "moderate",
+        approvers: tuple[tuple[str, ...], ...] = (("dba",),),
+        **more: Any,
+    ) -> NewRequest:
+        """What is asked for such a statement."""
         place = Place(
             by.name, by.person, "orders-prod", "app_rw", owner=by.owner, database="shop",
             source="10.1.4.7", session="ab" * 16, session_code="S-8QZ4", groups=by.groups,
@@ -268,14 +287,7 @@ class ApprovalWorld(World):
             owner="data-platform",
         )  # fmt: skip
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        asked = await self.parts.desk.ask(
-            NewRequest(place, subject, why, digest, reason="ticket OPS-412"),
-            lambda _approval: True,
-            self.grant_for,
-        )
-        assert isinstance(asked, ApprovalRequest), asked
-        self.parts.desk.announce(asked.id, sight)
-        return asked
+        return NewRequest(place, subject, why, digest, reason="ticket OPS-412")
 
     def grant_for(
         self, request: ApprovalRequest, ballot: Ballot, groups: frozenset[str]

@@ -7,22 +7,14 @@ of each load of the directory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import orjson
 
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.memberships import Membership
 
 LATELY_US: Final = 24 * 3600 * 1_000_000
-
-
-class Membership(NamedTuple):
-    """A person in a group. `by` is the person who put him there, empty for those of the beginning."""
-
-    person: str
-    group: str
-    since_us: int
-    by: str
 
 
 class MembershipStore(Protocol):

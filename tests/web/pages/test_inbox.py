@@ -34,6 +34,17 @@ async def test_what_waits_for_me_oldest_first(world: PageWorld) -> None:
     assert "Nothing waits for you." in alice.now.words
 
 
+async def test_a_long_inbox_begins_with_the_oldest(world: PageWorld) -> None:
+    """Fifty at a time: deciding some brings the others; nobody has to look through pages."""
+    asked = []
+    for number in range(55):
+        who = {"place__principal": f"p{number}", "place__person": f"p{number}"}
+        asked.append((await world.ask(f"TRUNCATE t{number}", template=f"t{number}", **who)).id)
+    carol = await world.signed_in("carol")
+    assert ids(carol) == asked[:50]
+    assert "The oldest 50 are shown" in carol.now.words
+
+
 async def test_what_i_asked(world: PageWorld) -> None:
     """The requester finds hers, whatever became of them, newest first."""
     first = await world.ask("DELETE FROM a")

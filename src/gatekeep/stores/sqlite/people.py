@@ -12,7 +12,7 @@ import orjson
 
 from gatekeep.domain.delegations import Delegation
 from gatekeep.domain.events import EventKind
-from gatekeep.identity.memberships import Membership
+from gatekeep.domain.memberships import Membership
 from gatekeep.stores.sqlite.approval_rows import dumped
 from gatekeep.stores.sqlite.state import StateStore
 
