@@ -314,6 +314,12 @@ def named(names: Sequence[str]) -> str:
     return listed(names, "and") or NOBODY
 
 
+def on_call(group: str, persons: Sequence[str]) -> str:
+    """Whom a group asks at this moment."""
+    verb = "is" if len(persons) == 1 else "are"
+    return f"{named(persons)} {verb} on call for {printable(group, _NAME)}."
+
+
 def needed(sets: Sequence[Sequence[str]], extra: int, denier: str) -> str:
     """What an approval takes."""
     said = still_needed(sets, extra, denier)

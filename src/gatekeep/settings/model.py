@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from gatekeep.documents import FilePath
+from gatekeep.settings.slack import SlackSettings
 
 PREFIX: Final = "GATEKEEP_"
 NESTED: Final = "__"
@@ -333,6 +334,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     policy: PolicySettings = Field(default_factory=PolicySettings)
     approvals: ApprovalSettings = ApprovalSettings()
+    slack: SlackSettings = SlackSettings()
     drain_s: Seconds = Field(
         default=30.0,
         description="Seconds that running statements get at SIGTERM before they are cut.",

@@ -123,6 +123,7 @@ class GrantsQuery(_Query):
 
     principal: Word = ""
     which: Literal["live", "all"] = "live"
+    id: Word = Field(default="", description="the beginning of an id")
 
 
 class NoBody(_Body):

@@ -74,7 +74,7 @@ async def inbox(visit: Visit) -> web.StreamResponse:
         which=which,
         lists=words.NAME_OF_LIST.items(),
         rows=[_row(one, now) for one in found.requests],
-        empty=words.EMPTY_LIST[which],
+        empty=_empty(visit, which),
         note=words.oldest_only(PAGE) if which == "waiting" and len(found.requests) == PAGE else "",
         before=found.before,
     )
@@ -114,6 +114,18 @@ async def _waiting(visit: Visit) -> list[ApprovalRequest]:
             if len(shown) == PAGE:
                 break
     return shown
+
+
+def _empty(visit: Visit, which: str) -> str:
+    """Why a list is empty, and in the inbox who is on call for the groups of who looks."""
+    if which != "waiting":
+        return words.EMPTY_LIST[which]
+    called = [
+        said.on_call(one.group, one.persons)
+        for one in visit.needs.approvals.on_call()
+        if one.group in visit.principal.groups and one.persons
+    ]
+    return " ".join((words.EMPTY_LIST[which], *called))
 
 
 async def _record(visit: Visit, requests: Sequence[ApprovalRequest]) -> None:
