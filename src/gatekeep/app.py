@@ -58,7 +58,6 @@ class Gateway:
         self._settings = settings
         self._parts = parts
         self._draining = False
-        self._telling = asyncio.Lock()
         self.ended = asyncio.Event()
         self.exit_code = 0
 
@@ -135,20 +134,8 @@ class Gateway:
         """A token that works, its event durable. Raises NotPermitted, JournalUnavailable."""
         parts = self._parts
         row, secret = parts.tokens.make(principal, ttl_s=ttl_s, note=note)
-        await self._tell()
+        await parts.telling.tell()
         return parts.tokens.settle(row.id, EventKind.TOKEN_MADE), secret
-
-    async def _tell(self) -> None:
-        """Tell the journal what the state owes it: one telling at a time, and each to its end.
-
-        Else what one is telling would be told by the next one too.
-        """
-
-        async def whole() -> None:
-            async with self._telling:
-                await outbox.drain(self._parts.state, self._parts.journal)
-
-        await asyncio.shield(whole())
 
     async def reload(self, wish: PolicyWish | None = None) -> Mapping[str, Any]:
         """Load targets, principals and policy anew; on any fault the old ones stay active.
@@ -213,6 +200,12 @@ class Gateway:
             or replace(target, accounts={}) != replace(session.target, accounts={})
         )
 
+    def _person_of(self, by: str) -> str:
+        """Who answers for a load of the files: a start or a signal is the owner's doing."""
+        directory = self._parts.directory
+        principal = directory.principal(by) or directory.principal_of_uid(os.geteuid())
+        return principal.person if principal is not None else by
+
     async def stop(self) -> None:
         """Drain: no new sessions, running segments end within the limit, then everything closes."""
         self._draining = True
@@ -237,7 +230,8 @@ class Gateway:
 
     async def _open(self, configuration: Configuration) -> None:
         parts = self._parts
-        await self._tell()
+        await parts.telling.tell(outbox.any_kind)
+        parts.people.recovered()
         running = parts.versions.last(configuration.policy)
         await self._activate(configuration, running, own_wish("start"))
         await parts.approvals.recover()
@@ -272,12 +266,15 @@ class Gateway:
         )
         journal = parts.journal
         await journal.append(journal.system, EventKind.SETTINGS_LOADED, payload).durable()
-        # Nothing below can fail: what was said to be loaded rules from here on, all of it.
+        # What was said to be loaded rules from here on, all of it.
         parts.directory.reload(configuration.principals)
         parts.proofs.reload(configuration.principals)
         parts.http.passwords.reload(configuration.principals)
         parts.targets.reload(configuration.targets)
         parts.desk.activate(settled.version, members_of(configuration.principals))
+        parts.people.schedule = configuration.schedule
+        parts.people.memberships.observe(parts.directory.principals(), self._person_of(wish.by))
+        await parts.telling.tell()
         return settled
 
 
@@ -352,6 +349,7 @@ def ready_document(gateway: Gateway) -> dict[str, Any]:
                 "host_key": gateway.ssh_key_line,
             },
             "health": {"host": "127.0.0.1", "port": gateway.http_port},
+            "console": {"url": f"http://localhost:{gateway.http_port}"},
         },
         "socket": str(gateway.socket_path),
         "pid": os.getpid(),

@@ -15,7 +15,7 @@ from gatekeep.gate.granting import GrantBook
 from gatekeep.gate.holding import Holding
 from gatekeep.gate.ports import Directory, Journal, PolicyDesk, TargetBook
 from gatekeep.gate.supervision import Supervision
-from gatekeep.gate.voters import NobodySpecial, Voters
+from gatekeep.gate.voters import People, Voters
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings
@@ -31,6 +31,7 @@ class ApprovalNeeds:
     journal: Journal
     policy: PolicyDesk
     directory: Directory
+    people: People
     targets: TargetBook
     supervision: Supervision
     reader: ReadText
@@ -76,7 +77,7 @@ def assemble_approvals(settings: Settings, needs: ApprovalNeeds) -> ApprovalHalf
     thread = Offload(threads=1)
     books = ApprovalBooks(needs.state)
     record = ApprovalRecord(books, thread, needs.journal, owner)
-    voters = Voters(needs.directory, NobodySpecial())
+    voters = Voters(needs.directory, needs.people)
     policy = needs.policy
     grants = GrantBook(record, voters, needs.supervision, policy, needs.now_us, needs.draw)
     desk = ApprovalDesk(

@@ -29,8 +29,12 @@ from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.supervision import Supervision
 from gatekeep.http_assembly import HttpHalf, HttpShared, Links, assemble_http
+from gatekeep.identity.delegations import Delegations
 from gatekeep.identity.directory import EmbeddedDirectory
 from gatekeep.identity.lockouts import LockOutBook
+from gatekeep.identity.memberships import Memberships
+from gatekeep.identity.outbox import Telling
+from gatekeep.identity.people import PeopleBook
 from gatekeep.identity.principals import PrincipalEntry
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.ssh_proofs import SshProofBook
@@ -61,6 +65,7 @@ from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.runtime.work_process import WorkProcess
 from gatekeep.settings import Settings
 from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
+from gatekeep.stores.sqlite.people import PeopleBooks
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.text_reading import TextReader
@@ -100,6 +105,8 @@ class Parts:
     ssh: SshHalf
     proofs: SshProofBook
     lock_outs: LockOutBook
+    people: PeopleBook
+    telling: Telling
     links: Links
     look_ups: LookUps
     offload: Offload
@@ -216,11 +223,13 @@ async def assemble(
     supervision = Supervision()
     lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
     statements = StatementReader(catalogues, Parser(offload, parsers))
+    telling = Telling(state, journal)
+    people = _people(state, directory, telling, steady.now_us)
     approvals = assemble_approvals(
         settings,
         ApprovalNeeds(
             StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
-            journal, desk, directory, targets, supervision,
+            journal, desk, directory, people, targets, supervision,
             TextReader(catalogues, statements, CommandReader(offload)), steady.now_us, random_bytes,
         ),
     )  # fmt: skip
@@ -230,7 +239,6 @@ async def assemble(
     )  # fmt: skip
     keys = CancelKeys(clock, random_bytes, on_hit=lambda source: _cancelled(journal, source))
     admission = Admission(targets, desk, approvals.grants)
-    links = Links(settings.http)
     sessions = PostgresSessions(
         Opens(
             admission, desk, targets, catalogues, connector, keys, supervision,
@@ -238,7 +246,7 @@ async def assemble(
         ),
         Rooms(
             gate, journal, statements, clock, faults.tell,
-            link_to=links.to, sights=TargetSights(look_ups.connect, catalogues, clock),
+            link_to=(links := Links(settings.http)).to, sights=TargetSights(look_ups.connect, catalogues, clock),
         ),
     )  # fmt: skip
     folds = FoldedEvents(clock, lambda fold: _folded(journal, fold))
@@ -283,6 +291,8 @@ async def assemble(
         ssh=ssh,
         proofs=proofs,
         lock_outs=lock_outs,
+        people=people,
+        telling=telling,
         links=links,
         look_ups=look_ups,
         offload=offload,
@@ -298,6 +308,14 @@ async def assemble(
         ),
     )  # fmt: skip
     return parts
+
+
+def _people(
+    state: StateStore, directory: EmbeddedDirectory, telling: Telling, now_us: Callable[[], int]
+) -> PeopleBook:
+    books = PeopleBooks(state)
+    delegations = Delegations(books, directory, now_us, random_bytes, telling.tell)
+    return PeopleBook(delegations, Memberships(books, now_us), now_us)
 
 
 def _make_state_dir(place: Path) -> None:

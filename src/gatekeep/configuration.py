@@ -11,6 +11,7 @@ from gatekeep.cli.policy_directory import load_policy_directory
 from gatekeep.documents import everything, first_with_rest
 from gatekeep.domain.targets import Target
 from gatekeep.errors import SettingsError
+from gatekeep.identity.on_call import NO_SCHEDULE, Schedule, load_schedule
 from gatekeep.identity.principals import PrincipalEntry, load_principals
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.targets import load_targets
@@ -25,6 +26,7 @@ class Configuration:
     targets: tuple[Target, ...]
     principals: tuple[PrincipalEntry, ...]
     policy: PolicyVersion
+    schedule: Schedule = NO_SCHEDULE
 
 
 def load_configuration(settings: Settings, secrets: SecretReader) -> Configuration:
@@ -45,6 +47,11 @@ def load_configuration(settings: Settings, secrets: SecretReader) -> Configurati
         policy = load_policy_directory(settings.policy.dir, settings.state_dir)
     except SettingsError as error:
         problems.extend(everything(error))
+    schedule = NO_SCHEDULE
+    try:
+        schedule = load_schedule(settings.approvals.schedule)
+    except SettingsError as error:
+        problems.extend(everything(error))
     if problems or policy is None:
         raise first_with_rest(problems)
-    return Configuration(targets, principals, policy)
+    return Configuration(targets, principals, policy, schedule)

@@ -65,6 +65,7 @@ FREE = {
     "http.allowed_hosts",
     "http.allowed_origins",
     "http.proxy_from",
+    "slack.channels",
 }
 
 

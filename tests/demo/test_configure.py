@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 import yaml
+from argon2 import PasswordHasher
 
 from gatekeep.demo import configure, run
 from gatekeep.demo.configure import DemoFiles, Ports, SshMachine
@@ -55,6 +56,20 @@ def test_with_a_door_the_machine_is_a_target_and_everybody_has_a_key(tmp_path: P
     again = written(files, SshMachine(2224, machine.public_key))
     assert again["principals"] == found["principals"]
     assert again["targets"]["targets"][1]["port"] == 2224
+
+
+def test_everybody_has_a_password_for_browsers(tmp_path: Path) -> None:
+    """Each its own, in a file of theirs; principals.yaml refers to its hash line; a second start keeps both."""
+    files = DemoFiles(tmp_path / "demo")
+    found = written(files, None)["principals"]["principals"]
+    passwords = {one["name"]: files.web_password(one["name"]).read_text() for one in found}
+    assert len(set(passwords.values())) == 3
+    for one in found:
+        line = Path(one["password"].removeprefix("file:"))
+        assert PasswordHasher().verify(line.read_text(), passwords[one["name"]])
+        for path in (line, files.web_password(one["name"])):
+            assert path.stat().st_mode & 0o077 == 0
+    assert written(files, None)["principals"]["principals"] == found
 
 
 def test_a_demo_of_an_older_version_is_not_used_on(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,9 @@ def test_the_ready_file_reaches_the_doors_and_ctrl_c_leaves_nothing(state: Path)
         pass
     token = document["principals"]["alice"]["token"]
     assert (state / "tokens" / "alice").read_text() == token
+    page = urllib.request.urlopen(f"{document['doors']['console']['url']}/sign-in", timeout=10)  # noqa: S310 - our own door
+    assert b"Sign in" in page.read()
+    assert (state / "passwords" / "bob").read_text() == document["principals"]["bob"]["password"]
     below = children(process.pid)
     assert len(below) >= 3
     process.send_signal(signal.SIGINT)

@@ -8,6 +8,7 @@ import pytest
 
 from gatekeep import messages
 from gatekeep.messages import Place, RuleWords, WireMessage
+from gatekeep.messages import ahead as ahead_words
 from gatekeep.messages import approvals as words
 
 CONTEXT = "request K3F9, rule prod-writes-need-dba, policy 7f3a9c2, session S-8QZ4"
@@ -214,3 +215,10 @@ def test_what_people_wrote_cannot_write_on_the_terminal() -> None:
         for part in (one.primary, one.detail, one.hint):
             assert part.isprintable()
             assert len(part) < 600
+
+
+def test_leave_ahead_says_why_not() -> None:
+    """Plain sentences, without a name that was not given."""
+    assert ahead_words.access_text("orders", "app_rw", 1800) == "access to orders as app_rw for 30 min"
+    assert "no approval changes that" in ahead_words.denied(RuleWords("no-drop", "never"))
+    assert ahead_words.too_long(28_800).endswith("480 min")

@@ -7,7 +7,7 @@ Journal, policy and archive are fakes that behave; the store, the desk and the d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from gatekeep.domain.approvals import (
     Why,
 )
 from gatekeep.domain.decisions import Decision, Verdict
+from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.grants import Situation, Slot
 from gatekeep.domain.identity import Principal
@@ -35,6 +36,7 @@ from gatekeep.errors import NotPermitted
 from gatekeep.gate.approval_values import NewRequest, NotAsked
 from gatekeep.gate.ports import Judgement
 from gatekeep.gate.supervision import Supervision
+from gatekeep.gate.voters import NobodySpecial
 from gatekeep.http_assembly import HttpHalf, HttpShared, assemble_http
 from gatekeep.identity.lockouts import LockOutBook
 from gatekeep.identity.principals import PrincipalEntry, principals_of
@@ -80,6 +82,23 @@ class Circle:
 
     def principals(self) -> Sequence[Principal]:
         return tuple(self.kept.values())
+
+
+class Special(NobodySpecial):
+    """What is known of persons: who stands in for whom, and who is on call. Tests fill it."""
+
+    def __init__(self) -> None:
+        self.stand_ins: list[Delegation] = []
+        self.called: list[OnCall] = []
+
+    def lent_to(self, person: str) -> Mapping[str, frozenset[str]]:
+        return {one.person: one.groups for one in self.stand_ins if one.delegate_person == person}
+
+    def delegations(self, *, live: bool) -> Sequence[Delegation]:
+        return tuple(self.stand_ins)
+
+    def all_on_call(self) -> Sequence[OnCall]:
+        return tuple(self.called)
 
 
 class GroupRules:
@@ -146,6 +165,7 @@ class PageWorld:
     proofs: SshProofBook
     secrets: SecretReader
     slack: FakeSlack
+    special: Special
     browsers: list[PlainBrowser] = field(default_factory=list)
     enough: bool = True
 
@@ -165,13 +185,13 @@ class PageWorld:
         entries = principals_of({"principals": people()}, "p.yaml")
         circle, rules = Circle([one.principal for one in entries]), GroupRules()
         settings = Settings(http={"port": 0, **(http or {})}, state_dir=place)  # type: ignore[arg-type]  # pydantic reads it
-        steady = SteadyTime(clock)
+        steady, special = SteadyTime(clock), Special()
         state_db = place / "state.db"
         half = assemble_approvals(
             settings,
             ApprovalNeeds(
                 state=StateStore.open(state_db, bytes(32), clock), journal=journal, policy=rules,  # type: ignore[arg-type]  # fakes of what is used
-                directory=circle, targets=Book(), supervision=Supervision(),  # type: ignore[arg-type]  # fakes of what is used
+                directory=circle, people=special, targets=Book(), supervision=Supervision(),  # type: ignore[arg-type]  # fakes of what is used
                 reader=no_reading, now_us=steady.now_us, draw=random_bytes,
             ),
         )  # fmt: skip
@@ -189,7 +209,7 @@ class PageWorld:
         await web.door.start()
         return cls(
             clock, journal, circle, half, web, archive, folds, folded, state_db, proofs, secrets,
-            linking,
+            linking, special,
         )  # fmt: skip
 
     async def close(self) -> None:

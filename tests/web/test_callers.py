@@ -196,5 +196,5 @@ async def test_where_nobody_can_be_asked_it_says_so(
     """Without a desk every address of approvals is refused in words."""
     for path in ("requests", "grants", "oncall", "reviews", "delegations"):
         answer = await http.get(f"/api/v1/{path}")
-        assert answer.status == 403
+        assert answer.status == 404
         assert (await answer.json())["error"]["what"] == "approvals are not set up here"

@@ -181,7 +181,7 @@ async def test_asking_ahead_of_time(asking: ApprovalWorld, call: Callers) -> Non
     ("wish", "status"),
     [
         ({"target": "orders", "account": "app", "statement": "x", "command": "y"}, 400),
-        ({"target": "orders"}, 400),
+        ({"account": "app"}, 400),
         ({"target": "orders", "account": "app", "statement": " "}, 400),
         ({"target": "orders", "account": "app", "for_s": -1}, 400),
         ({"target": "orders", "account": "app", "for_s": "1"}, 400),

@@ -88,6 +88,10 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
         lambda: read_keys(found.principals),
         lambda: read_totp(found.principals, reader),
         lambda: read_passwords(found.principals, reader),
+        *(
+            lambda key=key, reference=reference: reader.read(reference, key=key)
+            for key, reference in settings.slack.references().items()
+        ),
     )
     for look in looks:
         try:
@@ -96,7 +100,9 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
             problems.extend(everything(error))
     warnings = [
         f"{path} can be read by everybody (the secret of {key}); chmod 600"
-        for key, path in exposed_files(_references(found.targets))
+        for key, path in exposed_files(
+            {**_references(found.targets), **settings.slack.references()}
+        )
     ]
     warnings += [
         f"target {target.name} believes whoever answers first (host_key: first_use)"

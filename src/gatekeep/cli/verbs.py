@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeep.cli.client import GatewayClient, find_socket
+from gatekeep.cli.client import GatewayClient
 from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Colour, Format, Screen, Surface
+from gatekeep.cli.reaching import find_token, find_way
 
 Function = Callable[..., int | None]
 
@@ -30,17 +31,27 @@ class Call:
     """One run of a verb: where to write, and the gateway to ask."""
 
     def __init__(
-        self, *, output: Format, color: Colour, header: bool, state: Path | None = None
+        self,
+        *,
+        output: Format,
+        color: Colour,
+        header: bool,
+        state: Path | None = None,
+        url: str = "",
+        token_file: Path | None = None,
     ) -> None:
         width = shutil.get_terminal_size().columns
         surface = Surface.of(sys.stdout, os.environ, color, width)
         self.screen = Screen(surface, output, header=header)
         self._state = state
+        self._url = url
+        self._token_file = token_file
 
     @cached_property
     def gateway(self) -> GatewayClient:
-        """The gateway's socket, looked for when first needed."""
-        return GatewayClient(find_socket(self._state, os.environ))
+        """The gateway, looked for when first needed."""
+        way = find_way(self._url, self._state, os.environ)
+        return GatewayClient(way, find_token(self._token_file, os.environ))
 
 
 _SHARED: dict[str, tuple[Any, Any]] = {
@@ -52,6 +63,22 @@ _SHARED: dict[str, tuple[Any, Any]] = {
         Annotated[
             Path | None,
             typer.Option("--state", help="State directory of the gateway.", show_default=False),
+        ],
+        None,
+    ),
+    "url": (
+        Annotated[
+            str,
+            typer.Option("--url", help="Address of the gateway, instead of its socket."),
+        ],
+        "",
+    ),
+    "token_file": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                "--token-file", help="Act as the principal of this token.", show_default=False
+            ),
         ],
         None,
     ),
@@ -73,15 +100,19 @@ def noun(help_: str) -> typer.Typer:
 def verb(
     app: typer.Typer, name: str, *, examples: tuple[str, ...] = ()
 ) -> Callable[[Function], Function]:
-    """Mount a function whose first argument is its Call, with the shared options added."""
+    """Mount a function whose first argument is its Call, with the shared options added.
+
+    An option of the function's own goes before a shared one of that name.
+    """
 
     def mount(function: Function) -> Function:
         signature = inspect.signature(function)
         hints = typing.get_type_hints(function, include_extras=True)
         own = list(signature.parameters.values())[1:]
+        lent = {key: one for key, one in _SHARED.items() if key not in signature.parameters}
 
         def command(**given: Any) -> int | None:
-            shared = {key: given.pop(key) for key in _SHARED}
+            shared = {key: given.pop(key) for key in lent}
             try:
                 return function(Call(**shared), **given)
             except BrokenPipeError:
@@ -90,7 +121,7 @@ def verb(
 
         added = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for key, (kind, default) in _SHARED.items()
+            for key, (kind, default) in lent.items()
         ]
         kept = [p.replace(kind=p.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
         command.__signature__ = signature.replace(parameters=kept + added)  # type: ignore[attr-defined]  # a function takes any attribute

@@ -17,6 +17,7 @@ from gatekeep.demo import seed, ssh_target
 from gatekeep.demo.embedded import HOST
 from gatekeep.demo.ssh_process import ensure_key
 from gatekeep.errors import SettingsError
+from gatekeep.identity.passwords import hashed
 from gatekeep.settings import Settings, default_config_dir
 
 PEOPLE = {"alice": "engineers", "bob": "dba", "carol": "security"}
@@ -60,6 +61,14 @@ class DemoFiles:
     def ssh_key(self, name: str) -> Path:
         """A principal's private key for the SSH door."""
         return self.state / "ssh" / name
+
+    def web_password(self, name: str) -> Path:
+        """A principal's password for browsers."""
+        return self.state / "passwords" / name
+
+    def password_line(self, name: str) -> Path:
+        """The hash line of it, which principals.yaml refers to."""
+        return self.state / "secrets" / f"{name}.hash"
 
     def password(self, account: str) -> Path:
         """The file with one account's password on the target."""
@@ -169,7 +178,17 @@ def _principals(files: DemoFiles, machine: SshMachine | None) -> object:
     ]
     for one in people if machine is not None else ():
         one["keys"] = [ensure_key(files.ssh_key(str(one["name"])), str(one["name"]))]
+    for one in people:
+        one["password"] = f"file:{_password_line(files, str(one['name']))}"
     return {"principals": people}
+
+
+def _password_line(files: DemoFiles, name: str) -> Path:
+    """The file with the hash line of a principal's password; both made now if they are missing."""
+    password, line = _secret(files.web_password(name)), files.password_line(name)
+    if not line.exists():
+        _secret(line, hashed(password))
+    return line
 
 
 def _settings(
@@ -196,11 +215,11 @@ def _write_yaml(path: Path, content: object) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def _secret(path: Path) -> str:
-    """The secret in a file that only we may read, made now if it is missing."""
+def _secret(path: Path, value: str = "") -> str:
+    """The secret in a file that only we may read, made now if it is missing (drawn, if unnamed)."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(24))
+            file.write(value or secrets.token_urlsafe(24))
     return path.read_text()

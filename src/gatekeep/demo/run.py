@@ -203,6 +203,9 @@ def _ready_document(files: DemoFiles, gateway: Gateway, tokens: dict[str, str]) 
     people: dict[str, dict[str, Any]] = {
         name: {"groups": [configure.PEOPLE[name]], "token": token} for name, token in tokens.items()
     }
+    for name, who in people.items():
+        if files.web_password(name).exists():
+            who["password"] = files.web_password(name).read_text()
     if "ssh" in document["doors"]:
         accounts = [ssh_target.ACCOUNT]
         targets.append({"name": configure.SSH_TARGET, "kind": "ssh", "accounts": accounts})
@@ -229,10 +232,20 @@ def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:
         f"demo ready in {seconds:.0f} s   (Ctrl-C stops it; data in {files.state})\n"
         f"  psql:     {psql}     password: (token in {token})\n"
         f"  or:       PGPASSWORD=$(cat {token}) {psql}\n"
+        f"{_console_line(files, gateway)}"
         f"  watch:    {config} gatekeep audit tail\n"
         f"  try:      {_TRY}\n"
         f"  verify:   gatekeep audit verify {files.state / 'journal'} --keys {files.keys}\n"
     )
+
+
+def _console_line(files: DemoFiles, gateway: Gateway) -> str:
+    """Where the pages are; nothing where an older version made the principals, without passwords."""
+    password = files.web_password("bob")
+    if not password.exists():
+        return ""
+    url = f"http://localhost:{gateway.http_port}"
+    return f"  console:  {url}     sign in as bob, the dba (password in {password})\n"
 
 
 def _say(text: str) -> None:

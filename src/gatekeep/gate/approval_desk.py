@@ -7,7 +7,6 @@ ballots here; what happens to a held action afterwards is `holding`'s.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -88,7 +87,7 @@ class ApprovalDesk:
         self.limits = limits
         self._on_grant = on_grant
         self._open: dict[str, _Open] = {}
-        self._asking: Counter[str] = Counter()
+        self._asking: dict[int, str] = {}
         self._listeners: list[Listener] = []
 
     # what doors ask
@@ -118,15 +117,12 @@ class ApprovalDesk:
 
         Raises JournalUnavailable; then nothing was asked.
         """
-        person = wish.place.person
         # Counted from before the first wait on: two that are asked at once count each other.
-        self._asking[person] += 1
+        self._asking[id(wish)] = wish.place.person
         try:
             return await self._ask(wish, enough, grant_for)
         finally:
-            self._asking[person] -= 1
-            if not self._asking[person]:
-                del self._asking[person]
+            self._asking.pop(id(wish), None)
 
     async def _ask(
         self, wish: NewRequest, enough: Enough, grant_for: GrantFor
@@ -148,6 +144,7 @@ class ApprovalDesk:
             named = replace(request, id=self._new_id(attempt))
             event = told.requested(named)
             self._open[named.id] = _Open(named, enough, grant_for)
+            self._asking.pop(id(wish), None)
             try:
                 kept = await self._record.change(
                     lambda store, named=named, event=event: store.add_request(named, event)  # type: ignore[misc]  # mypy does not infer defaults
@@ -163,7 +160,7 @@ class ApprovalDesk:
     def _open_of(self, person: str) -> int:
         """How many requests this person has open, or is about to, without the one that asks."""
         kept = sum(one.request.place.person == person for one in self._open.values())
-        return kept + self._asking[person] - 1
+        return kept + sum(one == person for one in self._asking.values()) - 1
 
     def announce(self, request_id: str, sight: Mapping[str, object] | None = None) -> None:
         """Tell the doors of a new request, with what was found out about it so far."""
@@ -228,10 +225,11 @@ class ApprovalDesk:
         objected = objection(request, voter, ballot, self._voters)
         if objected is not None:
             return objected
+        seat = self._voters.seat(request, voter)
         vote = Vote(
             voter.name, voter.person, ballot.verdict, ballot.via, self._now_us(),
-            reason=ballot.reason, groups=self._voters.counted(request, voter), mfa=ballot.mfa,
-            scope=ballot.scope, delegator=self._voters.delegator(request, voter),
+            reason=ballot.reason, groups=seat.groups, mfa=ballot.mfa,
+            scope=ballot.scope, delegator=seat.delegator,
         )  # fmt: skip
         if ballot.verdict is VoteVerdict.DENY:
             await self._vote(pending, vote)

@@ -27,6 +27,9 @@ from gatekeep.domain.identity import Principal
 from gatekeep.domain.reviews import Review
 from gatekeep.gate.ports import OutboxRow
 
+APPROVAL_KINDS = ("approval.", "grant.", "breakglass.", "review.")
+"""How the kinds of events begin that are about approvals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -268,7 +271,7 @@ class Cast(Protocol):
         """Why it does not count, as one word for programs.
 
         `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
-        voted. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
+        voted, or somebody in his place. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
         `void`: policy would not release it now. Else a word of `voting.objection_to`, such as
         `own` or `outsider`.
         """

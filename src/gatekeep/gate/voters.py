@@ -11,7 +11,15 @@ from typing import Protocol
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.voting import Voter, asked_groups, counted_groups, objection_to
+from gatekeep.domain.voting import (
+    Seat,
+    Voter,
+    asked_groups,
+    counted_groups,
+    free_seat,
+    objection_to,
+    seats,
+)
 from gatekeep.errors import NotPermitted
 from gatekeep.gate.approval_ports import StandIn
 from gatekeep.gate.ports import Directory
@@ -20,8 +28,8 @@ from gatekeep.gate.ports import Directory
 class People(Protocol):
     """What is known about persons beside the directory of principals."""
 
-    def delegations_of(self, person: str) -> frozenset[str]:
-        """In whose place this person may vote now."""
+    def lent_to(self, person: str) -> Mapping[str, frozenset[str]]:
+        """In whose place this person may vote now, and for which groups (none: for all)."""
 
     def delegates_of(self, person: str) -> frozenset[str]:
         """Who may vote now in this person's place."""
@@ -52,9 +60,9 @@ class People(Protocol):
 class NobodySpecial:
     """No delegations, no schedule, nobody newly in a group."""
 
-    def delegations_of(self, _person: str) -> frozenset[str]:
+    def lent_to(self, _person: str) -> Mapping[str, frozenset[str]]:
         """Nobody's."""
-        return frozenset()
+        return {}
 
     def delegates_of(self, _person: str) -> frozenset[str]:
         """Nobody."""
@@ -103,26 +111,27 @@ class Voters:
         """The principal with the groups that he counts for now."""
         known = self._directory.principal(principal.name)
         own = known.groups if known == principal else frozenset()
-        delegations = self.people.delegations_of(principal.person)
-        lent = self._groups_of(delegations) if known == principal else frozenset()
+        lent = self._lent(principal.person) if known == principal else {}
         return Voter(
             principal.name,
             principal.person,
-            own | lent,
+            own,
             machine=bool(principal.owner),
-            delegations=delegations,
+            lent=tuple(
+                Seat(person, lent[person], self.people.added_by(person)) for person in sorted(lent)
+            ),
             delegates=self.people.delegates_of(principal.person),
             added_by=self.people.added_by(principal.person),
         )
 
-    def delegator(self, request: ApprovalRequest, principal: Principal) -> str:
-        """In whose place this principal votes; empty where his own groups are among the asked."""
-        if principal.groups & asked_groups(request):
-            return ""
-        for person in sorted(self.people.delegations_of(principal.person)):
-            if self._groups_of(frozenset({person})) & asked_groups(request):
-                return person
-        return ""
+    def seat(self, request: ApprovalRequest, principal: Principal) -> Seat:
+        """The seat that this principal's word counts for: a free one, if there is any."""
+        voter = self.voter(principal)
+        return free_seat(request, voter) or next(seats(request, voter), Seat("", frozenset()))
+
+    def has_free_seat(self, request: ApprovalRequest, principal: Principal) -> bool:
+        """Whether nobody has voted yet on a seat that this principal may take."""
+        return free_seat(request, self.voter(principal)) is not None
 
     def deciders(self, request: ApprovalRequest) -> Sequence[str]:
         """The persons who may decide it, by name."""
@@ -137,7 +146,8 @@ class Voters:
     def asked_now(self, request: ApprovalRequest) -> Sequence[str]:
         """Of these, whom to tell now: who is on call, without those who are asked only later.
 
-        All of them where that would be nobody.
+        And who may vote in their place. All of a group where nobody in it is on call, and all of
+        them where that would be nobody.
         """
         groups = asked_groups(request)
         later = {
@@ -147,8 +157,9 @@ class Voters:
         }
         called: set[str] = set()
         for group in groups - later:
-            on_call = self.people.on_call(group)
-            called |= self._members(group) if on_call is None else on_call
+            members = self._members(group)
+            called |= (self.people.on_call(group) or members) & members or members
+        called = called.union(*map(self.people.delegates_of, called))
         deciders = self.deciders(request)
         return sorted(called & set(deciders)) or deciders
 
@@ -161,7 +172,15 @@ class Voters:
         return counted_groups(request, self.voter(principal))
 
     def _reach(self, person: str) -> frozenset[str]:
-        return self._groups_of(frozenset({person}) | self.people.delegations_of(person))
+        return self._groups_of(frozenset({person})).union(*self._lent(person).values())
+
+    def _lent(self, person: str) -> dict[str, frozenset[str]]:
+        """The groups that each delegator is in himself, as far as he lent them to this person."""
+        return {
+            delegator: own & groups if groups else own
+            for delegator, groups in self.people.lent_to(person).items()
+            if (own := self._groups_of(frozenset({delegator})))
+        }
 
     def _members(self, group: str) -> frozenset[str]:
         return frozenset(

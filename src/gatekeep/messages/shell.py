@@ -26,6 +26,11 @@ def keys_ignored() -> tuple[str, ...]:
     return (f"{PREFIX}held; other keys are ignored until it is decided",)
 
 
+def withdrawn() -> tuple[str, ...]:
+    """Whoever asked took it back."""
+    return (f"{PREFIX}withdrawn", _NOTHING_RUN)
+
+
 def full_screen_refused() -> tuple[str, ...]:
     """A program took the whole screen, and policy does not allow that."""
     return (f"{PREFIX}full-screen programs are not allowed here; Ctrl-C ends it",)

@@ -210,6 +210,11 @@ COLUMNS_OF_REQUESTS: Final = ("Request", "Time", "Risk", "Who and where", "Asked
 OLDER: Final = "Older"
 
 
+def oldest_only(count: int) -> str:
+    """A list that is longer than its page."""
+    return f"The oldest {count} are shown; decide some, and others follow."
+
+
 # --- grants
 
 REVOKE: Final = "Revoke"

@@ -79,7 +79,7 @@ MAY_VOTE: Final = "May still vote"
 NOBODY: Final = "nobody"
 NO_RISK: Final = "not said"
 REASON_OPTIONAL: Final = "Your reason (the requester reads it; may stay empty)"
-REASON_REQUIRED: Final = "Your reason (the requester reads it)"
+REASON_REQUIRED: Final = "Your reason to deny it (the requester reads it)"
 SCOPE: Final = "How far the approval reaches"
 DENY: Final = "Deny"
 WITHDRAW: Final = "Withdraw"
@@ -218,7 +218,8 @@ def asked_before(states: Sequence[str]) -> str:
     """What became of all of the same kind, counted."""
     counts = {word: states.count(word) for word in ("approved", "denied", "expired", "withdrawn")}
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return f"Asked {len(states)} times before: {told or 'still open'}."
+    often = "once" if len(states) == 1 else f"{len(states)} times"
+    return f"Asked {often} before: {told or 'still open'}."
 
 
 def _scope_word(scope: str) -> str:
@@ -311,6 +312,12 @@ def decision(verdict: str) -> str:
 def named(names: Sequence[str]) -> str:
     """A few names, or nobody."""
     return listed(names, "and") or NOBODY
+
+
+def on_call(group: str, persons: Sequence[str]) -> str:
+    """Whom a group asks at this moment."""
+    verb = "is" if len(persons) == 1 else "are"
+    return f"{named(persons)} {verb} on call for {printable(group, _NAME)}."
 
 
 def needed(sets: Sequence[Sequence[str]], extra: int, denier: str) -> str:

@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from gatekeep.documents import FilePath
+from gatekeep.settings.slack import SlackSettings
 
 PREFIX: Final = "GATEKEEP_"
 NESTED: Final = "__"
@@ -286,6 +287,11 @@ class ApprovalSettings(_Group):
         default=900.0,
         description="Seconds after a denial until the same may be asked again by the same person.",
     )
+    schedule: FilePath | None = Field(
+        default=None,
+        description="YAML file that says who is on call for which group, and who is asked when nobody "
+        "answers; read again at SIGHUP. Unset: everybody of a group is told.",
+    )
 
 
 class LogSettings(_Group):
@@ -328,6 +334,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     policy: PolicySettings = Field(default_factory=PolicySettings)
     approvals: ApprovalSettings = ApprovalSettings()
+    slack: SlackSettings = SlackSettings()
     drain_s: Seconds = Field(
         default=30.0,
         description="Seconds that running statements get at SIGTERM before they are cut.",

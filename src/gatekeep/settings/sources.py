@@ -193,6 +193,8 @@ def _contradictions(
             f"is off, and {door.host} can be reached from elsewhere",
             "set it to require, or postgres.host to 127.0.0.1",
         )
+    for key, what, fix in settings.slack.missing():
+        yield wrong(key, what, fix)
     state, keys = settings.state_dir.resolve(), settings.keys_dir.resolve()
     if keys.is_relative_to(state) or state.is_relative_to(keys):
         yield wrong(

@@ -125,7 +125,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _worded(error: GatekeepError) -> web.Response:
     if isinstance(error, Explained):
-        return problem(403, error.public, why=error.why, advice=error.advice)
+        return problem(error.status, error.public, why=error.why, advice=error.advice)
     if isinstance(error, NotPermitted):
         return problem(403, error.public)
     if isinstance(error, ClientFault):

@@ -61,15 +61,15 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET", "/v1/requests/{id}", "showRequest", "one request, whole; `wait_s` waits for a change",
-        show_request, RequestShape, RequestQuery, errors=(404,), action=_SEEN,
+        show_request, RequestShape, RequestQuery, action=_SEEN,
     ),
     Operation(
         "POST", "/v1/requests/{id}/votes", "vote", "approve or deny what the digest proves was seen",
-        vote, CastShape, VoteBody, errors=(404, 409), action="the groups that the rule asks",
+        vote, CastShape, VoteBody, errors=(409,), action="the groups that the rule asks",
     ),
     Operation(
         "POST", "/v1/requests/{id}/withdraw", "withdraw", "take one's own request back",
-        withdraw, CastShape, WithdrawBody, errors=(404, 409), action="own",
+        withdraw, CastShape, WithdrawBody, errors=(409,), action="own",
     ),
     Operation(
         "GET", "/v1/grants", "listGrants", "grants, newest first",
@@ -77,7 +77,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/grants/{id}/revoke", "revokeGrant", "revoke at once; sessions by it end",
-        revoke_grant, GrantShape, NoBody, errors=(404,), action="own and given; else policy",
+        revoke_grant, GrantShape, NoBody, action="own and given; else policy",
     ),
     Operation(
         "POST", "/v1/breakglass", "breakGlass", "take leave at once, loudly; a review follows",
@@ -89,7 +89,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/reviews/{id}/close", "closeReview", "say what was found",
-        close_review, ReviewShape, ReviewBody, errors=(404,), action="policy; never one's own",
+        close_review, ReviewShape, ReviewBody, action="policy; never one's own",
     ),
     Operation(
         "GET", "/v1/delegations", "listDelegations", "who may vote in whose place, newest first",
@@ -97,11 +97,11 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/delegations", "delegate", "let another vote in one's own place for a time",
-        delegate, DelegationShape, DelegationBody, status=201, errors=(404,), action="own",
+        delegate, DelegationShape, DelegationBody, status=201, action="own",
     ),
     Operation(
         "DELETE", "/v1/delegations/{id}", "endDelegation", "end a delegation at once",
-        end_delegation, DelegationShape, errors=(404,), action="either of the two; else policy",
+        end_delegation, DelegationShape, action="either of the two; else policy",
     ),
     Operation(
         "GET", "/v1/oncall", "onCall", "whom each group asks at this moment",

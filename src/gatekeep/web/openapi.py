@@ -14,7 +14,7 @@ from gatekeep.web.operations import Operation
 
 PREFIX: Final = "/api"
 _REFS: Final = "#/components/schemas/{model}"
-_EVERYWHERE: Final = (400, 401, 403, 429, 500, 503, 504)
+_EVERYWHERE: Final = (400, 401, 403, 404, 429, 500, 503, 504)
 _MEANINGS: Final = {
     400: "the call is not understood",
     401: "no token, or one that works no more",

@@ -10,7 +10,9 @@ from gatekeep.web.hosts import problem
 
 
 class Explained(NotPermitted):
-    """The caller may not do this; `why` and `advice` are shown to them."""
+    """The caller may not do this; `why` and `advice` are shown to them, with this status."""
+
+    status = 403
 
     def __init__(self, words: Words) -> None:
         super().__init__(words.what)

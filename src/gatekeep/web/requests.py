@@ -47,6 +47,8 @@ _FAULTS: Final = frozenset({"reason", "scope"})
 class NotSetUp(Explained):
     """Nobody can be asked at this gateway."""
 
+    status = 404
+
     def __init__(self) -> None:
         super().__init__(words.NOT_SET_UP)
 

@@ -29,6 +29,7 @@ def _whole(text: Any) -> Any:
 
 Word = Annotated[str, Field(max_length=200)]
 Name = Annotated[str, Field(min_length=1, max_length=63)]
+Account = Annotated[str, Field(max_length=63, description="may be left out where there is but one")]
 Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 Reason = Annotated[str, Field(max_length=1000)]
 GivenReason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
@@ -90,7 +91,7 @@ class RequestBody(_Body):
     """Leave that is asked for ahead of time: for one text, or (with neither) for the target."""
 
     target: Name
-    account: Name
+    account: Account = ""
     statement: Text | None = Field(default=None, description="SQL, exactly as it will be sent")
     command: Text | None = Field(default=None, description="a line, exactly as it will be run")
     reason: Reason = ""
@@ -122,6 +123,7 @@ class GrantsQuery(_Query):
 
     principal: Word = ""
     which: Literal["live", "all"] = "live"
+    id: Word = Field(default="", description="the beginning of an id")
 
 
 class NoBody(_Body):
@@ -132,7 +134,7 @@ class BreakGlassBody(_Body):
     """Leave that is taken at once: everybody concerned is told, and a review follows."""
 
     target: Name
-    account: Name
+    account: Account = ""
     reason: GivenReason
     for_s: Seconds = Field(default=0, description="how long; 0 for the gateway's default")
     code: Code | None = Field(default=None, description="from the authenticator")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.page_world import PageWorld
 from support.plain_browser import PlainBrowser
 
 from gatekeep.domain.approvals import RequestState, Scope
+from gatekeep.domain.delegations import Delegation
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
 from gatekeep.messages import web_requests as said
@@ -307,6 +310,21 @@ async def test_a_vote_that_is_not_the_last(world: PageWorld) -> None:
     shown = await dave.get(f"/r/{request.id}")
     assert "Approve and run once" in dave.buttons()
     await dave.press("Approve and run once")
+    assert (await world.now(request)).state is RequestState.APPROVED
+
+
+async def test_a_stand_in_sees_what_his_word_does(world: PageWorld) -> None:
+    """Dave's own groups release nothing; while he stands in for bob his button says that it decides, and it does."""
+    request = await world.ask(place__principal="frank", place__person="frank")
+    world.circle.kept["dave"] = replace(world.circle.kept["dave"], groups=frozenset({"engineers"}))
+    world.special.stand_ins.append(Delegation("D1", "bob", "bob", "dave", "dave", 0, 0, 1 << 60))
+    world.clock.pass_s(31)
+    dave = await world.signed_in("dave")
+    await dave.get(f"/r/{request.id}")
+    assert "Approve and run once" in dave.buttons()
+    await dave.press("Approve and run once")
+    (vote,) = (await world.now(request)).votes
+    assert (vote.delegator, vote.groups) == ("bob", frozenset({"dba"}))
     assert (await world.now(request)).state is RequestState.APPROVED
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.page_world import PageWorld
 from support.plain_browser import PlainBrowser
 
+from gatekeep.domain.delegations import OnCall
 from gatekeep.domain.events import EventKind
 
 
@@ -32,6 +33,25 @@ async def test_what_waits_for_me_oldest_first(world: PageWorld) -> None:
     await carol.get("/inbox")
     assert first.id not in ids(carol)
     assert "Nothing waits for you." in alice.now.words
+
+
+async def test_an_empty_inbox_says_who_is_asked(world: PageWorld) -> None:
+    """Who is on call for my groups, and nothing of others' groups."""
+    world.special.called = [OnCall("dba", ("bob", "carol")), OnCall("storage", ("zoe",))]
+    dave = await world.signed_in("dave")
+    assert "Nothing waits for you. bob and carol are on call for dba." in dave.now.words
+    assert "zoe" not in dave.now.words
+
+
+async def test_a_long_inbox_begins_with_the_oldest(world: PageWorld) -> None:
+    """Fifty at a time: deciding some brings the others; nobody has to look through pages."""
+    asked = []
+    for number in range(55):
+        who = {"place__principal": f"p{number}", "place__person": f"p{number}"}
+        asked.append((await world.ask(f"TRUNCATE t{number}", template=f"t{number}", **who)).id)
+    carol = await world.signed_in("carol")
+    assert ids(carol) == asked[:50]
+    assert "The oldest 50 are shown" in carol.now.words
 
 
 async def test_what_i_asked(world: PageWorld) -> None:

@@ -13,7 +13,7 @@ import asyncssh
 import structlog
 from asyncssh.channel import SSHChannel, SSHServerChannel
 from asyncssh.connection import SSHConnection
-from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST
+from asyncssh.constants import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST
 from asyncssh.misc import map_handler_name
 from asyncssh.packet import PacketDecodeError, SSHPacket, UInt32
 
@@ -101,16 +101,27 @@ def _deliver_data(self: SSHChannel[Any], data: bytes, datatype: Any) -> None:
 
 
 def _process_packet(self: SSHChannel[Any], kind: int, number: int, packet: SSHPacket) -> Any:
-    """Whatever our callbacks raise ends the channel that it was raised for, and nothing else."""
+    """Whatever our callbacks raise ends the channel that it was raised for, and nothing else.
+
+    asyncssh tells that the peer has closed only once all that it sent was read. An end that reads
+    nothing, because what it is for has still to be decided, hears of it at once.
+    """
     if kind == MSG_CHANNEL_REQUEST and len(self._request_queue) >= MAX_WAITING_REQUESTS:
         raise asyncssh.ProtocolError("Too many requests at once")
     try:
-        return LIBRARYS["process_packet"](self, kind, number, packet)
+        answer = LIBRARYS["process_packet"](self, kind, number, packet)
+        if kind == MSG_CHANNEL_CLOSE:
+            getattr(self._session, "peer_closed", _nothing)()
+        return answer  # noqa: TRY300 - what is told of a close may raise, too
     except (asyncssh.DisconnectError, PacketDecodeError):
         raise
     except Exception as error:  # noqa: BLE001 - ours, and it would end every channel
         _close_alone(self, error)
         return True
+
+
+def _nothing() -> None:
+    """For ends that want to know only once everything was read."""
 
 
 def _service_next_request(self: SSHChannel[Any]) -> None:

@@ -15,6 +15,7 @@ import asyncssh
 import structlog
 
 from gatekeep import messages
+from gatekeep.domain.commands import SshAction
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import SettingsError, TargetFault
@@ -26,8 +27,10 @@ from gatekeep.protocols.ssh.shells.hook_bootstrap import hook_command
 from gatekeep.proxies.ssh import ways
 from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.asking import SFTP, Asked, asked_of, moves_files_unseen
+from gatekeep.proxies.ssh.bindings import Around
 from gatekeep.proxies.ssh.ends import ClientEnd, TargetEnd
 from gatekeep.proxies.ssh.files import FileRelay
+from gatekeep.proxies.ssh.holding import Held, OnStderr, attend
 from gatekeep.proxies.ssh.pinned_files import pinned_file
 from gatekeep.proxies.ssh.relay import Relay
 from gatekeep.proxies.ssh.session import SshSession, failed_outcome
@@ -65,15 +68,9 @@ async def serve_channel(session: SshSession, end: ClientEnd, recordings: Recordi
 
 def turn_away(end: ClientEnd, lines: tuple[str, ...], status: int = REFUSED) -> None:
     """Say why nothing runs, and end the channel."""
-    say(end, lines)
+    end.say(lines)
     if end.open:
         end.channel.exit(status)
-
-
-def say(end: ClientEnd, lines: tuple[str, ...]) -> None:
-    """Our own words: on stderr, with the line ends of a terminal where there is one."""
-    line_end = "\r\n" if end.terminal is not None else "\n"
-    end.write("".join(line + line_end for line in lines).encode(), stderr=True)
 
 
 class _Channel:
@@ -95,13 +92,13 @@ class _Channel:
         if text and self._shell is not None:
             self._shell.tell(text, at_margin=True)
         elif text:
-            say(self._end, (text,))
+            self._end.say((text,))
         self._end.close()
 
     async def run(self) -> None:
         """Decide, open, relay, end."""
         _limited(self._end, self._session.arrival)
-        say(self._end, self._end.notes)
+        self._end.say(self._end.notes)
         if not self._session.still_admitted():
             turn_away(self._end, (words.no_longer_admitted(self._session.live.session.target.name),))
         elif (unfit := _unfit(self._end)) is not None:
@@ -125,7 +122,9 @@ class _Channel:
         target = await self._opened(None)
         if target is None:
             return
-        relay = FileRelay(self._session, self._end, target, SftpConversation(), tell=True)
+        relay = FileRelay(
+            self._session, self._end, target, SftpConversation(), tell=True, hold=self._held
+        )
         with self._session.carrying(relay):
             await relay.run()
         self._session.note(
@@ -147,7 +146,7 @@ class _Channel:
         if asked.files is None and moves_files_unseen(asked.action.facts):
             self._not_offered("an sftp or scp server that is started in another way")
             return
-        answer = await self._session.clear(asked.action)
+        answer = await self._session.clear(asked.action, hold=lambda: self._held(asked.action))
         if isinstance(answer, CommandRefusal):
             turn_away(self._end, answer.lines)
             return
@@ -171,13 +170,14 @@ class _Channel:
     def _relay(self, target: TargetEnd, asked: Asked) -> Relay:
         end = self._end
         if asked.files is not None:
-            return FileRelay(self._session, end, target, asked.files)
+            return FileRelay(self._session, end, target, asked.files, hold=self._held)
         end.on_signal = lambda name: _signal(target, name)
         end.on_break = target.channel.send_break
         if end.terminal is not None:
             shell = ways.terminal(
-                self._session, (end, target), self._number, self._recordings, shell=end.kind == "shell"
-            )
+                self._session, (end, target), self._number, self._recordings, self._around,
+                shell=end.kind == "shell",
+            )  # fmt: skip
             self._shell, end.on_resize = shell, shell.resized
             if end.kind == "shell":
                 session = self._session.live.session
@@ -195,6 +195,22 @@ class _Channel:
         if asked.gathered is not None:
             asked.gathered.hand_over(plain)
         return plain
+
+    def _held(self, action: SshAction) -> Held:
+        """What something waits by that this channel asks for, as a whole or one file after the other."""
+        return attend(self._session.held(action, self._around, OnStderr(self._end.say)), self._end)
+
+    def _around(self) -> Around:
+        """What of this channel decides what anything in it means."""
+        end = self._end
+        return Around(
+            end.kind,
+            terminal=end.terminal[0] if end.terminal else "",
+            modes=end.modes if end.terminal else {},
+            environment=self._environment,
+            subsystem=end.text if end.kind == "subsystem" else "",
+            agent=end.agent is not None,
+        )
 
     def _details(self) -> dict[str, object]:
         end = self._end

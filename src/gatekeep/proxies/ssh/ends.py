@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 import asyncssh
@@ -20,6 +20,8 @@ _log = structlog.get_logger(__name__)
 
 STDERR: Final = asyncssh.EXTENDED_DATA_STDERR
 HIGH_WATER: Final = 256 * 1024
+_MOST_WATCHED: Final = 64 * 1024
+"""Bytes that a client may type while it is watched and nobody listens."""
 
 
 class Listener(Protocol):
@@ -71,6 +73,7 @@ class _End:
         self._listener: Listener | None = None
         self._waiting: deque[Callable[[Listener], None]] = deque()
         self._paused: set[str] = set()
+        self._partings: dict[Callable[[], None], None] = {}
         self.gone = False
         self.left = asyncio.Event()
 
@@ -121,6 +124,17 @@ class _End:
         if self.channel is not None:
             self.channel.abort()
 
+    def when_left(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Call it, once, when the peer has closed the channel or is gone; now, if that is so.
+
+        What is returned takes the wish back.
+        """
+        if self.left.is_set():
+            call()
+        else:
+            self._partings[call] = None
+        return lambda: self._partings.pop(call, None)
+
     # what asyncssh calls
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -128,17 +142,28 @@ class _End:
         stderr = datatype == STDERR
         self._tell(lambda listener: listener.data(data, stderr=stderr))
         if self._listener is None:
-            self.pause("no listener")
+            self._unheard(data)
+
+    def _unheard(self, data: bytes) -> None:  # noqa: ARG002 - who is watched looks at them
+        """Nobody listens yet: the peer waits."""
+        self.pause("no listener")
 
     def eof_received(self) -> bool:
         """No more bytes come; the other direction stays open."""
         self._tell(lambda listener: listener.eof())
         return True
 
+    def peer_closed(self) -> None:
+        """From the seam: the peer closed it, though what it sent before may still have to be read."""
+        self.left.set()
+        partings, self._partings = self._partings, {}
+        for call in partings:
+            call()
+
     def connection_lost(self, _error: BaseException | None) -> None:
         """The channel is gone."""
         self.gone = True
-        self.left.set()
+        self.peer_closed()
         self._tell(lambda listener: listener.lost())
 
     def pause_writing(self) -> None:
@@ -184,11 +209,43 @@ class ClientEnd(_End, asyncssh.SSHServerSession[bytes]):
         self.agent: Callable[[], Awaitable[StreamEnd]] | None = None
         self.notes: tuple[str, ...] = ()
         self._agent_offered = False
+        self._look: Callable[[bytes], None] | None = None
+        self._typed = bytearray()
 
     def connection_made(self, channel: Any) -> None:
         """The channel is open; what it is for comes next."""
         self.channel = channel
         channel.set_write_buffer_limits(high=HIGH_WATER)
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Our own words: on stderr, with the line ends of a terminal where there is one."""
+        line_end = "\r\n" if self.terminal is not None else "\n"
+        self.write("".join(line + line_end for line in lines).encode(), stderr=True)
+
+    def watch(self, look: Callable[[bytes], None] | None) -> None:
+        """Show `look` what comes while nobody listens, what came before first; None: no more.
+
+        All of it waits for the listener all the same, up to a bound; then the peer does.
+        """
+        self._look = look
+        if look is not None and self._typed:
+            look(bytes(self._typed))
+            if len(self._typed) <= _MOST_WATCHED:
+                self.resume("no listener")
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this listener from now on, what waited first."""
+        self._look = None
+        self._typed.clear()
+        super().listen(listener)
+
+    def _unheard(self, data: bytes) -> None:
+        """Nobody listens yet: the peer waits, unless somebody looks for a key."""
+        self._typed += data
+        if self._look is not None:
+            self._look(data)
+        if self._look is None or len(self._typed) > _MOST_WATCHED:
+            self.pause("no listener")
 
     @property
     def environment(self) -> dict[bytes, bytes]:

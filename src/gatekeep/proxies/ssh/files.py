@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from gatekeep import messages
+from gatekeep.domain.commands import SshAction
 from gatekeep.domain.events import EventKind
+from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.permit import CommandRefusal, Permit
 from gatekeep.protocols.ssh.files import file_turns as turns
 from gatekeep.proxies.ssh.ends import End
+from gatekeep.proxies.ssh.holding import Held
 from gatekeep.proxies.ssh.relay import CommandRelay
 from gatekeep.proxies.ssh.session import SshSession
 
 _MOST_TOLD: Final = 20
+_WITHDRAWN_S: Final = 5.0
+"""So long a channel that has ended waits for the withdrawal of what it still asked for."""
 
 
 class FileConversation(Protocol):
@@ -53,7 +59,7 @@ class FileRelay(CommandRelay):
     """A channel about files.
 
     `tell`: say on stderr, too, why something was refused, each thing once: sftp clients show their
-    own words for it, and never ours.
+    own words for it, and never ours. `hold` makes what an operation waits by for a person.
     """
 
     def __init__(
@@ -64,14 +70,17 @@ class FileRelay(CommandRelay):
         conversation: FileConversation,
         *,
         tell: bool = False,
+        hold: Callable[[SshAction], Held] | None = None,
     ) -> None:
         super().__init__(client, target)
         self._tell = tell
+        self._hold = hold
         self._told: set[str] = set()
         self._session = session
         self._talk = conversation
         self._waiting: deque[turns.Submit] = deque()
         self._judge: asyncio.Task[None] | None = None
+        self._question: Held | None = None
         self._permits: dict[int, Permit] = {}
         self._client_ended = False
         self.failed = False
@@ -95,9 +104,14 @@ class FileRelay(CommandRelay):
         self._carry_out(self._talk.receive_target(data))
 
     async def finish(self) -> None:
-        """What was released and has not ended is told so."""
+        """What was released and has not ended is told so; what waits for a person is withdrawn."""
         await super().finish()
         if self._judge is not None:
+            if self._question is not None:
+                self._waiting.clear()
+                gone = Departure.CLIENT_LEFT if self.client_gone else Departure.TARGET_LEFT
+                self._question.leave(gone)
+                await asyncio.wait({self._judge}, timeout=_WITHDRAWN_S)
             self._judge.cancel()
         for settled in self._talk.finish():
             self._settle(settled)
@@ -145,10 +159,12 @@ class FileRelay(CommandRelay):
         """In order, each durable before it goes on."""
         while self._waiting:
             submit = self._waiting.popleft()
-            answer = await self._session.clear(submit.action)
+            offer = None if self._hold is None else partial(self._offered, self._hold, submit.action)
+            answer = await self._session.clear(submit.action, hold=offer)
+            held, self._question = self._question, None
             try:
                 if isinstance(answer, CommandRefusal):
-                    self._say(answer.lines)
+                    self._say(answer.lines, held=held is not None)
                     self._carry_out(self._talk.refuse(submit.key, answer.lines))
                 else:
                     self._session.goes_out(answer)
@@ -159,10 +175,16 @@ class FileRelay(CommandRelay):
                 self.target.abort()
                 return
 
-    def _say(self, lines: Sequence[str]) -> None:
-        if self._tell and lines[0] not in self._told and len(self._told) < _MOST_TOLD:
+    def _offered(self, hold: Callable[[SshAction], Held], action: SshAction) -> Held:
+        self._question = hold(action)
+        return self._question
+
+    def _say(self, lines: Sequence[str], *, held: bool) -> None:
+        """The first line and why; scp's clients show the first one themselves."""
+        said = lines[:2] if self._tell else lines[1:2] if held else ()
+        if said and lines[0] not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(lines[0])
-            self.client.write("".join(f"{line}\n" for line in lines[:2]).encode(), stderr=True)
+            self.client.write("".join(f"{line}\n" for line in said).encode(), stderr=True)
 
     def _pass_end_on(self) -> None:
         if self._client_ended and self._talk.idle and not self._waiting:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 import asyncssh
@@ -22,15 +23,19 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable, TargetFault
+from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.command_evidence import UNPERMITTED, unpermitted_payload
 from gatekeep.gate.evidence import of_counters, session_fragment
 from gatekeep.gate.permit import CommandRefusal, Permit
 from gatekeep.gate.ports import Journal, PolicyDesk, TargetBook
 from gatekeep.gate.supervision import LiveSession
+from gatekeep.messages import shell as shell_words
 from gatekeep.messages import ssh as words
 from gatekeep.proxies.ssh.arrivals import Arrival
+from gatekeep.proxies.ssh.bindings import Around, bound, target_key_of
 from gatekeep.proxies.ssh.ends import StreamEnd
+from gatekeep.proxies.ssh.holding import Held, Holds, Voice
 from gatekeep.proxies.ssh.understanding import CommandReader
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
@@ -39,6 +44,10 @@ _log = structlog.get_logger(__name__)
 
 _MOST_CHANNELS: Final = 256
 _STOPPED: Final = "gateway stopped"
+_DEPARTURES: Final = {
+    "client left": Departure.CLIENT_LEFT, "target left": Departure.TARGET_LEFT,
+    _STOPPED: Departure.DRAINING,
+}  # fmt: skip
 
 RecordFact = Callable[[EventKind, dict[str, Any]], Awaitable[None]]
 OpenAgent = Callable[[], Awaitable[StreamEnd]]
@@ -63,6 +72,7 @@ class Rooms:
     """What sessions need of the gateway; `draw(n)` gives random bytes.
 
     `lapse(arrival)`: why what somebody signed in by no longer holds; empty while it does.
+    `link_to(request)` leads to an approval request; empty where there is no console.
     """
 
     gate: Clearance
@@ -75,6 +85,7 @@ class Rooms:
     reader: CommandReader
     on_gateway_fault: Callable[[BaseException], None]
     lapse: Callable[[Arrival], str]
+    link_to: Callable[[str], str] = lambda _request: ""
 
 
 class SshSession:
@@ -88,6 +99,7 @@ class SshSession:
         self.fragment = session_fragment(live.session)
         self.over = asyncio.Event()
         self.reason = ""
+        self.holds = Holds()
         self.channels = 0
         self.listeners = 0
         self._lent: list[OpenAgent] = []
@@ -136,26 +148,68 @@ class SshSession:
             return False
         return self.rooms.policy.may_open(self.live.session).decision.verdict is Verdict.ALLOW
 
-    async def clear(self, action: SshAction, *, ran: bool = False) -> Permit | CommandRefusal:
+    async def clear(
+        self, action: SshAction, *, ran: bool = False, hold: Callable[[], Held] | None = None
+    ) -> Permit | CommandRefusal:
         """Judge and record one action. One whose event comes after the end never goes out.
 
-        What has `ran` unasked is told after the end, too.
+        What policy asks about waits for a person where there is a `hold` for it (see `held`). What
+        has `ran` unasked is told after the end, too.
         """
-        ended = CommandRefusal((messages.PREFIX + "this session has ended",), "ended")
         if self.over.is_set() and not ran:
-            return ended
+            return _ENDED
+        waited: list[Held] = []
+        offer = None if hold is None else partial(self._offered, hold, waited)
         self._clearing += 1
         self._cleared.clear()
         try:
-            answer = await self.rooms.gate.clear_command(self.live, self.fragment, action)
-            if self.over.is_set() and not ran and isinstance(answer, Permit):
+            answer = await self.rooms.gate.clear_command(
+                self.live, self.fragment, action, offer
+            )
+            if not ran and isinstance(answer, Permit) and (objection := self._late(waited)):
                 self.settle(answer, Outcome(OutcomeKind.SKIPPED))
-                return ended
+                return objection
             return answer
         finally:
+            for held in waited:
+                held.over()
             self._clearing -= 1
             if not self._clearing:
                 self._cleared.set()
+
+    def held(
+        self,
+        action: SshAction,
+        around: Callable[[], Around],
+        voice: Voice,
+        *,
+        shown: Callable[[], str] | None = None,
+    ) -> Held:
+        """What an action waits by. `around` and `shown`: see `bindings.bound`, as it is then."""
+        host_key = target_key_of(self.live.session.target, self.reached)
+        return Held(
+            action,
+            lambda: bound(action, around(), host_key(), shown=shown() if shown else None),
+            voice,
+            link_to=self.rooms.link_to,
+            on_fault=self.failed,
+        )
+
+    def _offered(self, hold: Callable[[], Held], waited: list[Held]) -> Held:
+        self.holds.add(held := hold())
+        waited.append(held)
+        return held
+
+    def _late(self, waited: Sequence[Held]) -> CommandRefusal | None:
+        """Why something that was permitted does not go out all the same: too much has changed."""
+        if self.over.is_set():
+            return _ENDED
+        if any(held.departed.done() for held in waited):
+            return CommandRefusal(shell_words.withdrawn(), "withdrawn")
+        if waited and not self.still_admitted():
+            name = self.live.session.target.name
+            return CommandRefusal((words.no_longer_admitted(name),), "not admitted")
+        return None
 
     def goes_out(self, permit: Permit) -> None:
         """Its action is forwarded now."""
@@ -260,6 +314,8 @@ class SshSession:
     def idle_ns(self) -> int:
         """For how long no byte has gone either way, as seen by those who ask again and again."""
         now = self.rooms.clock.monotonic_ns()
+        if self.holds:  # it is not the client who keeps us waiting
+            self._moved_ns = now
         carried = self._carried + sum(one.bytes_in + one.bytes_out for one in self._carriers)
         if (carried, self._numbers) != self._seen:
             self._seen, self._moved_ns = (carried, self._numbers), now
@@ -288,6 +344,7 @@ class SshSession:
             return
         self.reason = reason
         self.over.set()
+        self.holds.leave(_DEPARTURES.get(reason, Departure.ENDED))
         for tell in list(self._farewells):
             try:
                 tell(words)
@@ -295,8 +352,9 @@ class SshSession:
                 _log.warning("no farewell", session=self.live.session.code, error=repr(error))
 
     def drain(self) -> None:
-        """End as soon as no channel is open."""
+        """End as soon as no channel is open. What waits for a person waits no more."""
         self._draining = True
+        self.holds.leave(Departure.DRAINING)
         if not self.channels:
             self.end(_STOPPED, words.gateway_drains())
 
@@ -321,6 +379,9 @@ class SshSession:
             connection.close()
         elif self._dialling is not None:
             self._dialling.cancel()
+
+
+_ENDED: Final = CommandRefusal((messages.PREFIX + "this session has ended",), "ended")
 
 
 def _looked_at(dialling: asyncio.Task[asyncssh.SSHClientConnection]) -> None:

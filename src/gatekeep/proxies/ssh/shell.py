@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from gatekeep.domain.commands import LINE, OPAQUE, CommandFacts, SshAction
+from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.permit import CommandRefusal, Permit
 from gatekeep.messages import PREFIX, RuleWords, printable
 from gatekeep.messages import ssh as words
 from gatekeep.protocols.ssh.commands.secrets import redact_command
 from gatekeep.protocols.ssh.shells import turns
+from gatekeep.proxies.ssh.bindings import Around
 from gatekeep.proxies.ssh.ends import ClientEnd, TargetEnd
+from gatekeep.proxies.ssh.holding import Held
 from gatekeep.proxies.ssh.relay import CommandRelay
 from gatekeep.proxies.ssh.session import SshSession
 from gatekeep.recordings.recorder import ChannelRecorder
@@ -26,6 +31,30 @@ from gatekeep.recordings.recorder import ChannelRecorder
 _HELD_BYTES: Final = 64 * 1024
 _LAST_LINES_S: Final = 5.0
 _OF_LINES: Final = frozenset({"history_expansion"})
+
+
+class LineVoice:
+    """Speaks about one line, through its terminal's gate. Implements holding.Voice.
+
+    `last_words` are told together with the release, for which the gate has a place of its own.
+    """
+
+    def __init__(self, line_id: int, relay: ShellRelay) -> None:
+        self._line_id = line_id
+        self._relay = relay
+        self.last_words: tuple[str, ...] = ()
+
+    def waiting(self, lines: tuple[str, ...]) -> None:
+        """A person is to decide."""
+        self._relay.ask(self._line_id, lines)
+
+    def reminded(self, lines: tuple[str, ...]) -> None:
+        """It still waits."""
+        self._relay.ask(self._line_id, lines, again=True)
+
+    def approved(self, lines: tuple[str, ...]) -> None:
+        """It goes out with the next step."""
+        self.last_words = lines
 
 
 class TerminalGate(Protocol):
@@ -48,6 +77,19 @@ class TerminalGate(Protocol):
     def tick(self, now_ms: int) -> Sequence[turns.Turn]:
         """It is the deadline, or any other time."""
 
+    def waiting(
+        self, line_id: int, now_ms: int, words: tuple[str, ...] = ()
+    ) -> Sequence[turns.Turn]:
+        """A person is to decide on a line; called again, there is more to say."""
+
+    def reminded(
+        self, line_id: int, now_ms: int, words: tuple[str, ...]
+    ) -> Sequence[turns.Turn]:
+        """It still waits."""
+
+    def digest(self, line_id: int) -> str:
+        """SHA-256 of what would run now if the line were let go; empty if it is void."""
+
     def answer(
         self, line_id: int, allowed: bool, now_ms: int, words: tuple[str, ...] = ()
     ) -> Sequence[turns.Turn]:
@@ -61,7 +103,10 @@ class TerminalGate(Protocol):
 
 
 class ShellRelay(CommandRelay):
-    """A terminal's bytes, through its gate, into its recording. `channel` is the channel's number."""
+    """A terminal's bytes, through its gate, into its recording.
+
+    `around` is what of its channel decides what its lines mean.
+    """
 
     def __init__(
         self,
@@ -69,10 +114,12 @@ class ShellRelay(CommandRelay):
         ends: tuple[ClientEnd, TargetEnd],
         gate: TerminalGate,
         recorder: ChannelRecorder,
+        around: Callable[[], Around],
     ) -> None:
         super().__init__(*ends)
         self._session = session
-        self._end = ends[0]
+        self._end, self._far = ends
+        self._around = around
         self._gate = gate
         self._recorder = recorder
         recorder.on_behind = self._keep_pace
@@ -80,6 +127,7 @@ class ShellRelay(CommandRelay):
         self._withdrawn: set[int] = set()
         self._open: dict[int, Permit] = {}
         self._judge: asyncio.Task[None] | None = None
+        self._question: tuple[int, Held] | None = None
         self._watching = False
         self._timer: asyncio.TimerHandle | None = None
         self._catching_up = False
@@ -104,11 +152,15 @@ class ShellRelay(CommandRelay):
     async def finish(self) -> None:
         """The last turns, the last chunk, and lines whose end nobody saw."""
         await super().finish()
+        held = self._question
+        if held is not None:
+            held[1].leave(Departure.CLIENT_LEFT if self.client_gone else Departure.TARGET_LEFT)
         self._carry_out(self._gate.ended())
         if self._timer is not None:
             self._timer.cancel()
         if self._judge is not None:
-            if self._watching:  # such lines have run: they are told, though the shell is gone
+            # Lines that have run are told, though the shell is gone; a question is withdrawn.
+            if self._watching or held is not None:
                 await asyncio.wait({self._judge}, timeout=_LAST_LINES_S)
             self._judge.cancel()
         for permit in self._open.values():
@@ -160,7 +212,8 @@ class ShellRelay(CommandRelay):
     def _attend(self, turn: turns.Turn) -> None:
         """The rarer turns."""
         if isinstance(turn, turns.Tell):
-            self._recorder.told(turn.data.decode("utf-8", "replace").strip("\r\n"))
+            if turn.words:
+                self._recorder.told("\r\n".join(turn.words))
             self.client.write(turn.data, stderr=True)
         elif isinstance(turn, turns.LineEntered):
             self._questions.append(turn)
@@ -169,6 +222,8 @@ class ShellRelay(CommandRelay):
                 self._judge = self._session.owner.spawn(self._judge_lines(), name="line")
         elif isinstance(turn, turns.LineWithdrawn):
             self._withdrawn.add(turn.id)
+            if self._question is not None and self._question[0] == turn.id:
+                self._question[1].leave(Departure.CANCELLED)
         elif isinstance(turn, turns.Finished):
             self._finished(turn)
         elif isinstance(turn, turns.Note):
@@ -238,17 +293,45 @@ class ShellRelay(CommandRelay):
                 self._carry_out(self._gate.answer(entered.id, allowed, self._now(), told))
 
     async def _judged(self, entered: turns.LineEntered) -> tuple[bool, tuple[str, ...]]:
-        answer = await self._session.clear(await self._action(entered), ran=entered.observed)
+        action = await self._action(entered)
+        if entered.must_ask and (refused := self._nobody_to_ask(action)):
+            return False, refused
+        voice = LineVoice(entered.id, self)
+        hold = None if entered.observed else partial(self._offered, entered.id, action, voice)
+        answer = await self._session.clear(action, ran=entered.observed, hold=hold)
+        self._question = None
         if isinstance(answer, CommandRefusal):
             return False, answer.lines
-        if entered.must_ask:
-            self._session.settle(answer, Outcome(OutcomeKind.SKIPPED))
-            return False, words.needs_approval(RuleWords("", "it could not be read for sure"))
         self._session.goes_out(answer)
         self._settle_earlier()
         self._open[entered.id] = answer
         self._recorder.marker(str(answer.n))
-        return True, ()
+        return True, voice.last_words
+
+    def _nobody_to_ask(self, action: SshAction) -> tuple[str, ...]:
+        """A line that must be asked about, and that every rule allows: none says who is to be asked."""
+        live = self._session.live
+        judged = self._session.rooms.policy.judge_command(live.session, action)
+        if judged.decision.verdict is not Verdict.ALLOW:
+            return ()
+        self._session.refuse(action.mode, action.command, "hidden_input")
+        return words.needs_approval(RuleWords("", "it could not be read for sure"))
+
+    def _offered(self, line_id: int, action: SshAction, voice: LineVoice) -> Held:
+        held = self._session.held(
+            action, self._around, voice, shown=lambda: self._gate.digest(line_id)
+        )
+        self._question = line_id, held
+        held.afterwards(self._end.when_left(lambda: held.leave(Departure.CLIENT_LEFT)))
+        held.afterwards(self._far.when_left(lambda: held.leave(Departure.TARGET_LEFT)))
+        if line_id in self._withdrawn:
+            held.leave(Departure.CANCELLED)
+        return held
+
+    def ask(self, line_id: int, lines: tuple[str, ...], *, again: bool = False) -> None:
+        """A line waits for a person: its gate says so, in the place where it may."""
+        tell = self._gate.reminded if again else self._gate.waiting
+        self._carry_out(tell(line_id, self._now(), lines))
 
     def _settle_earlier(self) -> None:
         """Where nothing tells how lines end, one that is followed by another has ended somehow."""
@@ -264,6 +347,8 @@ class ShellRelay(CommandRelay):
     async def _action(self, entered: turns.LineEntered) -> SshAction:
         """What is known of a line. One that cannot be read at all is opaque."""
         tags = entered.tags | ({"observed"} if entered.observed else frozenset())
+        # What was typed unseen is asked about as what it is: something that nobody can read.
+        unseen = (CommandFacts(OPAQUE, complete=False),) if entered.must_ask else ()
         details: dict[str, object] = {"hidden_bytes": entered.hidden_bytes}
         if not entered.text:
             facts: tuple[CommandFacts, ...] = (CommandFacts(OPAQUE, complete=False),)
@@ -271,7 +356,8 @@ class ShellRelay(CommandRelay):
         else:
             shell = self._session.live.session.target.login_shell
             reading = await self._session.rooms.reader.read(entered.text, LINE, shell)
-            facts, redacted, resolved = reading.facts, reading.redacted, reading.resolved
+            facts, redacted = (*reading.facts, *unseen), reading.redacted
+            resolved = reading.resolved
             tags |= reading.tags & _OF_LINES
         return SshAction(
             "line", entered.text, facts, redacted, entered.digest, entered.assurance,

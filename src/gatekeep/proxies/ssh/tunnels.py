@@ -19,7 +19,9 @@ from gatekeep.errors import SettingsError, TargetFault
 from gatekeep.gate.permit import CommandRefusal, Permit
 from gatekeep.messages import ssh as words
 from gatekeep.protocols.ssh.first_bytes import FirstBytes
+from gatekeep.proxies.ssh.bindings import Around
 from gatekeep.proxies.ssh.ends import StreamEnd
+from gatekeep.proxies.ssh.holding import Silent
 from gatekeep.proxies.ssh.leads import Lead, Lines
 from gatekeep.proxies.ssh.listener_seams import listen_at_target
 from gatekeep.proxies.ssh.relay import Relay
@@ -57,13 +59,18 @@ async def open_tunnel(session: SshSession, lead: Lead | Lines) -> StreamEnd:
     return near
 
 
+def _around() -> Around:
+    return Around("tunnel")
+
+
 async def _permitted(session: SshSession, action: SshAction) -> Permit:
     if not session.still_admitted():
         line = words.no_longer_admitted(session.live.session.target.name)
         payload = {"cause": "not admitted", "mode": action.mode, "text": action.text}
         session.note(EventKind.ACTION_REFUSED, payload)
         raise asyncssh.ChannelOpenError(_PROHIBITED, line)
-    answer = await session.clear(action)
+    # Nothing can be said before the channel is open: it just is not answered before that.
+    answer = await session.clear(action, hold=lambda: session.held(action, _around, Silent()))
     if isinstance(answer, CommandRefusal):
         raise asyncssh.ChannelOpenError(_PROHIBITED, answer.lines[0])
     session.goes_out(answer)
@@ -141,7 +148,7 @@ async def listen(
         session.refuse("listen", action.text, "too many")
         return False
     session.listeners += 1
-    answer = await session.clear(action)
+    answer = await session.clear(action, hold=lambda: session.held(action, _around, Silent()))
     if isinstance(answer, CommandRefusal):
         return False
     session.goes_out(answer)

@@ -5,6 +5,7 @@ Files have a relay of their own, in `files`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias, cast
 
 from gatekeep.domain.commands import LINE
@@ -15,6 +16,7 @@ from gatekeep.protocols.ssh.commands.command import read_command
 from gatekeep.protocols.ssh.shells.gate_rules import GateRules
 from gatekeep.protocols.ssh.shells.hook_bootstrap import HookedShell
 from gatekeep.protocols.ssh.shells.shell_gate import ShellGate
+from gatekeep.proxies.ssh.bindings import Around
 from gatekeep.proxies.ssh.ends import ClientEnd, TargetEnd
 from gatekeep.proxies.ssh.hooked import HookedTerminal
 from gatekeep.proxies.ssh.relay import CommandRelay
@@ -83,7 +85,13 @@ class PinnedRelay(PlainRelay):
 
 
 def terminal(
-    session: SshSession, ends: Ends, channel: int, recordings: Recordings, *, shell: bool
+    session: SshSession,
+    ends: Ends,
+    channel: int,
+    recordings: Recordings,
+    around: Callable[[], Around],
+    *,
+    shell: bool,
 ) -> ShellRelay:
     """A terminal. `shell`: an interactive shell, not a command that was judged as such."""
     name, size = ends[0].terminal or ("", (80, 24, 0, 0))
@@ -94,7 +102,7 @@ def terminal(
         channel=channel, terminal=shape, on_failure=session.failed,
     )  # fmt: skip
     recordings.register(session.live.session.id, channel, recorder)
-    return ShellRelay(session, ends, _gate(session, shape, shell=shell), recorder)
+    return ShellRelay(session, ends, _gate(session, shape, shell=shell), recorder, around)
 
 
 def hook_of(session: SshSession) -> HookedShell | None:

@@ -14,7 +14,7 @@ import orjson
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Vote
 from gatekeep.domain.grants import Grant
 from gatekeep.domain.reviews import Review
-from gatekeep.gate.approval_ports import Ending, Told
+from gatekeep.gate.approval_ports import APPROVAL_KINDS, Ending, Told
 from gatekeep.gate.ports import OutboxRow
 from gatekeep.stores.sqlite.approval_rows import dumped, grant_of, request_body, request_of
 from gatekeep.stores.sqlite.state import StateStore
@@ -24,7 +24,6 @@ _COLUMNS: Final = (
     "settled", "sight",
 )  # fmt: skip
 _GRANT_COLUMNS: Final = ("used", "revoked_us", "revoked_by", "settled")
-_OURS: Final = ("approval.", "grant.", "breakglass.", "review.")
 
 
 class ApprovalBooks:
@@ -220,7 +219,7 @@ class ApprovalBooks:
 
     def pending(self) -> Sequence[OutboxRow]:
         """What the journal has not been told of approvals and grants yet, oldest first."""
-        return [row for row in self._state.pending() if row.kind.startswith(_OURS)]
+        return [row for row in self._state.pending() if row.kind.startswith(APPROVAL_KINDS)]
 
     def settle(self, row_id: int) -> None:
         """Its event is durable: release the effect and clear the row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from gatekeep.web.pages.request_view import first_line, standing
 from gatekeep.web.pages.visits import Visit
 
 PAGE: Final = 50
-_READ: Final = 200
-_MOST_READ: Final = 2_000
+_READ: Final = 50
+_MOST_READ: Final = 1_000
 _MOST_PENDING: Final = 1_000
+_AT_ONCE: Final = 10
 _ID: Final = re.compile(r"[0-9A-Z]{1,12}")
 _LISTS: Final = tuple(words.NAME_OF_LIST)
 
@@ -72,7 +74,8 @@ async def inbox(visit: Visit) -> web.StreamResponse:
         which=which,
         lists=words.NAME_OF_LIST.items(),
         rows=[_row(one, now) for one in found.requests],
-        empty=words.EMPTY_LIST[which],
+        empty=_empty(visit, which),
+        note=words.oldest_only(PAGE) if which == "waiting" and len(found.requests) == PAGE else "",
         before=found.before,
     )
 
@@ -98,14 +101,31 @@ async def _found(visit: Visit, which: str, before: str) -> _Found:
 
 
 async def _waiting(visit: Visit) -> list[ApprovalRequest]:
-    """What he may decide and has not voted on, oldest first."""
-    desk, person = visit.needs.approvals, visit.principal.person
+    """What he may decide and has not voted on, the oldest first, no more than a page of it."""
+    desk, me = visit.needs.approvals, visit.principal
     pending = await desk.requests(state=RequestState.PENDING, limit=_MOST_PENDING)
-    return [
-        one
-        for one in reversed(pending)
-        if person in desk.deciders(one) and all(vote.person != person for vote in one.votes)
+    shown: list[ApprovalRequest] = []
+    for number, one in enumerate(reversed(pending), 1):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)  # who may decide is asked of the whole directory: others first
+        voted = any(vote.person == me.person for vote in one.votes)
+        if not voted and desk.may_see(one, me) and me.person in desk.deciders(one):
+            shown.append(one)
+            if len(shown) == PAGE:
+                break
+    return shown
+
+
+def _empty(visit: Visit, which: str) -> str:
+    """Why a list is empty, and in the inbox who is on call for the groups of who looks."""
+    if which != "waiting":
+        return words.EMPTY_LIST[which]
+    called = [
+        said.on_call(one.group, one.persons)
+        for one in visit.needs.approvals.on_call()
+        if one.group in visit.principal.groups and one.persons
     ]
+    return " ".join((words.EMPTY_LIST[which], *called))
 
 
 async def _record(visit: Visit, requests: Sequence[ApprovalRequest]) -> None:

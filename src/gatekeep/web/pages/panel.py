@@ -62,7 +62,7 @@ class Panel:
     asks_password: bool = False
 
 
-def panel_for(
+async def panel_for(
     visit: Visit, request: ApprovalRequest, command: CommandText, *, asks_code: bool = False
 ) -> Panel:
     """The panel that this principal gets. `asks_code`: policy wants a second factor for it."""
@@ -79,7 +79,7 @@ def panel_for(
         return Panel(said.not_yours(deciders))
     needs_code = asks_code or request.high_risk
     has_codes = visit.needs.sign_in.proofs.needs_code(me.name)
-    decides = _would_decide(request, me)
+    decides = _would_decide(request, me, await _groups(visit))
     return Panel(
         note="" if decides else said.VOTE_NOT_LAST,
         may_decide=True,
@@ -157,9 +157,25 @@ def _barred(command: CommandText, *, needs_code: bool, has_codes: bool) -> str:
     return said.NEEDS_CODES if needs_code and not has_codes else ""
 
 
-def _would_decide(request: ApprovalRequest, me: Principal) -> bool:
-    """Whether one more yes, by `me` for his own groups, is the last that is needed."""
-    vote = Vote(me.name, me.person, VoteVerdict.APPROVE, "web", 0, groups=me.groups)
+async def _groups(visit: Visit) -> frozenset[str]:
+    """The groups that he may speak for: his own, and those of whoever lets him vote in his place."""
+    me, needs = visit.principal, visit.needs
+    groups = set(me.groups)
+    for one in await needs.approvals.delegations(me, live=True):
+        if one.delegate_person == me.person:
+            lent = {
+                group
+                for principal in needs.directory.principals()
+                if principal.person == one.person and not principal.owner
+                for group in principal.groups
+            }
+            groups |= lent & one.groups if one.groups else lent
+    return frozenset(groups)
+
+
+def _would_decide(request: ApprovalRequest, me: Principal, groups: frozenset[str]) -> bool:
+    """Whether one more yes, by `me` for these groups, is the last that is needed."""
+    vote = Vote(me.name, me.person, VoteVerdict.APPROVE, "web", 0, groups=groups)
     why = request.why
     votes = (*request.votes, vote)
     return released_by(why.approvers, votes, extra=why.extra, denier=why.denier) is not None

@@ -18,7 +18,7 @@ from gatekeep.gate.ports import SearchQuery, StoredEvent
 from gatekeep.messages import sight
 from gatekeep.messages import web as words
 from gatekeep.messages import web_requests as said
-from gatekeep.web.pages.command_text import CommandText, command_text
+from gatekeep.web.pages.command_text import MAX_CHARACTERS, CommandText, command_text
 from gatekeep.web.pages.needs import PageNeeds
 
 HISTORY_SHOWN: Final = 5
@@ -131,7 +131,9 @@ async def shown_command(
     """The whole text, marked where it is not as in `last`; a long one is made ready away from the event loop."""
     text, redacted = request.subject.text, request.subject.redacted
     before = last.subject.text if last is not None else None
-    if len(text) <= _OFF_LOOP:
+    if before is not None and len(before) > MAX_CHARACTERS:
+        before = None
+    if max(len(text), len(before or "")) <= _OFF_LOOP:
         return command_text(text, redacted=redacted, before=before)
     return await needs.offload.run(
         lambda: command_text(text, redacted=redacted, before=before)

@@ -88,7 +88,7 @@ async def _shown(
     values = {
         "title": f"{request.id}: {view.headline}",
         "view": view,
-        "panel": panel_for(visit, request, view.command, asks_code=asks_code),
+        "panel": await panel_for(visit, request, view.command, asks_code=asks_code),
         "alert": alert,
         "recorded": recorded,
         "reason": visit.given("reason", MAX_REASON),
@@ -105,7 +105,7 @@ async def _approve(visit: Visit, request: ApprovalRequest, scope: str) -> web.St
     if refused:
         return await _shown(visit, request, refused, 422)
     # Whoever could not vote in any case has no code used up for it: the desk says why.
-    may_decide = panel_for(visit, request, command).may_decide
+    may_decide = (await panel_for(visit, request, command)).may_decide
     asks_code = may_decide and (request.high_risk or bool(visit.given("code", MAX_CODE)))
     if asks_code:
         proof = await stepped_up(visit)

@@ -107,13 +107,49 @@ def test_ctrl_c_withdraws_and_a_late_answer_is_nothing(shell: Shell) -> None:
 
 
 def test_while_held_keys_are_refused_with_a_bell(shell: Shell) -> None:
-    """No hidden type-ahead behind a line that waits for a person."""
+    """No hidden type-ahead behind a line that waits for a person; words say so once."""
     shell.frame(b"l", b"rm")
     shell.typed(b"before")
     assert shell.gate.hold(1) == [Tell(b"\x07")]
+    words, bell = shell.typed(b"x")
+    assert words.words == ("gatekeep: held; other keys are ignored until it is decided",)
+    assert bell == Tell(b"\x07")
     assert shell.typed(b"x") == [Tell(b"\x07")]
     shell.answer(1, allowed=True)
     assert shell.frame(b"a") == []
+
+
+def test_a_held_line_says_who_decides_and_later_that_it_still_waits(shell: Shell) -> None:
+    """Whole lines where the shell's editor stands; of a line that waits no more nothing is said."""
+    shell.frame(b"l", b"rm")
+    (told,) = shell.gate.hold(1, ("gatekeep: waiting",))
+    assert told == Tell(b"gatekeep: waiting\r\n", ("gatekeep: waiting",))
+    (told,) = shell.gate.hold(1, ("gatekeep: still waiting",))
+    assert told.words == ("gatekeep: still waiting",)
+    shell.answer(1, allowed=False)
+    assert shell.gate.hold(1, ("gatekeep: late",)) == []
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"])
+def test_a_held_line_is_withdrawn_by_both_keys_that_leave(shell: Shell, key: bytes) -> None:
+    """C-d, too, once a person decides; before that it is a key like others."""
+    shell.frame(b"l", b"rm")
+    assert shell.typed(b"\x04") == []
+    shell.gate.hold(1)
+    withdrawn, told, reply = shell.typed(key)
+    assert withdrawn == LineWithdrawn(1)
+    assert told.words == ("gatekeep: withdrawn", "gatekeep: nothing was run")
+    assert b";c;" in reply.data
+    assert shell.answer(1, allowed=True) == []
+
+
+def test_the_digest_of_a_line_is_there_while_it_waits(shell: Shell) -> None:
+    """Of the bytes that the shell reported, and of nothing else."""
+    (entered,) = shell.frame(b"l", b"rm")
+    assert shell.gate.digest(entered.id) == entered.digest
+    assert shell.gate.digest(entered.id + 1) == ""
+    shell.answer(1, allowed=True)
+    assert shell.gate.digest(entered.id) == ""
 
 
 def test_an_empty_line_needs_no_answer(shell: Shell) -> None:

@@ -10,7 +10,7 @@ from gatekeep.domain.events import EventKind
 from gatekeep.protocols.ssh.shells.editing import digest_of
 from gatekeep.protocols.ssh.shells.gate_rules import GateRules
 from gatekeep.protocols.ssh.shells.shell_state import Mode
-from gatekeep.protocols.ssh.shells.turns import CloseChannel, LineEntered, LineWithdrawn, Note
+from gatekeep.protocols.ssh.shells.turns import CloseChannel, LineEntered, Note
 
 
 def kinds(wire: ShellWire) -> list[EventKind]:
@@ -342,53 +342,3 @@ def test_more_asked_for_than_expected_is_unsure() -> None:
     wire.target(b"\x1b[?2004h> ")
     wire.after(100)
     assert wire.enter(b"ls").tags == {"continuation"}
-
-
-# --- HELD -----------------------------------------------------------------------------------------
-
-
-def test_while_a_person_decides_keys_are_dropped() -> None:
-    """With a bell, and words once; what was said is wiped before the line runs."""
-    wire = at_prompt()
-    wire.enter(b"ls")
-    wire.turns += wire.gate.waiting(wire.line.id, wire.now, ("gatekeep: waiting",))
-    wire.client(b"abc\r")
-    wire.client(b"d")
-    assert wire.told.count(b"\x07") == 2
-    assert wire.told.count(b"other keys are ignored") == 1
-    wire.answer(allowed=True)
-    wire.after(100)
-    assert wire.sent == b"ls\r"
-    assert b"\x1b[2K" in wire.told
-
-
-@pytest.mark.parametrize("key", [b"\x03", b"\x04"])
-def test_a_held_line_can_be_withdrawn(key: bytes) -> None:
-    """C-c and C-d: the question is void, a late answer changes nothing."""
-    wire = at_prompt()
-    wire.enter(b"ls")
-    wire.turns += wire.gate.waiting(wire.line.id, wire.now, ("gatekeep: waiting",))
-    wire.client(key)
-    assert wire.all(LineWithdrawn) == [LineWithdrawn(wire.line.id)]
-    wire.answer(allowed=True)
-    assert wire.sent == b"ls\x03"
-
-
-def test_a_client_that_leaves_withdraws() -> None:
-    """And a late answer sends nothing."""
-    wire = at_prompt()
-    wire.enter(b"ls")
-    wire.turns += wire.gate.ended()
-    wire.answer(allowed=True)
-    assert wire.all(LineWithdrawn) == [LineWithdrawn(1)]
-    assert wire.sent == b"ls"
-
-
-def test_resizing_a_held_line_compares_it_again() -> None:
-    """The same text may run."""
-    wire = at_prompt()
-    wire.enter(b"ls")
-    wire.turns += wire.gate.resized(30, 10)
-    wire.target(b"\r\x1b[K$ ls")
-    wire.answer(allowed=True)
-    assert wire.sent == b"ls\r"

@@ -30,7 +30,8 @@ class About(enum.Enum):
 class Asked:
     """`accept` is the byte that waits. `until` bounds the stages that wait for the target.
 
-    `rows` are those of ours that stand below the line. `searched`: an open search was ended.
+    `rows` are those of ours that stand below the line, `words` what they say as long as it is held.
+    `searched`: an open search was ended. `keys_told`: it was said that keys are ignored.
     """
 
     about: About
@@ -41,4 +42,6 @@ class Asked:
     text: str = ""
     until: int = 0
     rows: int = 0
+    words: tuple[str, ...] = ()
+    keys_told: bool = False
     searched: bool = False

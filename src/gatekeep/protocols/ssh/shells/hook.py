@@ -7,11 +7,13 @@ The states, what leads from one to the next, and the invariant are written down 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final
 
 from gatekeep.domain.events import EventKind
 from gatekeep.protocols.ssh.shells.hook_bootstrap import HookedShell
+from gatekeep.protocols.ssh.shells.hook_held import Waiting
 from gatekeep.protocols.ssh.shells.hook_kept import Kept
 from gatekeep.protocols.ssh.shells.hook_outcomes import Outcomes
 from gatekeep.protocols.ssh.shells.hook_report import reported
@@ -69,7 +71,7 @@ class HookGate:
         self._entered_id = 0
         self._asked: tuple[int, bool, State] = (0, False, State.START)
         self._allowed = False
-        self._held = False
+        self._waiting = Waiting()
         self._editing = False
         self._marked = False
         self._left = False
@@ -96,10 +98,9 @@ class HookGate:
         data = self._guard.clean(data)
         if self._state is State.CLOSED or not data:
             return []
-        if self._state is State.ASKED and _INTERRUPT in data:
-            rest = data[data.rindex(_INTERRUPT) + 1 :]
+        if self._state is State.ASKED and (at := self._waiting.gives_up(data)):
             self._kept.clear()
-            return [*self._withdraw(), *self._keep(rest)]
+            return [*self._withdraw(), *self._keep(data[at:])]
         if self._kept.due is not None and _INTERRUPT in data:
             self._kept.clear()
         if self._kept.due is not None or self._fenced:
@@ -134,17 +135,21 @@ class HookGate:
     ) -> list[Turn]:
         """The answer to a `LineEntered`; for one that was withdrawn, nothing."""
         self._now = now_ms
-        if self._state is not State.ASKED or line_id != self._line_id:
+        if not self._waits(line_id):
             return []
         self._allowed = allowed
         return [*self.tell(words), self._reply(b"y" if allowed else b"n")]
 
-    def hold(self, line_id: int) -> list[Turn]:
-        """The answer will take long: from here on keys are refused with a bell, not kept."""
-        if self._state is not State.ASKED or line_id != self._line_id:
+    def hold(self, line_id: int, words: Sequence[str] = ()) -> list[Turn]:
+        """The answer will take long: from here on keys are refused with a bell. Told are `words`."""
+        if not self._waits(line_id):
             return []
-        self._held = True
-        return [Tell(_BELL)] if self._kept.clear() else []
+        self._waiting.person = True
+        return [*([Tell(_BELL)] if self._kept.clear() else []), *self.tell(words)]
+
+    def digest(self, line_id: int) -> str:
+        """The SHA-256 (hex) of the line that waits under this number; empty if none does."""
+        return hashlib.sha256(self._line).hexdigest() if self._waits(line_id) else ""
 
     def proceed(self, now_ms: int) -> list[Turn]:
         """Policy lets this person go on without the hook; holds until the hook is back."""
@@ -161,7 +166,7 @@ class HookGate:
         if not words:
             return []
         text = "".join(f"{word}\r\n" for word in words).encode()
-        return [Tell(text if self._shell == "bash" else b"\r\n" + text)]
+        return [Tell(text if self._shell == "bash" else b"\r\n" + text, tuple(words))]
 
     def tick(self, now_ms: int) -> list[Turn]:
         """Time has passed."""
@@ -169,10 +174,10 @@ class HookGate:
         turns: list[Turn] = []
         if self._kept.due is not None and now_ms >= self._kept.due and not self._fenced:
             turns = self._forward(self._kept.all())
-        if self._deadline is None or now_ms < self._deadline:
-            return turns
-        self._deadline = None
-        return turns + self._late()
+        if self._deadline is not None and now_ms >= self._deadline:
+            self._deadline = None
+            turns += self._late()
+        return turns
 
     def _late(self) -> list[Turn]:
         if self._state is State.START:
@@ -192,8 +197,7 @@ class HookGate:
 
     def _frame(self, frame: Frame) -> list[Turn]:
         if self._state is State.START and frame.kind == b"h" and not frame.token:
-            self._asked = (frame.number, True, State.RUN)
-            self._allowed = True
+            self._asked, self._allowed = (frame.number, True, State.RUN), True
             return [self._reply(b"y")]
         if frame.kind == b"?" or not frame.token:
             return self._degrade("a forged frame")
@@ -234,7 +238,7 @@ class HookGate:
         self._line = self._text + b"\n" + line if continued and self._shell == "bash" else line
         self._asked = (frame.number, not backstop, self._state)
         self._line_id += 1
-        self._state, self._deadline, self._held = State.ASKED, None, False
+        self._state, self._deadline, self._waiting = State.ASKED, None, Waiting()
         if len(self._line) > MAX_LINE_BYTES:
             self._allowed = False
             return [*turns, *self.tell(("gatekeep: line over 256 KiB; nothing was run",)), self._reply(b"n")]
@@ -348,8 +352,8 @@ class HookGate:
     def _keep(self, data: bytes) -> list[Turn]:
         if not data:
             return []
-        if self._held and self._state is State.ASKED:
-            return [Tell(_BELL)]
+        if self._waiting.person and self._state is State.ASKED:
+            return [*self.tell(self._waiting.ignored()), Tell(_BELL)]
         self._kept.add(data)
         return self._overflow() if self._kept.too_much else []
 
@@ -368,9 +372,13 @@ class HookGate:
     def _fenced(self) -> bool:
         return self._state in FENCED or (self.degraded and not self._proceed)
 
+    def _waits(self, line_id: int) -> bool:
+        return self._state is State.ASKED and line_id == self._line_id
+
     def _withdraw(self) -> list[Turn]:
         self._allowed = False
-        return [LineWithdrawn(self._line_id), self._reply(b"c")]
+        told = self.tell(self._waiting.withdrawn())
+        return [LineWithdrawn(self._line_id), *told, self._reply(b"c")]
 
     def _reply(self, verdict: bytes) -> ToTarget:
         number, rotated, _ = self._asked
@@ -390,4 +398,3 @@ class HookGate:
     def _close(self) -> None:
         self._state, self._deadline = State.CLOSED, None
         self._kept.clear()
-

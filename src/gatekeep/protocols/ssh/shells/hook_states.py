@@ -20,7 +20,8 @@ from typing import Final
 # | START | no hello yet | kept | h → REPLIED · `proceed` → DEGRADED |
 # | EDIT | prompt, nothing entered | pass | l → ASKED · t → ASKED, with `line.ungated` |
 # | CONT | more of an unfinished command | pass | l → ASKED · r → RUN · b (Ctrl-C) → EDIT |
-# | ASKED | a line waits for `answer` | kept; Ctrl-C withdraws | answer or Ctrl-C → REPLIED |
+# | ASKED | a line waits for `answer` | kept; Ctrl-C withdraws. After `hold`: | answer or Ctrl-C → REPLIED |
+# | | | dropped, bell; Ctrl-D withdraws, too | |
 # | REPLIED | the reply is under way | kept | x, or no → the state before · a → RELEASED (of t: the |
 # | | | | state before; of h: RUN) · b with the old token → EDIT · deadline → CLOSED |
 # | RELEASED | released, not running yet | pass | r → RUN · `?2004h` → CONT · b → EDIT |

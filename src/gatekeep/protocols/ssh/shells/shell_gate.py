@@ -8,7 +8,7 @@ the gate, never open it, and never stops relaying. docs/shell-gate.md says what 
 | UNKNOWN | the start                          | kept; after a quiet time `rules.unknown`  | a prompt's mark -> EDIT |
 | EDIT    | `?2004h`, OSC 133;A                | forwarded, all but the accept byte        | accept released and taken -> RUN; taken without release -> RUN (loose), event |
 | CONT    | the same, text so far incomplete   | as EDIT; the line is all physical lines   | as EDIT; the first prompt again -> EDIT |
-| HELD    | an accept byte, until `answer`     | kept; once `waiting` said so dropped, bell; C-c, C-d withdraw | allowed -> accept byte; denied -> 0x03 |
+| HELD    | an accept byte, until `answer`     | kept; once `waiting` said so dropped, bell; C-c, C-d withdraw | allowed and the same still shown -> accept byte; else -> 0x03 |
 | RUN     | the line was taken                 | one line at a time, 150 ms apart          | a prompt's mark -> EDIT; `?1049h` -> ALT |
 | loose   | taken without release (part of RUN)| accept bytes are judged, unresolved       | a prompt's mark -> EDIT; never ALT |
 | ALT     | `?1049h` in RUN                    | by `rules.opaque`                         | `?1049l` -> RUN; a prompt painted after its mark -> EDIT (lines are OPAQUE until `?1049l`) |
@@ -20,7 +20,7 @@ does), STARTING (let go; was it taken?), CANCELLING (0x03 sent; a prompt must co
 from __future__ import annotations
 
 from gatekeep.protocols.ssh.shells.gate_rules import GateRules
-from gatekeep.protocols.ssh.shells.shell_gated import ShellGated
+from gatekeep.protocols.ssh.shells.shell_held import ShellHeld
 from gatekeep.protocols.ssh.shells.shell_observer import ShellObserver
 from gatekeep.protocols.ssh.shells.shell_state import Mode
 from gatekeep.protocols.ssh.shells.turns import Turn
@@ -33,13 +33,13 @@ class ShellGate:
     """
 
     def __init__(self, size: tuple[int, int], *, rules: GateRules) -> None:
-        self._shell = ShellGated(size, rules) if rules.gated else ShellObserver(size, rules)
+        self._shell = ShellHeld(size, rules) if rules.gated else ShellObserver(size, rules)
 
     @property
     def mode(self) -> Mode:
         """The row of the table."""
         shell = self._shell
-        if isinstance(shell, ShellGated) and shell.asked is not None and shell.asked.id:
+        if isinstance(shell, ShellHeld) and shell.asked is not None and shell.asked.id:
             return Mode.HELD
         return shell.mode
 
@@ -51,7 +51,7 @@ class ShellGate:
     @property
     def backlog(self) -> int:
         """Bytes of the client that wait: stop reading it when there are many."""
-        return len(self._shell.queue) if isinstance(self._shell, ShellGated) else 0
+        return len(self._shell.queue) if isinstance(self._shell, ShellHeld) else 0
 
     def receive_client(self, data: bytes, now_ms: int) -> list[Turn]:
         """What the client sent."""
@@ -66,19 +66,33 @@ class ShellGate:
         return self._shell.tick(now_ms)
 
     def waiting(self, line_id: int, now_ms: int, words: tuple[str, ...] = ()) -> list[Turn]:
-        """A person is to decide on this line: tells `words`, and drops keys until then."""
+        """A person is to decide on this line: tells `words`, and drops keys until then.
+
+        Called again, `words` are told beside the first ones.
+        """
         shell = self._shell
-        return shell.waiting(line_id, words, now_ms) if isinstance(shell, ShellGated) else []
+        return shell.waiting(line_id, words, now_ms) if isinstance(shell, ShellHeld) else []
+
+    def reminded(self, line_id: int, now_ms: int, words: tuple[str, ...]) -> list[Turn]:
+        """It still waits: `words` take the place of the last reminder."""
+        shell = self._shell
+        return shell.reminded(line_id, words, now_ms) if isinstance(shell, ShellHeld) else []
+
+    def digest(self, line_id: int) -> str:
+        """The SHA-256 (hex) of what the screen shows of this line now; empty if it is void."""
+        shell = self._shell
+        return shell.digest(line_id) if isinstance(shell, ShellHeld) else ""
 
     def answer(
         self, line_id: int, allowed: bool, now_ms: int, words: tuple[str, ...] = ()
     ) -> list[Turn]:
         """The decision. Allowed: exactly the accept byte goes out, if the line is still the same.
 
-        Denied: `words` are told and 0x03 goes out, never the accept byte.
+        If it is not, 0x03 goes out, and the line is `Finished` without a status. Denied: `words`
+        are told and 0x03 goes out, never the accept byte.
         """
         shell = self._shell
-        if isinstance(shell, ShellGated):
+        if isinstance(shell, ShellHeld):
             return shell.answer(line_id, allowed, now_ms, words)
         return []
 

@@ -1,6 +1,7 @@
-"""The gate's side of the client: keys pass, accept bytes wait, answers let them go. See `shell_gate`.
+"""The gate's side of the client: keys pass, accept bytes wait until all is shown. See `shell_gate`.
 
 To the target go the client's own bytes, or 0x03, or one C-e that ends an open search; nothing else.
+What becomes of a line once it was asked about is `shell_held`'s.
 """
 
 from __future__ import annotations
@@ -9,47 +10,24 @@ from collections.abc import Sequence
 from typing import Final
 
 from gatekeep.messages import shell as words_of
-from gatekeep.protocols.ssh.shells import display
 from gatekeep.protocols.ssh.shells.asked import About, Asked, Stage
-from gatekeep.protocols.ssh.shells.editing import Edit, digest_of
+from gatekeep.protocols.ssh.shells.editing import Edit
 from gatekeep.protocols.ssh.shells.shell_marks import GateOnMarks
 from gatekeep.protocols.ssh.shells.shell_state import EDITING, Mode
-from gatekeep.protocols.ssh.shells.turns import LineWithdrawn, Tell, ToTarget, Turn
+from gatekeep.protocols.ssh.shells.turns import Tell, ToTarget
 
 _CANCEL: Final = b"\x03"
 _END_OF_LINE: Final = b"\x05"
-_BELL: Final = b"\x07"
 _NEXT_ROW: Final = b"\r\n"
-_MAX_QUEUE: Final = 1_048_576
 _SLOW_PROMPT: Final = 10
 _MIN_START_MS: Final = 500
 
 
 class ShellGated(GateOnMarks):
-    """Holds."""
+    """Keys towards the target, up to the accept byte that waits."""
 
     _waits_since: int | None = None  # in UNKNOWN: since when keys wait
-    _unmarked = False  # in UNKNOWN: they may pass all the same
-
-    def receive_client(self, data: bytes, now: int) -> list[Turn]:
-        """Keys; what may not pass yet is kept in order."""
-        turns = self.start(now)
-        asked = self.asked
-        if self.closed:
-            return turns
-        if asked is not None and self._gives_up(asked, data):
-            self._withdrawn(asked)
-        elif asked is not None and asked.stage is Stage.HELD:
-            if "keys" not in self._said:
-                self._said.add("keys")
-                self.tell(words_of.keys_ignored())
-            self.turns.append(Tell(_BELL))
-        else:
-            self.queue += data
-            if len(self.queue) > _MAX_QUEUE:
-                self.close("input")
-            self._pump()
-        return self.finish()
+    unmarked = False  # in UNKNOWN: they may pass all the same
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -59,11 +37,11 @@ class ShellGated(GateOnMarks):
         asked = self.asked
         if asked is not None:
             self._asked_due(asked)
-        if self.mode is Mode.UNKNOWN and self._waits_since is not None and not self._unmarked:
+        if self.mode is Mode.UNKNOWN and self._waits_since is not None and not self.unmarked:
             self._unknown_due(self._waits_since)
         if self.barred_until is not None and self.now >= self.barred_until:
             self.close("full_screen")
-        self._pump()
+        self.pump()
 
     def _asked_due(self, asked: Asked) -> None:
         if asked.stage is Stage.SETTLING:
@@ -119,12 +97,13 @@ class ShellGated(GateOnMarks):
         elif self.rules.unknown == "ask":
             self.ask_leave(About.NO_MARKS)
         else:
-            self._unmarked = True
+            self.unmarked = True
             self.begin_opaque("no_marks")
 
     # --- keys -------------------------------------------------------------------------------------
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
+        """Pass on of what was kept whatever may pass."""
         while self.queue and self.asked is None and not self.closed:
             if not self._pass_some():
                 return
@@ -137,7 +116,7 @@ class ShellGated(GateOnMarks):
             return (self.burst > 0 or self.now >= self.open_at) and self._run_some()
         if self.mode is Mode.ALT:
             return self.now >= self.open_at and self._alt_some()
-        if not self._unmarked:
+        if not self.unmarked:
             self._waits_since = self.now if self._waits_since is None else self._waits_since
             return False
         self._forward_all()
@@ -209,9 +188,10 @@ class ShellGated(GateOnMarks):
             self.echo.unechoed = 0
             return
         self.typed_in_run()
-        self._let_input_go(accept)
+        self.let_input_go(accept)
 
-    def _let_input_go(self, accept: bytes) -> None:
+    def let_input_go(self, accept: bytes) -> None:
+        """A line of a program's input."""
         self._send(accept, 0)
         self.echo.unechoed = 0
         self.run_lines += 1
@@ -250,7 +230,7 @@ class ShellGated(GateOnMarks):
             self.ask_leave(About.LOOSE, asked.accept, self.echo.unechoed)
         elif not self.echo.unechoed:
             self.asked = None
-            self._let_input_go(asked.accept)
+            self.let_input_go(asked.accept)
         else:
             self._judge_hidden(asked)
 
@@ -262,9 +242,10 @@ class ShellGated(GateOnMarks):
             self.ask_leave(About.HIDDEN, asked.accept, count)
             return
         self.tell(words_of.hidden_refused(count))
-        self._interrupt_program()
+        self.interrupt_program()
 
-    def _interrupt_program(self) -> None:
+    def interrupt_program(self) -> None:
+        """C-c in the place of a line of input that may not pass."""
         self.asked = None
         self.run_bytes = 0
         self.queue.clear()
@@ -281,81 +262,22 @@ class ShellGated(GateOnMarks):
         if seen.hidden and self.rules.hidden_input != "allow":
             self.note_hidden(seen.hidden, self.mode.value)
         if seen.hidden and self.rules.hidden_input == "deny":
-            self._refuse(asked, words_of.hidden_refused(seen.hidden))
+            self.refuse(asked, words_of.hidden_refused(seen.hidden))
         elif seen.resolved and seen.text == edit.before:
-            self._release(asked, edit)  # an empty line
+            self.release(asked, edit)  # an empty line
         else:
             asked.stage = Stage.JUDGING
             asked.id = self.line(seen).id
 
-    # --- answers ----------------------------------------------------------------------------------
-
-    def waiting(self, line_id: int, words: Sequence[str], now: int) -> list[Turn]:
-        """A person will decide: say so. From now on keys are dropped, but for C-c and C-d."""
-        self.start(now)
-        asked = self.asked
-        if asked is not None and asked.id == line_id and asked.stage is Stage.JUDGING:
-            asked.stage = Stage.HELD
-            self.tell(words)
-        return self.finish()
-
-    def answer(self, line_id: int, allowed: bool, now: int, words: Sequence[str]) -> list[Turn]:
-        """The decision on a line; of one that is void nothing comes."""
-        self.start(now)
-        asked = self.asked
-        if asked is not None and asked.id == line_id and asked.id and not self.closed:
-            if asked.about is About.LINE:
-                self._answer_line(asked, words, allowed=allowed)
-            else:
-                self._answer_leave(asked, words, allowed=allowed)
-            self._pump()
-        return self.finish()
-
-    def _answer_line(self, asked: Asked, words: Sequence[str], *, allowed: bool) -> None:
-        edit = self.edit
-        if asked.stage not in (Stage.JUDGING, Stage.HELD) or edit is None:
-            return
-        self._clear_words(asked)
-        seen = edit.read(self.strip, self.rules.login_shell, self.echo.unechoed)
-        if not allowed:
-            self._refuse(asked, words)
-        elif digest_of(seen.text) != digest_of(asked.text):
-            self._refuse(asked, words_of.line_changed())
-        else:
-            self.tell(words)
-            self._clear_words(asked)
-            self._release(asked, edit)
-
-    def _clear_words(self, asked: Asked) -> None:
-        if asked.rows:
-            self.turns.append(Tell(display.back(self.strip, asked.rows)))
-            asked.rows = 0
-
-    def _answer_leave(self, asked: Asked, words: Sequence[str], *, allowed: bool) -> None:
-        self.asked = None
-        self.tell(words)
-        if asked.about is About.NO_MARKS:
-            self._unmarked = allowed
-            if allowed:
-                self.begin_opaque("no_marks")
-            else:
-                self.close("no_marks")
-        elif asked.about is About.FULL_SCREEN:
-            self.begin_opaque("full_screen")
-            self.barred = not allowed
-        elif allowed:
-            self._let_input_go(asked.accept)
-        else:
-            self._interrupt_program()
-
-    def _release(self, asked: Asked, edit: Edit) -> None:
+    def release(self, asked: Asked, edit: Edit) -> None:
+        """Exactly the accept byte goes out; a mark tells whether it was taken."""
         asked.stage = Stage.STARTING
         asked.until = self.now + max(_MIN_START_MS, 3 * self.echo.quiet)
         edit.released = asked.text
         edit.floor = len(self.strip.rows)
         self._send(asked.accept, 0)
 
-    def _refuse(self, asked: Asked, words: Sequence[str]) -> None:
+    def refuse(self, asked: Asked, words: Sequence[str]) -> None:
         """C-c and nothing else; a prompt must follow, or the channel closes."""
         if self.edit is not None:
             self.edit.floor = len(self.strip.rows)
@@ -367,31 +289,3 @@ class ShellGated(GateOnMarks):
         asked.until = self.now + self.rules.cancel_ms
         self.queue.clear()
         self._send(_CANCEL, 0)
-
-    # --- giving up --------------------------------------------------------------------------------
-
-    def _gives_up(self, asked: Asked, data: bytes) -> bool:
-        if asked.stage is Stage.HELD:
-            return b"\x03" in data or b"\x04" in data
-        return asked.stage in (Stage.SETTLING, Stage.JUDGING) and _CANCEL in data
-
-    def _withdrawn(self, asked: Asked) -> None:
-        self._clear_words(asked)
-        self._void(asked)
-        asked.id = 0
-        if asked.about is About.LINE:
-            self._refuse(asked, ())
-        elif asked.about is About.NO_MARKS:
-            self.close("no_marks")
-        elif asked.about is About.FULL_SCREEN:
-            self.asked, self.barred = None, True
-            self.queue += _CANCEL
-            self._pump()
-        else:
-            self._interrupt_program()
-
-    def ended(self) -> list[Turn]:
-        """The client is gone, or the target is."""
-        asked, self.asked = self.asked, None
-        turns = super().ended()
-        return [*turns, LineWithdrawn(asked.id)] if asked is not None and asked.id else turns

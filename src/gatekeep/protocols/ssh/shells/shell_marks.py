@@ -198,16 +198,25 @@ class GateOnMarks(ShellState):
         self._void(self.asked)
         self.asked = None
 
-    def tell(self, words: Sequence[str]) -> None:
-        """Say something to the client, below the line where one is edited."""
+    def tell(self, words: Sequence[str], *, new: int | None = None) -> None:
+        """Say something to the client, below the line where one is edited.
+
+        The last `new` words are news; those before them only keep their place on the screen.
+        """
         if not words:
             return
-        if self.mode in EDITING:
-            self.turns.append(Tell(display.below(self.strip, words)))
-            if self.asked is not None:
-                self.asked.rows += len(words)
-        else:
-            self.turns.append(Tell(display.plain(words)))
+        said = tuple(words if new is None else words[len(words) - new :])
+        if self.mode not in EDITING:
+            self.turns.append(Tell(display.plain(words), said))
+            return
+        rows = display.folded(words, self.strip.columns)
+        asked = self.asked
+        if asked is not None and asked.stage is Stage.HELD:
+            # All of it is to be wiped again: nothing may leave the glass by its upper edge.
+            rows = rows[: max(self.strip.height - len(self.strip.rows) - asked.rows, 1)]
+        self.turns.append(Tell(display.below(self.strip, rows), said))
+        if asked is not None:
+            asked.rows += len(rows)
 
     def close(self, reason: str) -> None:
         """What comes next cannot be held."""

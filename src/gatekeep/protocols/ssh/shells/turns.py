@@ -30,9 +30,13 @@ class ToClient:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Words of ours for the client alone: never recorded as output of the target."""
+    """Words of ours for the client alone: never recorded as output of the target.
+
+    `words` are what `data` says anew, as whole lines; none where it only moves or wipes.
+    """
 
     data: bytes
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
