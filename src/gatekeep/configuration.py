@@ -18,6 +18,9 @@ from gatekeep.identity.targets import load_targets
 from gatekeep.policy.loading import PolicyVersion
 from gatekeep.settings import Settings
 
+SHORTEST_KEY = 24
+"""Least length of a secret that signs, in characters: it must stand against guessing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -52,6 +55,58 @@ def load_configuration(settings: Settings, secrets: SecretReader) -> Configurati
         schedule = load_schedule(settings.approvals.schedule)
     except SettingsError as error:
         problems.extend(everything(error))
+    problems += _notice_problems(settings, principals, schedule, secrets)
     if problems or policy is None:
         raise first_with_rest(problems)
     return Configuration(targets, principals, policy, schedule)
+
+
+def _notice_problems(
+    settings: Settings,
+    principals: tuple[PrincipalEntry, ...],
+    schedule: Schedule,
+    secrets: SecretReader,
+) -> list[SettingsError]:
+    """What is wrong with the secrets of mail and webhooks, and with whom webhooks vote as."""
+    hooks = settings.webhooks
+    problems: list[SettingsError] = []
+    machines = {entry.principal.name for entry in principals if entry.principal.owner}
+    for number, hook in enumerate(hooks.incoming):
+        if hook.principal not in machines:
+            problems.append(
+                SettingsError(
+                    f"{hook.principal} is no machine: no principal with an owner has this name",
+                    key=f"webhooks.incoming[{number}].principal",
+                    fix="a webhook votes as a machine that somebody answers for, never for a person",
+                )
+            )
+    references = [
+        *((f"webhooks.outgoing[{at}].secret", "", one.secret) for at, one in enumerate(hooks.outgoing)),
+        *((f"webhooks.incoming[{at}].secret", "", one.secret) for at, one in enumerate(hooks.incoming)),
+        *(
+            (f"groups.{group}.webhook.secret", schedule.file, one.secret)
+            for group, one in schedule.hooks.items()
+        ),
+    ]  # fmt: skip
+    for key, file, reference in references:
+        problems += _unfit(secrets, reference, file, key, SHORTEST_KEY)
+    if settings.mail.password is not None:
+        problems += _unfit(secrets, settings.mail.password, "", "mail.password", 1)
+    return problems
+
+
+def _unfit(
+    secrets: SecretReader, reference: str, file: str, key: str, least: int
+) -> tuple[SettingsError, ...]:
+    try:
+        value = secrets.read(reference, file=file, key=key)
+    except SettingsError as error:
+        return everything(error)
+    if len(value) >= least:
+        return ()
+    return (
+        SettingsError(
+            f"is too short: at least {least} characters", file=file, key=key,
+            fix="make one with: openssl rand -hex 32",
+        ),
+    )  # fmt: skip
