@@ -256,7 +256,7 @@ async def assemble(
         Shared(
             admission, desk, targets, directory, proofs, lock_outs, folds, supervision, gate,
             journal, offload, clock, random_bytes, steady.now_us, faults.tell,
-            tokens.works, proofs.knows,
+            tokens.works, proofs.knows, links.to, approvals.grants,
         ),
     )  # fmt: skip
     door = PostgresDoor(
