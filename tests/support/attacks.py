@@ -53,6 +53,8 @@ CREATE TABLE lab.parent (id int);
 CREATE TABLE lab.child (CHECK (id > lab.imm('check'))) INHERITS (lab.parent);
 CREATE TABLE lab.parts (id int) PARTITION BY LIST (id);
 CREATE TABLE lab.part1 PARTITION OF lab.parts FOR VALUES IN (1);
+CREATE TABLE lab.keyed (id int) PARTITION BY RANGE ((id + lab.imm('key')));
+CREATE TABLE lab.keyed1 PARTITION OF lab.keyed FOR VALUES FROM (0) TO (100);
 CREATE TABLE lab.virtual (id int, v int GENERATED ALWAYS AS (id) VIRTUAL);
 CREATE TYPE lab.colour AS ENUM ('red', 'blue');
 CREATE FUNCTION lab.to_colour(int) RETURNS lab.colour LANGUAGE plpgsql IMMUTABLE AS
@@ -145,7 +147,7 @@ ATTACKS: tuple[tuple[str, str], ...] = (
     ("write", "COPY (SELECT spy('x')) TO STDOUT"),
 )
 
-# Needs a session that shadows: (statements before, the statement)
+# Needs a session that shadows, or is set otherwise: (statements before, the statement)
 SHADOWS: tuple[tuple[str, str], ...] = (
     ("CREATE TEMP VIEW orders AS SELECT lab.spy('temp') AS id", "SELECT * FROM orders"),
     ("CREATE TEMP VIEW pg_class AS SELECT lab.spy('temp') AS oid", "SELECT * FROM pg_class"),
@@ -161,4 +163,5 @@ SHADOWS: tuple[tuple[str, str], ...] = (
         ),
         "SELECT now()",
     ),
+    ("SET constraint_exclusion = on", "SELECT * FROM keyed1 WHERE id = 5"),
 )

@@ -182,8 +182,9 @@ def _tree(relation: str, use: str, tree: str, source: str) -> str:
     return f"SELECT {relation}, {use}::pg_catalog.text, {numbers} FROM {source}"  # noqa: S608 - made of constants
 
 
-# Each expression that belongs to a relation, with when it may run: on read (planning counts) `r`,
-# on write `w`, on both `b`; `v` is a view's query, which for a materialized view is only a fact.
+# Each expression that belongs to a relation, with when it may run: on write `w`, on read (planning
+# counts) and write `b`; `k` is a partition key, which also runs for each partition that is read by
+# itself; `v` is a view's query, which for a materialized view is only a fact.
 _TREES = (
     _tree("i.indrelid", "'b'", "i.indexprs", "pg_catalog.pg_index i WHERE i.indexprs IS NOT NULL"),
     _tree("i.indrelid", "'b'", "i.indpred", "pg_catalog.pg_index i WHERE i.indpred IS NOT NULL"),
@@ -201,7 +202,7 @@ _TREES = (
     ),
     _tree(
         "p.partrelid",
-        "'b'",
+        "'k'",
         "p.partexprs",
         "pg_catalog.pg_partitioned_table p WHERE p.partexprs IS NOT NULL",
     ),

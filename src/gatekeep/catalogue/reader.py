@@ -309,11 +309,12 @@ class _Builder:
             shown[relation] |= named
             if when == "v" and kinds.get(relation) == "m":
                 continue
-            if when in "bv":
+            if when in "bkv":
                 reads[relation] |= uses
                 edges[relation] |= named
             writes[relation] |= uses - {"pg_catalog.nextval"}
         self._charge_kinds(reads, writes)
+        self._charge_partitions(reads, writes)
         return _frozen(reads), _frozen(writes), edges, shown
 
     def _charge_kinds(self, reads: dict[int, set[str]], writes: dict[int, set[str]]) -> None:
@@ -334,6 +335,22 @@ class _Builder:
             writes[row["relation"]].add(function or "trigger")
         for row in self._raw["rules"]:
             writes[row["relation"]].add(f"rule {row['name']}")
+
+    def _charge_partitions(self, reads: dict[int, set[str]], writes: dict[int, set[str]]) -> None:
+        """A partition by itself runs the keys above it: constraint_exclusion reads its bounds."""
+        keys: dict[int, set[str]] = defaultdict(set)
+        for relation, when, numbers in self._raw["expressions"]:
+            if when == "k":
+                keys[relation] |= self._names.of(numbers or ())
+        for row in self._raw["odd"]:
+            keys[row["relation"]].add(f"index of {self._full.get(row['relation'], '?')}")
+        children: dict[int, set[int]] = defaultdict(set)
+        for row in self._raw["children"]:
+            children[row["parent"]].add(row["child"])
+        for relation, uses in keys.items():
+            for below in reached(relation, children):
+                reads[below] |= uses
+                writes[below] |= uses
 
 
 def _frozen(uses: dict[int, set[str]]) -> dict[int, Uses]:
