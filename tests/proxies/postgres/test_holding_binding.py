@@ -77,8 +77,9 @@ def begun(story: HeldSegment) -> None:
 
 
 def in_a_pipeline(story: HeldSegment) -> None:
-    """Messages went out that no Sync has ended."""
+    """Something ran that no Sync has ended."""
     story.talk._replies.unsynced = True
+    story.knowledge.goes_out(story.actions[0], vector_safe=True)
 
 
 def copying(story: HeldSegment) -> None:

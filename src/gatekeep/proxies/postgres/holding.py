@@ -118,8 +118,12 @@ class PostgresHold:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the client holds a transaction open on the target."""
-        return self._talk.in_transaction
+        """Whether the client holds a transaction open on the target, with or without a BEGIN.
+
+        What was only parsed in a pipeline keeps nobody waiting but who changes the schema.
+        """
+        talked = self._talk
+        return talked.transaction_status != "I" or (talked.in_transaction and self._knowledge.ran)
 
     def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
         """What the approval is bound to, now; first what says most of why another field changed."""
@@ -241,7 +245,7 @@ class PostgresHold:
 
     def _transaction(self) -> str:
         status = self._talk.transaction_status
-        if status == "I" and self._talk.in_transaction:
+        if status == "I" and self.in_transaction:
             status = "pipeline"
         return self._knowledge.transaction(status)
 

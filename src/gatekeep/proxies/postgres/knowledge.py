@@ -150,6 +150,11 @@ class Knowledge:
         return f"{status} {self._transactions}{' changed' if changed else ''}"
 
     @property
+    def ran(self) -> bool:
+        """Whether anything was forwarded in the open transaction."""
+        return bool(self._sent)
+
+    @property
     def tables_touched(self) -> int:
         """How many tables the open transaction names so far: it holds a lock on each."""
         names = {
