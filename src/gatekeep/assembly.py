@@ -224,7 +224,7 @@ async def assemble(
     lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
     statements = StatementReader(catalogues, Parser(offload, parsers))
     telling = Telling(state, journal)
-    people = _people(state, directory, telling, steady.now_us)
+    people = _people(state, directory, telling, steady)
     approvals = assemble_approvals(
         settings,
         ApprovalNeeds(
@@ -311,11 +311,11 @@ async def assemble(
 
 
 def _people(
-    state: StateStore, directory: EmbeddedDirectory, telling: Telling, now_us: Callable[[], int]
+    state: StateStore, directory: EmbeddedDirectory, telling: Telling, steady: SteadyTime
 ) -> PeopleBook:
-    books = PeopleBooks(state)
+    books, now_us = PeopleBooks(state), steady.now_us
     delegations = Delegations(books, directory, now_us, random_bytes, telling.tell)
-    return PeopleBook(delegations, Memberships(books, now_us), now_us)
+    return PeopleBook(delegations, Memberships(books, now_us, steady.least_us), now_us)
 
 
 def _make_state_dir(place: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_list_goes_through_all_pages(asking: AskingGateway, as_: Gatekeep) -> 
     assert as_("bob", "approvals", "deny", last, "--yes", "--digest", digest, "--reason", "no").code == 0
     told = as_("bob", "approvals", "ls", "--search", "truncate")
     assert [line.split("\t")[0] for line in told.out.splitlines()] == ids[::-1]
-    told = as_("bob", "approvals", "ls", "--state", "all", "--target", "orders-prod", "-n", "2")
+    told = as_("bob", "approvals", "ls", "--status", "all", "--target", "orders-prod", "-n", "2")
     assert [line.split("\t")[:2] for line in told.out.splitlines()] == [
         [last, "denied"], [ids[4], "pending"],
     ]  # fmt: skip
@@ -141,7 +141,7 @@ def test_an_approval_on_a_terminal(asking: AskingGateway) -> None:
         "about 1,204,331 rows, no WHERE · high risk · asked by rule prod-writes-need-dba",
         "the rule says: writes need a dba",
     ]
-    assert "Approve and run once? [y/N] " in written
+    assert "Approve and run once? [y/N] " in written, written
     assert asking.world.code("bob") not in written
     assert f"● {request.id} approved; DELETE 38112 in 12 ms" in written
     assert "next: gatekeep sessions show S-8QZ4" in written
@@ -168,7 +168,7 @@ def test_a_denial_on_a_terminal_asks_why(asking: AskingGateway) -> None:
     request = held(asking)
     code, written = on_terminal(
         asking.state, "approvals", "deny", request.id,
-        "--token-file", str(asking.token_file("bob")), keys=(("Deny: why", b"use the replica\n"),),
+        "--token-file", str(asking.token_file("bob")), keys=(("Deny: why? ", b"use the replica\n"),),
     )  # fmt: skip
     assert code == 0, written
     assert "DELETE FROM customers;" in written

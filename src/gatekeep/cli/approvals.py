@@ -27,8 +27,8 @@ CodeFile = Annotated[
 ]
 
 
-class State(enum.StrEnum):
-    """What `--state` may say."""
+class Status(enum.StrEnum):
+    """What `--status` may say."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -47,7 +47,7 @@ class Reach(enum.StrEnum):
     ACCESS = "access"
 
 
-_STATES: Final = {State.ALL: None}
+_STATES: Final = {Status.ALL: None}
 
 
 @verb(
@@ -55,14 +55,14 @@ _STATES: Final = {State.ALL: None}
     "ls",
     examples=(
         "gatekeep approvals ls",
-        "gatekeep approvals ls --state denied --principal alice",
+        "gatekeep approvals ls --status denied --principal alice",
         "gatekeep approvals ls --search customers -o json",
     ),
 )
 def ls(
     call: Call,
     *,
-    state: Annotated[State, typer.Option("--state", help="Those in this state.")] = State.PENDING,
+    status: Annotated[Status, typer.Option("--status", help="Those in it.")] = Status.PENDING,
     principal: Annotated[str | None, typer.Option("--principal", help="Asked by.")] = None,
     target: Annotated[str | None, typer.Option("--target", help="On this target.")] = None,
     search: Annotated[str | None, typer.Option("--search", help="With this in the text.")] = None,
@@ -70,9 +70,9 @@ def ls(
 ) -> None:
     """List the requests that you may see: those that wait, unless told otherwise."""
     query: dict[str, Any] = {"principal": principal, "target": target, "q": search}
-    found = pages(call, limit, state=_STATES.get(state, state.value), **query)
+    found = pages(call, limit, state=_STATES.get(status, status.value), **query)
     waiting = COLUMNS if call.screen.surface.terminal else PIPED
-    columns = waiting if state is State.PENDING else DECIDED
+    columns = waiting if status is Status.PENDING else DECIDED
     call.screen.rows(columns, [row(one) for one in found], whole=found)
 
 

@@ -100,7 +100,7 @@ def _ballot(request: Request, wanted: Wanted) -> dict[str, Any]:
             raise Stop(
                 "a denial needs a reason", advice='--reason "use the replica"', code=Exit.USAGE
             )
-        reason = typer.prompt("Deny: why", err=True)
+        reason = _answer("Deny: why? ")
     elif not approve and not wanted.yes:
         _confirm(f"Deny {visible(request['id'])}?")
     ballot = {
@@ -116,8 +116,18 @@ def _ballot(request: Request, wanted: Wanted) -> dict[str, Any]:
 
 
 def _confirm(question: str) -> None:
-    if not typer.confirm(question, default=False, err=True, prompt_suffix=" "):
+    if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
         raise Stop("not decided", why="nothing changed")
+
+
+def _answer(question: str) -> str:
+    """A line of whoever sits at the terminal. Nothing of it goes to stdout, which is for data."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise typer.Abort
+    return line.strip()
 
 
 def code_for(file: Path | None, why: str) -> str:

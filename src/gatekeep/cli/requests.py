@@ -182,16 +182,16 @@ def moment(text: str) -> int:
         ) from None
 
 
-@verb(app, "ls", examples=("gatekeep request ls", "gatekeep request ls --state denied -o json"))
+@verb(app, "ls", examples=("gatekeep request ls", "gatekeep request ls --status denied -o json"))
 def ls(
     call: Call,
     *,
-    state: Annotated[str | None, typer.Option("--state", help="Only these: pending …")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Only these: pending …")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 100,
 ) -> None:
     """List what you asked for, newest first, whatever became of it."""
     me = call.gateway.get("/v1/whoami")["principal"]["name"]
-    found = pages(call, limit, principal=me, state=state)
+    found = pages(call, limit, principal=me, state=status)
     call.screen.rows(DECIDED, [row(one) for one in found], whole=found)
 
 
