@@ -35,6 +35,12 @@ def test_a_line_off_the_screen_says_so() -> None:
     )
 
 
+def test_a_shell_as_such_is_named() -> None:
+    """It has no command of its own."""
+    lines = words.waiting(replace(ASKING, command=""))
+    assert lines[1] == "gatekeep:   (an interactive shell)"
+
+
 def test_what_is_not_known_is_left_out() -> None:
     """No reason, rule or console: no line about them; many people are not all named."""
     bare = words.Asking("M7QA", (("dba:2",), ("sre", "security")), tuple("abcdefg"), 59, "a\nb\n")

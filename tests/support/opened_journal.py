@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 from support.gateway import Gateway
@@ -43,13 +44,20 @@ def recorded(gateway: Gateway, code: str) -> tuple[bytes, list[bytes]]:
 
 
 def without(seen: bytes, words: list[bytes]) -> bytes:
-    """What a person saw, less our words and all line ends: a client shows both streams in its own order."""
+    """What a person saw, less our words and all line ends: a client shows both streams in its own order.
+
+    Below a line that is edited each row of ours begins with what clears its place.
+    """
     left = unbroken(seen)
     for one in words:
-        said = unbroken(one)
-        assert said in left, f"{said!r} was not shown"
-        left = left.replace(said, b"", 1)
+        rows = [_ROW + re.escape(row) for row in one.split(b"\r\n") if row]
+        left, count = re.subn(_DOWN + b"".join(rows), b"", left, count=1)
+        assert count, f"{one!r} was not shown"
     return left
+
+
+_ROW = rb"(?:\x1b\[K)?"
+_DOWN = rb"(?:\x1b\[[0-9]+B)?"
 
 
 def unbroken(shown: bytes) -> bytes:

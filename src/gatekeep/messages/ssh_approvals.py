@@ -23,8 +23,8 @@ class Asking:
 
     `approvers` are the smallest sets of groups that release it (`dba:2` is two persons of dba),
     `deciders` the persons by name; `open_s` counts from now, in seconds. `command` is the text
-    with secrets replaced, `reason` the rule's own words; `link` leads to the request, empty where
-    there is no console. `inferred`: the text was read off a screen.
+    with secrets replaced, empty for a shell as such, `reason` the rule's own words; `link` leads to
+    the request, empty where there is no console. `inferred`: the text was read off a screen.
     """
 
     request: str
@@ -158,7 +158,7 @@ def lasting(seconds: int) -> str:
 
 def _command(text: str) -> str:
     """The first line that says something, and how many more there are."""
-    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    lines = [line for line in text.splitlines() if line.strip()] or ["(an interactive shell)"]
     more = f" (the first of {len(lines)} lines)" if len(lines) > 1 else ""
     return printable(lines[0].strip()) + more
 

@@ -25,23 +25,19 @@ class Typist:
         self.asking = asking
         self.process = process
         self.shown = b""
-        self.told = b""
-        self._reading = [
-            asyncio.ensure_future(self._read(process.stdout, "shown")),
-            asyncio.ensure_future(self._read(process.stderr, "told")),
-        ]
+        self._reading = asyncio.ensure_future(self._read(process.stdout))
 
-    async def _read(self, stream: asyncssh.SSHReader[bytes], name: str) -> None:
+    async def _read(self, stream: asyncssh.SSHReader[bytes]) -> None:
         while data := await stream.read(65536):
-            setattr(self, name, getattr(self, name) + data)
+            self.shown += data
 
     async def sees(self, words: bytes) -> None:
         """The target shows this."""
         await self.asking.story.until(lambda: words in self.shown)
 
     async def hears(self, words: str) -> None:
-        """We say this."""
-        await self.asking.story.until(lambda: words.encode() in self.told)
+        """We say this, in the terminal's one stream."""
+        await self.sees(words.encode())
 
     async def enters(self, line: bytes) -> None:
         """A line, key by key as they are shown, and Enter."""
@@ -58,8 +54,7 @@ class Typist:
 
     def close(self) -> None:
         """Read no more."""
-        for one in self._reading:
-            one.cancel()
+        self._reading.cancel()
 
 
 @asynccontextmanager
@@ -94,7 +89,7 @@ async def test_an_approved_line_runs_and_all_words_are_recorded_as_words() -> No
         request = await person.holds(b"print restart")
         assert request.subject.kind.value == "line"
         assert request.subject.facts["assurance"] == "inferred"
-        assert person.shown.endswith(b"print restart")
+        assert b"print restart\r\n\x1b[K" in person.shown  # our words are below it
         await person.asking.vote(request)
         await person.sees(b"\rrestart\r\n")
         await person.hears("carol approved")

@@ -214,7 +214,9 @@ class ShellRelay(CommandRelay):
         if isinstance(turn, turns.Tell):
             if turn.words:
                 self._recorder.told("\r\n".join(turn.words))
-            self.client.write(turn.data, stderr=True)
+            # In the terminal's one stream: a client shows two in an order of its own, and what is
+            # painted and wiped must stand where the target's own output left the cursor.
+            self.client.write(turn.data)
         elif isinstance(turn, turns.LineEntered):
             self._questions.append(turn)
             self._watching = turn.observed
