@@ -82,6 +82,7 @@ fuzz: $(READY) ## the parsers' fuzz tests, then ten million inputs (or INPUTS=..
 
 docs: $(READY) ## write the generated pages anew
 	@$(PYTHON) tests/support/messages_page.py
+	@$(PYTHON) tests/support/api_page.py
 
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
 	@sh .ci/make-lock

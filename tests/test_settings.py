@@ -80,6 +80,14 @@ def test_off_is_a_word(tmp_path: Path) -> None:
     ).policy.single_person
 
 
+def test_a_secret_in_place_of_a_reference_is_not_repeated(tmp_path: Path) -> None:
+    """Whoever pastes the token itself does not find it in diagnostics."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(written(tmp_path, "slack: {bot_token: xoxb-hunter2}"), {})
+    assert caught.value.key == "slack.bot_token"
+    assert "hunter2" not in str(caught.value) + caught.value.fix
+
+
 BAD = [
     ("drain: 3", "drain", "is not a known key", "did you mean drain_s?"),
     ("postgres: {prot: 1}", "postgres.prot", "is not a known key", "did you mean port?"),
@@ -116,6 +124,11 @@ BAD = [
         "require",
     ),
     ("policy: {single_person: yes}", "policy.single_person", "true or false", "true or false"),
+    ("slack: {mode: socket, bot_token: 'env:B', app_token: 'env:A'}", "slack.team", "missing", "off"),
+    ("slack: {mode: socket, team: T0123}", "slack.bot_token", "is missing", "mode is socket"),
+    ("slack: {mode: http, team: T0123, bot_token: 'env:B'}", "slack.signing_secret", "missing", ""),
+    ("slack: {channels: [dba=general]}", "slack.channels[0]", "no group and channel", "dba=C0"),
+    ("slack: {api_url: 'http://198.51.100.7/'}", "slack.api_url", "not on this machine", "tests"),
     ("{state_dir: s, keys_dir: s/keys}", "keys_dir", "one backup", "of their own"),
 ]
 

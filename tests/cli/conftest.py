@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.api_callers import AskingGateway
 from support.gateway_thread import Gatekeep, Gateway, Told
 
 from gatekeep.cli.main import run
@@ -35,5 +36,24 @@ def gatekeep(
         code = run(arguments)
         out, err = capsys.readouterr()
         return Told(int(code), out, err)
+
+    return invoke
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Iterator[AskingGateway]:
+    """A running gateway where people are asked; also over TCP."""
+    made = AskingGateway(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def as_(asking: AskingGateway, gatekeep: Gatekeep) -> Gatekeep:
+    """Run `gatekeep …` as the principal who is named first, by his token."""
+
+    def invoke(name: str, *arguments: str) -> Told:
+        return gatekeep(*arguments, "--token-file", str(asking.token_file(name)))
 
     return invoke

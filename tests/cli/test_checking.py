@@ -101,6 +101,24 @@ def test_exposed_secrets_are_a_warning(files: Path) -> None:
     assert "hunter2" not in report.text()
 
 
+def test_what_slack_needs_is_tried(files: Path) -> None:
+    """The secrets of its mode, and no others; one that everybody may read is a warning."""
+    text = (files / "gatekeep.yaml").read_text()
+    place = files / "bot"
+    place.write_text("xoxb-1")
+    place.chmod(0o644)
+    (files / "gatekeep.yaml").write_text(
+        f"{text}slack: {{mode: socket, team: T0123, bot_token: 'file:{place}', "
+        "app_token: 'env:APP', signing_secret: 'env:SIGN'}\n"
+    )
+    report = check(files / "gatekeep.yaml", {})
+    assert [(one.key, one.fix) for one in report.problems] == [
+        ("slack.app_token", "set APP in the gateway's environment")
+    ]
+    assert any(str(place) in one and "slack.bot_token" in one for one in report.warnings)
+    assert check(files / "gatekeep.yaml", {"APP": "xapp-1"}).problems == ()
+
+
 def test_programs_get_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Data on stdout, talk on stderr, the same findings."""
     (files / "targets.yaml").write_text("targets: 5")

@@ -14,8 +14,12 @@ import typer
 from support.gateway_thread import Gatekeep, Gateway
 
 from gatekeep.cli.exits import Exit
+from gatekeep.cli.main import build
 
-NOUNS = ("audit", "sessions", "targets", "principals", "tokens", "policy")
+NOUNS = (
+    "audit", "sessions", "request", "approvals", "grants", "targets", "principals", "tokens",
+    "policy",
+)  # fmt: skip
 SOCKET_VERBS = (
     ("audit", "tail"),
     ("audit", "search"),
@@ -27,6 +31,23 @@ SOCKET_VERBS = (
     ("tokens", "new"),
     ("tokens", "ls"),
     ("tokens", "revoke"),
+    ("request", "new"),
+    ("request", "ls"),
+    ("request", "show"),
+    ("request", "cancel"),
+    ("approvals", "ls"),
+    ("approvals", "show"),
+    ("approvals", "approve"),
+    ("approvals", "deny"),
+    ("approvals", "delegate"),
+    ("approvals", "delegations"),
+    ("approvals", "undelegate"),
+    ("approvals", "reviews"),
+    ("approvals", "review"),
+    ("approvals", "oncall"),
+    ("grants", "ls"),
+    ("grants", "revoke"),
+    ("breakglass",),
     ("whoami",),
     ("show",),
     ("serve",),
@@ -55,9 +76,10 @@ def test_every_noun_is_mounted(gatekeep: Gatekeep) -> None:
     "verb", [verb for verb in SOCKET_VERBS if verb[0] not in {"serve", "demo"}]
 )
 def test_every_verb_takes_the_shared_options(gatekeep: Gatekeep, verb: tuple[str, ...]) -> None:
-    """`-o`, `--state`, `--color` and `--header` mean the same everywhere."""
+    """`-o`, `--state`, `--url`, `--token-file`, `--color`, `--header` mean the same everywhere."""
     out = gatekeep(*verb, "--help").out
-    for option in ("-o, --output", "--state", "--color", "--header"):
+    shared = ("-o, --output", "--state", "--url", "--token-file", "--color", "--header")
+    for option in shared:
         assert option in out
 
 
@@ -107,3 +129,21 @@ def test_a_poor_encoding_is_no_failure(gateway: Gateway, tmp_path: Path) -> None
     )
     assert done.returncode == Exit.DONE
     assert done.stdout.endswith("\ta \\u2192 b\n")
+
+
+def test_no_verb_takes_a_shared_option_for_itself() -> None:
+    """But `tokens new`, whose `--token-file` is older than the shared one."""
+    taken: list[tuple[str, set[str]]] = []
+
+    def note(app: typer.Typer, path: str) -> None:
+        for command in app.registered_commands:
+            assert command.callback is not None
+            hints = getattr(command.callback, "__wrapped_parameters__", frozenset())
+            if hints:
+                taken.append((f"{path} {command.name}".strip(), set(hints)))
+        for group in app.registered_groups:
+            assert group.typer_instance is not None
+            note(group.typer_instance, f"{path} {group.name}".strip())
+
+    note(build(), "")
+    assert taken == [("tokens new", {"token_file"})]

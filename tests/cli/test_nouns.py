@@ -95,7 +95,7 @@ def test_whoami_and_principals(gateway: Gateway, gatekeep: Gatekeep) -> None:
     told = gatekeep("whoami")
     assert "name: owner" in told.out
     assert (
-        "may: audit.read,policy.apply,policy.read,principal.read,recording.play,session.kill,"
+        "may: audit.read,breakglass,grant.revoke,policy.apply,policy.read,principal.read,"
         in told.out
     )
     names = [line.split("\t")[0] for line in gatekeep("principals", "ls").out.splitlines()]

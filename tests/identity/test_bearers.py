@@ -67,7 +67,9 @@ def test_a_token_speaks_for_its_principal_and_for_nobody_else(door: Door) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "gk_", new_secret(), "gk_" + "é" * 38, "\udcff" * 41, "a" * 10_000]
+    "text",
+    ["", "x", "gk_", new_secret(), "gk_" + "é" * 38, "\udcff" * 41, "a" * 10_000],
+    ids=["nothing", "letter", "prefix", "secret", "letters", "bytes", "long"],
 )
 def test_any_other_text_is_unknown(door: Door, text: str) -> None:
     """Whatever it is made of, the answer is the same."""

@@ -72,6 +72,7 @@ async def test_what_is_made_is_what_is_taken(offload: Offload) -> None:
         (LINE.replace("m=7168", "m=9999999"), "too high a cost"),
         (LINE.replace("t=5", "t=999"), "too high a cost"),
     ],
+    ids=["word", "bcrypt", "argon2i", "cut", "low", "high memory", "high time"],
 )
 def test_a_line_that_is_no_use_names_its_place(line: str, what: str) -> None:
     """File and key are named, the line never is."""

@@ -92,7 +92,8 @@ class AskingGateway(Gateway):
 
     @asynccontextmanager
     async def more(self) -> AsyncIterator[None]:
-        """The API over TCP."""
+        """The API over TCP; whatever is approved runs at once."""
+        self.world.runs = "DELETE 38112 in 12 ms"
         async with over_tcp(self.world) as (_, self.url):
             yield
         await self.world.close()

@@ -1,6 +1,6 @@
 """A gateway world in which people are asked: the real rooms of approvals over a real state and policy.
 
-Only the journal, the archive and who stands in for whom are kept in memory.
+Only the journal and the archive are kept in memory.
 """
 
 # ruff: noqa: D102 - the ports say what each method does
@@ -8,7 +8,6 @@ Only the journal, the archive and who stands in for whom are kept in memory.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,24 +21,35 @@ from support.fake_journal import FakeJournal
 from gatekeep.approval_assembly import ApprovalNeeds as ApprovalParts
 from gatekeep.approval_assembly import assemble_approvals
 from gatekeep.domain.actions import SqlAction, SqlClass
-from gatekeep.domain.approvals import ApprovalRequest, Place, RequestKind, Subject, Why
-from gatekeep.domain.delegations import Delegation, OnCall
+from gatekeep.domain.approvals import (
+    ApprovalRequest,
+    Place,
+    RequestKind,
+    RequestState,
+    Subject,
+    Why,
+)
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.grants import Grant, Situation
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
-from gatekeep.errors import ClientFault, JournalUnavailable, NotPermitted
-from gatekeep.gate.approval_ports import Ballot, StandIn
+from gatekeep.errors import ClientFault, JournalUnavailable
+from gatekeep.gate.approval_ports import Ballot
 from gatekeep.gate.approval_values import Limits, NewRequest
 from gatekeep.gate.policy_desk import PolicyDeskOver
-from gatekeep.gate.voters import NobodySpecial
 from gatekeep.identity.bearers import Bearers
+from gatekeep.identity.delegations import Delegations
 from gatekeep.identity.lockouts import LockOutBook
+from gatekeep.identity.memberships import Memberships
+from gatekeep.identity.on_call import load_schedule
+from gatekeep.identity.outbox import Telling
+from gatekeep.identity.people import PeopleBook
 from gatekeep.identity.tokens import TokenDesk
 from gatekeep.identity.totp import OneTimeCodes, code_at
 from gatekeep.policy.loading import load
 from gatekeep.runtime.clock import random_bytes
 from gatekeep.settings import Settings
+from gatekeep.stores.sqlite.people import PeopleBooks
 from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.web.access import ApiNeeds, ApprovalNeeds
 from gatekeep.web.second_step import SecondStep
@@ -88,54 +98,6 @@ class Crowd(People):
 
     def principals(self) -> Sequence[Principal]:
         return [one for one in CROWD if one.name not in self.gone]
-
-
-class Standing(NobodySpecial):
-    """Who stands in for whom, in memory; bob and carol are on call."""
-
-    def __init__(self, people: Crowd, clock: MovedClock) -> None:
-        self._people = people
-        self._clock = clock
-        self._numbers = itertools.count(1)
-        self.kept: list[Delegation] = []
-
-    def lent_to(self, person: str) -> Mapping[str, frozenset[str]]:
-        live = self.delegations(live=True)
-        return {one.person: one.groups for one in live if one.delegate_person == person}
-
-    def delegates_of(self, person: str) -> frozenset[str]:
-        live = self.delegations(live=True)
-        return frozenset(one.delegate_person for one in live if one.person == person)
-
-    async def delegate(self, by: Principal, stand_in: StandIn) -> Delegation:
-        to = self._people.principal(stand_in.to)
-        if to is None:
-            raise KeyError(stand_in.to)
-        if to.person == by.person:
-            raise NotPermitted("nobody stands in for himself")
-        now = self._clock.wall_us()
-        made = Delegation(
-            f"D-{next(self._numbers)}", by.name, by.person, to.name, to.person, now,
-            stand_in.starts_us or now, stand_in.ends_us, stand_in.groups, stand_in.reason,
-            settled=True,
-        )  # fmt: skip
-        self.kept.insert(0, made)
-        return made
-
-    async def end_delegation(self, delegation_id: str, by: Principal, *, any_: bool) -> Delegation:
-        for place, one in enumerate(self.kept):
-            if one.id == delegation_id and (any_ or by.person in {one.person, one.delegate_person}):
-                now = self._clock.wall_us()
-                self.kept[place] = replace(one, ended_us=now, ended_by=by.name)
-                return self.kept[place]
-        raise KeyError(delegation_id)
-
-    def delegations(self, *, live: bool) -> Sequence[Delegation]:
-        now = self._clock.wall_us()
-        return [one for one in self.kept if one.live_at(now) or not live]
-
-    def all_on_call(self) -> Sequence[OnCall]:
-        return [OnCall("dba", ("p-bob", "p-carol"), "rota", START_US + 3600 * _US)]
 
 
 class Reader:
@@ -199,16 +161,30 @@ class ApprovalWorld(World):
         self.parts = assemble_approvals(
             Settings(),
             ApprovalParts(
-                StateStore.open(state / "state.db", bytes(32), self.clock), self.journal,
-                self.policy, self.people, NobodySpecial(), self.book, self.supervision, Reader(),
-                self.clock.wall_us, random_bytes,
+                state=StateStore.open(state / "state.db", bytes(32), self.clock),
+                journal=self.journal, policy=self.policy, directory=self.people,
+                people=self._standing(), targets=self.book, supervision=self.supervision,
+                reader=Reader(), now_us=self.clock.wall_us, draw=random_bytes,
             ),
         )  # fmt: skip
-        self.parts.desk.limits = Limits(max_open=50)
-        self.standing = Standing(self.people, self.clock)
-        self.parts.voters.people = self.standing
+        self.parts.desk.limits = Limits(max_open=500)
         self.desk = self.parts.front
+        self.runs = ""
+        self.desk.listen(self._run)
         self._needs: ApiNeeds | None = None
+
+    def _standing(self) -> PeopleBook:
+        """Who stands in for whom; the rota says that bob and carol are on call."""
+        books, now_us = PeopleBooks(self._store), self.clock.wall_us
+        tell = Telling(self._store, self.journal).tell
+        people = PeopleBook(
+            Delegations(books, self.people, now_us, random_bytes, tell),
+            Memberships(books, now_us), now_us,
+        )  # fmt: skip
+        rota = self.state / "rota"
+        rota.write_text("groups: {dba: {turns: [{person: p-bob}, {person: p-carol}]}}")
+        people.schedule = load_schedule(rota)
+        return people
 
     def needs(self) -> ApiNeeds:
         if self._needs is None:
@@ -221,6 +197,11 @@ class ApprovalWorld(World):
                 bearers=self.bearers,
             )
         return self._needs
+
+    def _run(self, what: str, request: ApprovalRequest) -> None:
+        """What was approved runs at once, and `runs` is what the target says, if it says anything."""
+        if what == "decided" and request.state is RequestState.APPROVED and self.runs:
+            self.parts.owner.spawn(self.parts.desk.outcome(request.id, self.runs), name="ran")
 
     def break_journal(self) -> None:
         """Nothing can be recorded any more."""

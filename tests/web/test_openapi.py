@@ -102,7 +102,7 @@ def _checked(
 
 async def _ids(gateway: AskingGateway) -> list[str]:
     desk = gateway.world.desk
-    kept = [*await desk.requests(limit=3), *await desk.reviews(OWNER), *gateway.world.standing.kept]
+    kept = [*await desk.requests(limit=3), *await desk.reviews(OWNER), *await desk.delegations(OWNER)]
     return [one.id for one in kept] + [one.id for one in await desk.grants(live=False)][:1]
 
 

@@ -6,13 +6,25 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from gatekeep.cli import audit, policy, principals, serving, sessions, targets, tokens
+from gatekeep.cli import (
+    approvals,
+    audit,
+    grants,
+    policy,
+    principals,
+    requests,
+    serving,
+    sessions,
+    standing_in,
+    targets,
+    tokens,
+)
 from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.verbs import Call, ReaderLeft, noun, verb, with_examples
 from gatekeep.errors import GatekeepError
@@ -23,20 +35,32 @@ _EXAMPLES = (
     "gatekeep audit search 'decision:deny since:1d'       what was refused",
 )
 
+_SHOWN: Final[Mapping[str, Callable[[Call, str], None]]] = {
+    "S-": sessions.show_session,
+    "G-": grants.show_grant,
+    "R-": standing_in.show_review,
+}
+
 
 def show(
     call: Call,
-    thing: Annotated[str, typer.Argument(help="An event's number, or S-… of a session.")],
+    thing: Annotated[
+        str, typer.Argument(help="K3F9 of a request, S-… of a session, G-… or an event's number.")
+    ],
 ) -> None:
     """Show whatever has this id."""
+    kind = _SHOWN.get(thing[:2].upper())
     if thing.isascii() and thing.isdigit():
         audit.show_event(call, int(thing))
-    elif thing[:2].upper() == "S-":
-        sessions.show_session(call, thing)
+    elif kind is not None:
+        kind(call, thing)
+    elif requests.is_request(thing):
+        requests.show_request(call, thing)
     else:
         raise Stop(
             f"nothing is called {thing!r}",
-            why="events have numbers, sessions begin with S-",
+            why="requests are called like K3F9; events have numbers; sessions begin with S-,"
+            " grants with G-, reviews with R-",
             advice="gatekeep audit search finds events",
             code=Exit.NOT_FOUND,
         )
@@ -48,12 +72,18 @@ def build() -> typer.Typer:
     serving.mount(root)
     root.add_typer(audit.app, name="audit")
     root.add_typer(sessions.app, name="sessions")
+    root.add_typer(requests.app, name="request")
+    root.add_typer(approvals.app, name="approvals")
+    root.add_typer(grants.app, name="grants")
+    verb(
+        root, "breakglass", examples=("gatekeep breakglass orders-prod --reason 'the site is down'",)
+    )(grants.breakglass)  # fmt: skip
     root.add_typer(targets.app, name="targets")
     root.add_typer(principals.app, name="principals")
     root.add_typer(tokens.app, name="tokens")
     root.add_typer(policy.app, name="policy")
     verb(root, "whoami", examples=("gatekeep whoami",))(principals.whoami)
-    verb(root, "show", examples=("gatekeep show 184467", "gatekeep show S-8QZ4"))(show)
+    verb(root, "show", examples=("gatekeep show K3F9", "gatekeep show S-8QZ4", "gatekeep show 184467"))(show)
     return root
 
 

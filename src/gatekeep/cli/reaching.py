@@ -137,10 +137,8 @@ def find_way(url: str, state: Path | None, environment: Mapping[str, str]) -> Wa
 
 def find_token(file: Path | None, environment: Mapping[str, str]) -> str:
     """The token of `--token-file` or GATEKEEP_TOKEN_FILE, empty without either. Raises Stop."""
-    named = file if file is not None else Path(environment.get(TOKEN_FILE) or "")
-    if file is None and not environment.get(TOKEN_FILE):
-        return ""
-    return secret_line(named, what="token")
+    named = file or environment.get(TOKEN_FILE)
+    return secret_line(Path(named), what="token") if named else ""
 
 
 def secret_line(file: Path, *, what: str) -> str:

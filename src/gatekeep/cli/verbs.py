@@ -126,6 +126,7 @@ def verb(
         kept = [p.replace(kind=p.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
         command.__signature__ = signature.replace(parameters=kept + added)  # type: ignore[attr-defined]  # a function takes any attribute
         command.__annotations__ = {p.name: p.annotation for p in kept + added}
+        command.__wrapped_parameters__ = _SHARED.keys() - lent.keys()  # type: ignore[attr-defined]  # as above; a test looks at it
         help_ = with_examples(inspect.getdoc(function) or "", examples)
         app.command(name, help=help_, short_help=first_sentence(function))(command)
         return function

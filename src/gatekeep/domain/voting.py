@@ -1,40 +1,58 @@
 """Who may vote, and what votes amount to. Pure rules over names; nothing is looked up here.
 
-Votes count natural persons, each for one seat only (12-threats H11).
+Votes count natural persons, each for one seat only, and each seat once (12-threats H11): who lets
+another vote in his place has voted when that one has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from gatekeep.domain.approvals import ApprovalRequest, Vote, VoteVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Groups that somebody may speak for: his own, or, with `delegator`, in that person's place.
+
+    `added_by` maps a group to the person who put the seat's own person into it in the last 24 h.
+    """
+
+    delegator: str
+    groups: frozenset[str]
+    added_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Voter:
     """Who wants to vote, and what the directory says of him at this moment.
 
-    `groups` are the groups he counts for, by himself or in another's place. `machine` is true for a
-    principal that an owner answers for. `delegations` are the persons in whose place he may vote
-    now, `delegates` those who may in his. `added_by` maps a group to the person who put him into
-    it during the last 24 h.
+    `groups` are his own, `lent` what he may speak for in others' places, by their names. `machine`
+    is true for a principal that an owner answers for. `delegates` are the persons who may vote in
+    his place now. `added_by` maps a group to the person who put him into it during the last 24 h.
     """
 
     principal: str
     person: str
     groups: frozenset[str]
     machine: bool = False
-    delegations: frozenset[str] = frozenset()
+    lent: tuple[Seat, ...] = ()
     delegates: frozenset[str] = frozenset()
     added_by: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def delegations(self) -> frozenset[str]:
+        """The persons in whose place he may vote now."""
+        return frozenset(seat.delegator for seat in self.lent)
 
 
 def objection_to(request: ApprovalRequest, voter: Voter) -> str:
     """Why this voter may not decide this request: one word for the messages; empty if he may.
 
-    `own`: asked by this person. `owner`: he answers for the machine that asks. `delegate`: one of
-    the two votes in the other's place. `added`: the requester put him into the group. `machine`:
+    `own`: asked by this person. `owner`: he answers for the machine that asks. `delegate`: he
+    votes in the place of who asks (or of who answers for the machine that does), or that one in
+    his. `added`: the requester put him, or him in whose place he votes, into the group. `machine`:
     a machine never fills a seat. `outsider`: in none of the groups that are asked.
     """
     place = request.place
@@ -42,24 +60,37 @@ def objection_to(request: ApprovalRequest, voter: Voter) -> str:
         return "own"
     if place.owner and voter.person == place.owner:
         return "owner"
-    if place.person in voter.delegates | voter.delegations:
+    if {place.person, place.owner} & (voter.delegates | voter.delegations):
         return "delegate"
     if voter.machine:
         return "machine"
-    asked = asked_groups(request)
-    if not voter.groups & asked:
+    reach = voter.groups.union(*(seat.groups for seat in voter.lent))
+    if not reach & asked_groups(request):
         return "outsider"
     return "" if counted_groups(request, voter) else "added"
 
 
+def seats(request: ApprovalRequest, voter: Voter) -> Iterator[Seat]:
+    """The seats that this voter may take on this request, with the groups that count: his own first."""
+    asked, requester = asked_groups(request), request.place.person
+    for seat in (Seat("", voter.groups, voter.added_by), *voter.lent):
+        counted = frozenset(
+            group for group in seat.groups & asked if seat.added_by.get(group) != requester
+        )
+        if counted:
+            yield replace(seat, groups=counted)
+
+
+def free_seat(request: ApprovalRequest, voter: Voter) -> Seat | None:
+    """The first of them that nobody has voted on yet; None where all are taken."""
+    taken = {vote.delegator or vote.person for vote in request.votes}
+    free = (seat for seat in seats(request, voter) if (seat.delegator or voter.person) not in taken)
+    return next(free, None)
+
+
 def counted_groups(request: ApprovalRequest, voter: Voter) -> frozenset[str]:
     """The asked groups that this voter's word counts for."""
-    requester = request.place.person
-    return frozenset(
-        group
-        for group in voter.groups & asked_groups(request)
-        if voter.added_by.get(group) != requester
-    )
+    return next((seat.groups for seat in seats(request, voter)), frozenset())
 
 
 def asked_groups(request: ApprovalRequest) -> frozenset[str]:

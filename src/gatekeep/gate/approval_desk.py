@@ -225,10 +225,11 @@ class ApprovalDesk:
         objected = objection(request, voter, ballot, self._voters)
         if objected is not None:
             return objected
+        seat = self._voters.seat(request, voter)
         vote = Vote(
             voter.name, voter.person, ballot.verdict, ballot.via, self._now_us(),
-            reason=ballot.reason, groups=self._voters.counted(request, voter), mfa=ballot.mfa,
-            scope=ballot.scope, delegator=self._voters.delegator(request, voter),
+            reason=ballot.reason, groups=seat.groups, mfa=ballot.mfa,
+            scope=ballot.scope, delegator=seat.delegator,
         )  # fmt: skip
         if ballot.verdict is VoteVerdict.DENY:
             await self._vote(pending, vote)

@@ -271,7 +271,7 @@ class Cast(Protocol):
         """Why it does not count, as one word for programs.
 
         `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
-        voted. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
+        voted, or somebody in his place. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
         `void`: policy would not release it now. Else a word of `voting.objection_to`, such as
         `own` or `outsider`.
         """

@@ -27,8 +27,11 @@ def objection(
     request: ApprovalRequest, voter: Principal, ballot: Ballot, voters: Voters
 ) -> CastVote | None:
     """Why this ballot on a pending request cannot count; None if it does."""
-    cause, words = _about_the_voter(request, voter, ballot, voters) or (
-        _about_the_ballot(request, voter, ballot) or ("", "")
+    cause, words = (
+        _about_the_voter(request, voter, ballot, voters)
+        or _about_the_ballot(request, voter, ballot)
+        or _about_the_seat(request, voter, ballot, voters)
+        or ("", "")
     )
     return refused(request, cause, words) if cause else None
 
@@ -59,6 +62,15 @@ def _about_the_voter(
     if why:
         return why, deciding.not_yours(request.id, why, voters.deciders(request))
     return None
+
+
+def _about_the_seat(
+    request: ApprovalRequest, voter: Principal, ballot: Ballot, voters: Voters
+) -> tuple[str, str] | None:
+    """One seat, one yes: who lets another vote in his place has voted when that one has."""
+    if ballot.verdict is VoteVerdict.DENY or voters.has_free_seat(request, voter):
+        return None
+    return "voted", deciding.seat_taken(request.id)
 
 
 def _about_the_ballot(

@@ -11,7 +11,15 @@ from typing import Protocol
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.identity import Principal
-from gatekeep.domain.voting import Voter, asked_groups, counted_groups, objection_to
+from gatekeep.domain.voting import (
+    Seat,
+    Voter,
+    asked_groups,
+    counted_groups,
+    free_seat,
+    objection_to,
+    seats,
+)
 from gatekeep.errors import NotPermitted
 from gatekeep.gate.approval_ports import StandIn
 from gatekeep.gate.ports import Directory
@@ -107,20 +115,23 @@ class Voters:
         return Voter(
             principal.name,
             principal.person,
-            own.union(*lent.values()),
+            own,
             machine=bool(principal.owner),
-            delegations=frozenset(lent),
+            lent=tuple(
+                Seat(person, lent[person], self.people.added_by(person)) for person in sorted(lent)
+            ),
             delegates=self.people.delegates_of(principal.person),
             added_by=self.people.added_by(principal.person),
         )
 
-    def delegator(self, request: ApprovalRequest, principal: Principal) -> str:
-        """In whose place this principal votes; empty where his own groups are among the asked."""
-        if principal.groups & asked_groups(request):
-            return ""
-        lent = self._lent(principal.person)
-        asked = asked_groups(request)
-        return next((person for person in sorted(lent) if lent[person] & asked), "")
+    def seat(self, request: ApprovalRequest, principal: Principal) -> Seat:
+        """The seat that this principal's word counts for: a free one, if there is any."""
+        voter = self.voter(principal)
+        return free_seat(request, voter) or next(seats(request, voter), Seat("", frozenset()))
+
+    def has_free_seat(self, request: ApprovalRequest, principal: Principal) -> bool:
+        """Whether nobody has voted yet on a seat that this principal may take."""
+        return free_seat(request, self.voter(principal)) is not None
 
     def deciders(self, request: ApprovalRequest) -> Sequence[str]:
         """The persons who may decide it, by name."""
@@ -135,7 +146,8 @@ class Voters:
     def asked_now(self, request: ApprovalRequest) -> Sequence[str]:
         """Of these, whom to tell now: who is on call, without those who are asked only later.
 
-        All of them where that would be nobody.
+        And who may vote in their place. All of a group where nobody in it is on call, and all of
+        them where that would be nobody.
         """
         groups = asked_groups(request)
         later = {
@@ -145,8 +157,9 @@ class Voters:
         }
         called: set[str] = set()
         for group in groups - later:
-            on_call = self.people.on_call(group)
-            called |= self._members(group) if on_call is None else on_call
+            members = self._members(group)
+            called |= (self.people.on_call(group) or members) & members or members
+        called = called.union(*map(self.people.delegates_of, called))
         deciders = self.deciders(request)
         return sorted(called & set(deciders)) or deciders
 

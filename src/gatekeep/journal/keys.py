@@ -77,6 +77,10 @@ class KeyRing:
         """The page key of `index.db`."""
         return self._derive("gatekeep/index.db")
 
+    def button_key(self) -> bytes:
+        """What seals the values of buttons that are shown in a chat."""
+        return self._derive("gatekeep/chat-buttons")
+
     def new_session_key(
         self, session_id: str, person: str, keys: WrappedKeys
     ) -> tuple[bytes, bytes]:

@@ -55,6 +55,11 @@ def voted_before(request: str) -> str:
     return f"You have voted on {request} already. Nothing changed."
 
 
+def seat_taken(request: str) -> str:
+    """One place, one vote, whoever of the two takes it."""
+    return f"{request} has a vote from your place already, by you or in your stead. Nothing changed."
+
+
 def other_digest(request: str) -> str:
     """What was shown is not what was asked."""
     return f"That is not the digest of {request}: look at it again before you decide. Nothing changed."

@@ -16,6 +16,7 @@ from gatekeep.settings.model import (
     leaves,
     variable,
 )
+from gatekeep.settings.slack import SlackSettings
 from gatekeep.settings.sources import is_loopback, load_settings
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "PolicySettings",
     "PostgresDoor",
     "Settings",
+    "SlackSettings",
     "checkout",
     "default_config_dir",
     "is_loopback",

@@ -18,6 +18,8 @@ from pydantic_settings import (
 )
 
 from gatekeep.documents import FilePath
+from gatekeep.settings.notices import MailSettings, WebhookSettings
+from gatekeep.settings.slack import SlackSettings
 
 PREFIX: Final = "GATEKEEP_"
 NESTED: Final = "__"
@@ -333,6 +335,9 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     policy: PolicySettings = Field(default_factory=PolicySettings)
     approvals: ApprovalSettings = ApprovalSettings()
+    mail: MailSettings = MailSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    slack: SlackSettings = SlackSettings()
     drain_s: Seconds = Field(
         default=30.0,
         description="Seconds that running statements get at SIGTERM before they are cut.",

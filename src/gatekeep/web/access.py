@@ -41,6 +41,9 @@ Raises JournalUnavailable; then whatever was asked for must not be given.
 """
 
 AUDIT_READ: Final = "audit.read"
+BREAK_GLASS: Final = "breakglass"
+GRANT_REVOKE: Final = "grant.revoke"
+REVIEW_CLOSE: Final = "review.close"
 TOKEN_MAKE: Final = "token.make"  # noqa: S105 - the name of an action, not a secret
 TOKEN_READ: Final = "token.read"  # noqa: S105 - the name of an action, not a secret
 TOKEN_REVOKE: Final = "token.revoke"  # noqa: S105 - the name of an action, not a secret
@@ -53,10 +56,13 @@ POLICY_READ: Final = "policy.read"
 TARGET_READ: Final = "target.read"
 VERBS: Final = (
     AUDIT_READ,
+    BREAK_GLASS,
+    GRANT_REVOKE,
     POLICY_APPLY,
     POLICY_READ,
     PRINCIPAL_READ,
     RECORDING_PLAY,
+    REVIEW_CLOSE,
     SESSION_KILL,
     SESSION_WATCH,
     TARGET_READ,
@@ -64,7 +70,7 @@ VERBS: Final = (
     TOKEN_READ,
     TOKEN_REVOKE,
 )
-"""Every gateway action that the API asks policy about."""
+"""Every gateway action that the API, or the desk behind it, asks policy about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,23 +77,23 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/grants/{id}/revoke", "revokeGrant", "revoke at once; sessions by it end",
-        revoke_grant, GrantShape, NoBody, action="own and given; else policy",
+        revoke_grant, GrantShape, NoBody, action="own and given; others with `grant.revoke`",
     ),
     Operation(
         "POST", "/v1/breakglass", "breakGlass", "take leave at once, loudly; a review follows",
-        break_glass, GrantShape, BreakGlassBody, status=201, action="policy",
+        break_glass, GrantShape, BreakGlassBody, status=201, action="`breakglass`, and a second factor",
     ),
     Operation(
         "GET", "/v1/reviews", "listReviews", "break-glass uses to be looked at, newest first",
-        list_reviews, ReviewsShape, ReviewsQuery, action="policy",
+        list_reviews, ReviewsShape, ReviewsQuery, action="own; all with `review.close`",
     ),
     Operation(
         "POST", "/v1/reviews/{id}/close", "closeReview", "say what was found",
-        close_review, ReviewShape, ReviewBody, action="policy; never one's own",
+        close_review, ReviewShape, ReviewBody, action="`review.close`; never one's own",
     ),
     Operation(
         "GET", "/v1/delegations", "listDelegations", "who may vote in whose place, newest first",
-        list_delegations, DelegationsShape, DelegationsQuery, action="own; all by policy",
+        list_delegations, DelegationsShape, DelegationsQuery, action="own; all with `audit.read`",
     ),
     Operation(
         "POST", "/v1/delegations", "delegate", "let another vote in one's own place for a time",
@@ -101,7 +101,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "DELETE", "/v1/delegations/{id}", "endDelegation", "end a delegation at once",
-        end_delegation, DelegationShape, action="either of the two; else policy",
+        end_delegation, DelegationShape, action="either of the two; others with `grant.revoke`",
     ),
     Operation(
         "GET", "/v1/oncall", "onCall", "whom each group asks at this moment",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 from pydantic import BaseModel
 
@@ -21,17 +23,22 @@ from gatekeep.web.refusals import told
 from gatekeep.web.requests import approvals
 from gatekeep.web.wishes import BreakGlassBody, GrantsQuery, NoBody, ReviewBody, ReviewsQuery
 
+MAX_GRANTS: Final = 1000
+
 
 async def list_grants(request: web.Request, query: GrantsQuery) -> BaseModel:
-    """One's own grants and those one gave; all for those who may read what others did."""
+    """One's own grants and those one gave, all for whoever may read what others did; the newest."""
     me = request[PRINCIPAL]
     found = await approvals(request).desk.grants(
         principal=query.principal, live=query.which == "live"
     )
     reader = permitted(request, AUDIT_READ)
     shown = [
-        one for one in found if reader is not None or me.person in {one.person, *one.persons}
-    ]
+        one
+        for one in found
+        if one.id.upper().startswith(query.id.upper())
+        and (reader is not None or me.person in {one.person, *one.persons})
+    ][:MAX_GRANTS]
     others = [one for one in shown if one.person != me.person]
     if others:
         said = f"grants {query.which} {query.principal}".strip()

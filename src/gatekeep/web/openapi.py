@@ -15,7 +15,7 @@ from gatekeep.web.operations import Operation
 PREFIX: Final = "/api"
 _REFS: Final = "#/components/schemas/{model}"
 _EVERYWHERE: Final = (400, 401, 403, 404, 429, 500, 503, 504)
-_MEANINGS: Final = {
+MEANINGS: Final = {
     400: "the call is not understood",
     401: "no token, or one that works no more",
     403: "not allowed",
@@ -28,6 +28,7 @@ _MEANINGS: Final = {
     503: "cannot be recorded right now, so it was not done",
     504: "no answer in time",
 }
+"""Every status that an error can have."""
 
 Document = dict[str, Any]
 
@@ -92,7 +93,7 @@ def _responses(one: Operation) -> Document:
     told: Document = {str(one.status): {"description": "done", "content": _content(one.gives)}}
     for status in sorted({*_EVERYWHERE, *one.errors, *bodied}):
         told[str(status)] = {
-            "description": _MEANINGS[status],
+            "description": MEANINGS[status],
             "content": _content(ErrorShape),
         }
     return told

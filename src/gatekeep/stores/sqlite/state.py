@@ -24,11 +24,14 @@ _KEY_ID_BYTES: Final = 16
 _SALT_KEY_BYTES: Final = 32
 
 
-_EFFECTS: Final[Mapping[str, str]] = {
-    EventKind.TOKEN_MADE: "UPDATE tokens SET active = 1 WHERE id = ?",
-    EventKind.APPROVAL_DECIDED: "UPDATE approval_requests SET settled = 1 WHERE id = ?",
-    EventKind.GRANT_MADE: "UPDATE grants SET settled = 1 WHERE id = ?",
-    EventKind.DIRECTORY_CHANGED: "UPDATE delegations SET settled = 1 WHERE id = ?",
+_EFFECTS: Final[Mapping[str, tuple[str, ...]]] = {
+    EventKind.TOKEN_MADE: ("UPDATE tokens SET active = 1 WHERE id = ?",),
+    EventKind.APPROVAL_DECIDED: ("UPDATE approval_requests SET settled = 1 WHERE id = ?",),
+    EventKind.GRANT_MADE: ("UPDATE grants SET settled = 1 WHERE id = ?",),
+    EventKind.DIRECTORY_CHANGED: (
+        "UPDATE delegations SET settled = 1 WHERE id = ?",
+        "UPDATE chat_links SET settled = 1 WHERE 'chat:' || principal = ?",
+    ),
 }
 """What comes into effect once an event of this kind is durable."""
 
@@ -268,8 +271,8 @@ class StateStore:
             self._connection.execute(
                 "UPDATE policy_activations SET active = 1 WHERE outbox_id = ?", (row_id,)
             )
-        elif kind in _EFFECTS:
-            self._connection.execute(_EFFECTS[kind], (subject,))
+        for effect in _EFFECTS.get(kind, ()):
+            self._connection.execute(effect, (subject,))
 
     @property
     def connection(self) -> apsw.Connection:

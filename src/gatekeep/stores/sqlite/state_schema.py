@@ -78,4 +78,17 @@ MIGRATIONS: Final = (
       added_by TEXT NOT NULL, PRIMARY KEY (person, in_group)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE chat_links (
+      principal TEXT PRIMARY KEY, team TEXT NOT NULL, account TEXT NOT NULL,
+      workspace TEXT NOT NULL, display_name TEXT NOT NULL, linked_us INTEGER NOT NULL,
+      settled INTEGER NOT NULL, UNIQUE (team, account)
+    ) STRICT;
+    CREATE TABLE chat_places (
+      channel TEXT NOT NULL, message TEXT NOT NULL, request TEXT NOT NULL,
+      shown_us INTEGER NOT NULL, closed INTEGER NOT NULL, PRIMARY KEY (channel, message)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX chat_places_request ON chat_places (request);
+    CREATE INDEX chat_places_open ON chat_places (request) WHERE closed = 0;
+    """,
 )

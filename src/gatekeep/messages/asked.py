@@ -1,0 +1,145 @@
+"""A request in the words of the command line: who asks for what, why it is asked, what came of it.
+
+Takes plain values; nothing here is made safe for a terminal, whoever prints it does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gatekeep.messages import sight as seen
+from gatekeep.messages.deciding import still_needed
+
+SHOWN_DIGITS = 12
+
+_WHERE = {"absent": "no WHERE", "tautology": "a WHERE that is always true"}
+_SAID = {
+    "pending": "◆ waiting",
+    "approved": "● approved",
+    "denied": "■ denied",
+    "expired": "expired",
+    "withdrawn": "withdrawn",
+}
+_SCOPES = {
+    "once": "Approve and run once?",
+    "template": "Approve this, with these values, for {time}?",
+    "session": "Approve what this rule asks of this verb until the session ends?",
+    "access": "Approve access for {time}?",
+}
+
+Request = Mapping[str, Any]
+
+
+def state_word(state: str) -> str:
+    """Shape and word of a request's state."""
+    return _SAID.get(state, state)
+
+
+def lasting(seconds: int) -> str:
+    """A length of time: `45s`, `13m`, `2h`, `3h 5m`, `2d`."""
+    if seconds < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{seconds}s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if minutes < 60:  # noqa: PLR2004 - minutes in an hour
+        return f"{minutes}m"
+    if hours < 48:  # noqa: PLR2004 - what is still counted in hours
+        return f"{hours}h {minutes % 60}m" if minutes % 60 else f"{hours}h"
+    return f"{days}d"
+
+
+def heading(request: Request) -> str:
+    """`alice on orders-prod (account app_rw, no open transaction), digest 9c41d07be2aa`."""
+    about = [f"account {request['account']}"]
+    if request["kind"] == "statement" and request["session"]:
+        open_ = "in an open transaction" if request["in_transaction"] else "no open transaction"
+        about.append(open_)
+    digest = request["digest"][:SHOWN_DIGITS]
+    return f"{request['principal']} on {request['target']} ({', '.join(about)}), digest {digest}"
+
+
+def facts(request: Request) -> str:
+    """`about 1,204,331 rows, no WHERE · asked by rule prod-writes-need-dba`."""
+    where = request["facts"].get("where")
+    told = [*seen.phrases(request["sight"])]
+    told += dict.fromkeys(_WHERE[one] for one in _listed(where) if one in _WHERE)
+    told += sorted(request["tags"])
+    rule = f"asked by rule {request['rule']}" if request["rule"] else ""
+    risk = f"{request['risk']} risk" if request["risk"] else ""
+    return " · ".join(part for part in (", ".join(told), risk, rule) if part)
+
+
+def more(request: Request) -> list[str]:
+    """What else there is to know before one decides, a line each."""
+    lines = []
+    lines += [_before(one) for one in request.get("before", ())]
+    if request["why"]:
+        lines.append(f"the rule says: {request['why']}")
+    if request["reason"]:
+        lines.append(f"{request['principal']} says: {request['reason']}")
+    if request["facts"].get("ticket"):
+        lines.append(f"ticket: {request['facts']['ticket']}")
+    if request["redacted"]:
+        lines.append("secrets in it are replaced; they are part of the digest")
+    if request["unbound"]:
+        lines.append(f"not held fast: {'; '.join(request['unbound'])}")
+    if request["state"] == "pending":
+        sets = request["approvers"]
+        needed = still_needed(sets, request["extra_votes"], request["denier"])
+        deciders = ", ".join(request["may_decide"]) or "nobody"
+        lines.append(f"{needed}; may decide: {deciders}")
+        lines.append(f"open for {lasting(request['left_s'])}")
+    return lines
+
+
+def _before(earlier: Mapping[str, Any]) -> str:
+    by = f" by {earlier['decided_by']}" if earlier["decided_by"] else ""
+    reason = f": {earlier['decision_reason']}" if earlier["decision_reason"] else ""
+    return f"asked before, {earlier['id']} of {earlier['principal']}: {earlier['state']}{by}{reason}"
+
+
+def vote_line(vote: Mapping[str, Any], when: str) -> str:
+    """`bob approved at 14:21 (cli): agreed in OPS-412`."""
+    said = "approved" if vote["verdict"] == "approve" else "denied"
+    place = f" in {vote['delegator']}'s place" if vote["delegator"] else ""
+    reason = f": {vote['reason']}" if vote["reason"] else ""
+    return f"{vote['principal']} {said}{place} at {when} ({vote['via']}){reason}"
+
+
+def decided_line(request: Request, when: str) -> str:
+    """What a request that is not open any more came to."""
+    state, by = request["state"], request["decided_by"]
+    if state == "expired":
+        return f"nobody answered it until {when}"
+    if state == "withdrawn":
+        reason = f": {request['decision_reason']}" if request["decision_reason"] else ""
+        return f"withdrawn by {by or 'the gateway'} at {when}{reason}"
+    reason = f": {request['decision_reason']}" if request["decision_reason"] else ""
+    return f"{by} {state} it at {when}{reason}"
+
+
+def question(request: Request, scope: str, for_s: int) -> str:
+    """What an approval is asked as: what happens, for this scope."""
+    lasts = for_s or request["grant_s"]
+    time = lasting(lasts) if lasts else "the usual time"
+    if scope == "once" and not request["session"]:
+        return f"Approve, to be run once within {time}?"
+    return _SCOPES[scope].format(time=time)
+
+
+def came_of_it(request: Request) -> str:
+    """`K3F9 approved; DELETE 38112 in 1.9 s`."""
+    outcome = request["outcome"]
+    if outcome.startswith("void"):
+        return f"{request['id']} approved, but it was not run: {outcome.partition(': ')[2]}"
+    if outcome not in ("", "released"):
+        return f"{request['id']} approved; {outcome}"
+    if outcome == "released":
+        return f"{request['id']} approved; it runs"
+    return f"{request['id']} approved"
+
+
+def _listed(value: object) -> Sequence[str]:
+    if isinstance(value, str):
+        return (value,)
+    return [str(one) for one in value] if isinstance(value, list) else ()

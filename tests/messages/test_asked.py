@@ -1,0 +1,130 @@
+"""A request in words: headings, facts, questions, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gatekeep.messages import asked
+
+REQUEST: dict[str, Any] = {
+    "id": "K3F9", "state": "pending", "kind": "statement", "principal": "alice",
+    "target": "orders-prod", "account": "app_rw", "session": "ab", "in_transaction": False,
+    "digest": "9c41d07be2aa" + "0" * 52, "facts": {"where": ["absent"]}, "tags": [],
+    "sight": {"rows_estimate": 1_204_331, "verb": "DELETE"}, "risk": "high",
+    "rule": "prod-writes-need-dba", "why": "", "reason": "", "redacted": False, "unbound": [],
+    "approvers": [["dba"]], "extra_votes": 0, "denier": "", "may_decide": ["bob", "carol"],
+    "left_s": 780, "grant_s": 0, "outcome": "", "decided_by": "", "decision_reason": "",
+}  # fmt: skip
+
+
+def test_the_lines_are_those_of_the_design() -> None:
+    """Who, where, as whom, the digest; rows, where, risk, rule."""
+    assert asked.heading(REQUEST) == (
+        "alice on orders-prod (account app_rw, no open transaction), digest 9c41d07be2aa"
+    )
+    assert asked.facts(REQUEST) == (
+        "about 1,204,331 rows, no WHERE · high risk · asked by rule prod-writes-need-dba"
+    )
+    assert asked.more(REQUEST) == ["it takes one of dba; may decide: bob, carol", "open for 13m"]
+    assert "in an open transaction" in asked.heading({**REQUEST, "in_transaction": True})
+    ahead = {**REQUEST, "session": "", "kind": "access"}
+    assert asked.heading(ahead).startswith("alice on orders-prod (account app_rw), digest")
+
+
+def test_whatever_is_known_is_told() -> None:
+    """Reason, ticket, redactions, what is not held fast, and who has to agree."""
+    told = asked.more(
+        {
+            **REQUEST, "why": "a dba looks", "reason": "OPS", "redacted": True,
+            "facts": {"ticket": "T-1"}, "unbound": ["rows", "files"], "may_decide": [],
+            "extra_votes": 1, "denier": "carol",
+            "before": [
+                {"id": "K2AA", "principal": "alice", "state": "denied", "decided_by": "bob",
+                 "decision_reason": "use the replica"},
+            ],
+        }
+    )  # fmt: skip
+    assert told.pop(0) == "asked before, K2AA of alice: denied by bob: use the replica"
+    assert told[:5] == [
+        "the rule says: a dba looks", "alice says: OPS", "ticket: T-1",
+        "secrets in it are replaced; they are part of the digest", "not held fast: rows; files",
+    ]  # fmt: skip
+    assert "carol or one vote more; may decide: nobody" in told[5]
+    assert asked.facts({**REQUEST, "facts": {"where": "tautology"}, "sight": {}, "risk": ""}) == (
+        "a WHERE that is always true · asked by rule prod-writes-need-dba"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "for_s", "more", "question"),
+    [
+        ("once", 0, {}, "Approve and run once?"),
+        ("template", 1800, {}, "Approve this, with these values, for 30m?"),
+        ("session", 0, {}, "Approve what this rule asks of this verb until the session ends?"),
+        ("access", 0, {"grant_s": 7200}, "Approve access for 2h?"),
+        ("access", 0, {}, "Approve access for the usual time?"),
+        ("once", 0, {"session": "", "grant_s": 3600}, "Approve, to be run once within 1h?"),
+    ],
+)
+def test_the_question_says_what_happens(
+    scope: str, for_s: int, more: dict[str, Any], question: str
+) -> None:
+    """For each scope another."""
+    assert asked.question({**REQUEST, **more}, scope, for_s) == question
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("", "K3F9 approved"),
+        ("released", "K3F9 approved; it runs"),
+        ("DELETE 3 in 1.9 s", "K3F9 approved; DELETE 3 in 1.9 s"),
+        ("void: search_path", "K3F9 approved, but it was not run: search_path"),
+    ],
+)
+def test_what_came_of_it(outcome: str, words: str) -> None:
+    """As far as it is known."""
+    assert asked.came_of_it({**REQUEST, "outcome": outcome}) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "reason", "words"),
+    [
+        ("denied", "bob", "no", "bob denied it at 14:20: no"),
+        ("approved", "bob", "", "bob approved it at 14:20"),
+        ("expired", "", "", "nobody answered it until 14:20"),
+        ("withdrawn", "alice", "", "withdrawn by alice at 14:20"),
+        ("withdrawn", "", "it restarted", "withdrawn by the gateway at 14:20: it restarted"),
+    ],
+)
+def test_how_it_ended(state: str, by: str, reason: str, words: str) -> None:
+    """By whom, when, and why."""
+    ended = {**REQUEST, "state": state, "decided_by": by, "decision_reason": reason}
+    assert asked.decided_line(ended, "14:20") == words
+
+
+def test_a_vote_in_anothers_place_says_so() -> None:
+    """With door and reason."""
+    vote = {"principal": "dan", "verdict": "deny", "delegator": "p-bob", "via": "web", "reason": "no"}
+    assert asked.vote_line(vote, "14:20") == "dan denied in p-bob's place at 14:20 (web): no"
+    plain = {**vote, "verdict": "approve", "delegator": "", "reason": ""}
+    assert asked.vote_line(plain, "14:20") == "dan approved at 14:20 (web)"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (11_100, "3h 5m"),
+     (172_800, "2d")],
+)  # fmt: skip
+def test_lengths_of_time(seconds: int, words: str) -> None:
+    """Short, and never more than there is."""
+    assert asked.lasting(seconds) == words
+
+
+def test_states_have_shape_and_word() -> None:
+    """Colour is never needed."""
+    assert [asked.state_word(one) for one in ("pending", "approved", "denied", "expired")] == [
+        "◆ waiting", "● approved", "■ denied", "expired",
+    ]  # fmt: skip
