@@ -6,6 +6,8 @@ import pytest
 from support.page_world import PASSWORD, PageWorld, entries_of, people
 
 from gatekeep.domain.events import EventKind
+from gatekeep.proxies.ssh import front
+from gatekeep.web.second_step import SECOND_STEP
 
 
 async def test_a_name_and_a_password_sign_in(world: PageWorld) -> None:
@@ -42,6 +44,11 @@ async def test_a_code_signs_in_once(world: PageWorld) -> None:
     assert shown.status == 403
     assert not world.proofs.accept_code("bob", used)
     assert (await browser.press("Sign in", **{**world.proof("bob"), "code": world.next_code("bob")})).status == 200
+
+
+def test_wrong_codes_count_at_all_doors_together() -> None:
+    """SSH's door and this one count wrong codes under the same word, so nobody gets twice the tries."""
+    assert front.SECOND_STEP == SECOND_STEP
 
 
 @pytest.mark.parametrize("name", ["mallory", "erin", "Bob", "", "x" * 63])
