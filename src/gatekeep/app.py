@@ -33,6 +33,7 @@ from gatekeep.identity import outbox
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
 from gatekeep.messages import ssh as ssh_words
+from gatekeep.notice_assembly import assemble_notices
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.policy_versions import Settled, own_wish
 from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE
@@ -57,6 +58,7 @@ class Gateway:
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self._settings = settings
         self._parts = parts
+        self._notices = assemble_notices(settings, parts)
         self._draining = False
         self.ended = asyncio.Event()
         self.exit_code = 0
@@ -221,6 +223,7 @@ class Gateway:
         parts.sessions.stop_now(messages.gateway_drains())
         parts.ssh.sessions.stop_now(ssh_words.gateway_drains())
         await self._all_ended(_CUT_S)
+        await self._notices.close()
         await parts.close()
 
     async def _all_ended(self, limit_s: float) -> None:
@@ -252,6 +255,7 @@ class Gateway:
     ) -> Settled:
         """Store, journal, effect: a configuration rules only once its loading is durable."""
         parts = self._parts
+        by = self._person_of(wish.by)  # as it was before: nobody renames himself on the way
         settled = await parts.versions.settle(configuration.policy, running, wish)
         payload = orjson.dumps(
             {
@@ -273,7 +277,8 @@ class Gateway:
         parts.targets.reload(configuration.targets)
         parts.desk.activate(settled.version, members_of(configuration.principals))
         parts.people.schedule = configuration.schedule
-        parts.people.memberships.observe(parts.directory.principals(), self._person_of(wish.by))
+        self._notices.reload(configuration)
+        parts.people.memberships.observe(parts.directory.principals(), by)
         await parts.telling.tell()
         return settled
 

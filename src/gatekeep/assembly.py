@@ -224,7 +224,7 @@ async def assemble(
     lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
     statements = StatementReader(catalogues, Parser(offload, parsers))
     telling = Telling(state, journal)
-    people = _people(state, directory, telling, steady.now_us)
+    people = _people(state, directory, telling, steady)
     approvals = assemble_approvals(
         settings,
         ApprovalNeeds(
@@ -256,7 +256,7 @@ async def assemble(
         Shared(
             admission, desk, targets, directory, proofs, lock_outs, folds, supervision, gate,
             journal, offload, clock, random_bytes, steady.now_us, faults.tell,
-            tokens.works, proofs.knows,
+            tokens.works, proofs.knows, links.to, approvals.grants,
         ),
     )  # fmt: skip
     door = PostgresDoor(
@@ -311,11 +311,11 @@ async def assemble(
 
 
 def _people(
-    state: StateStore, directory: EmbeddedDirectory, telling: Telling, now_us: Callable[[], int]
+    state: StateStore, directory: EmbeddedDirectory, telling: Telling, steady: SteadyTime
 ) -> PeopleBook:
-    books = PeopleBooks(state)
+    books, now_us = PeopleBooks(state), steady.now_us
     delegations = Delegations(books, directory, now_us, random_bytes, telling.tell)
-    return PeopleBook(delegations, Memberships(books, now_us), now_us)
+    return PeopleBook(delegations, Memberships(books, now_us, steady.least_us), now_us)
 
 
 def _make_state_dir(place: Path) -> None:

@@ -18,6 +18,9 @@ from gatekeep.identity.targets import load_targets
 from gatekeep.policy.loading import PolicyVersion
 from gatekeep.settings import Settings
 
+SHORTEST_KEY = 24
+"""Least length of a secret that signs, in characters: it must stand against guessing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -52,6 +55,61 @@ def load_configuration(settings: Settings, secrets: SecretReader) -> Configurati
         schedule = load_schedule(settings.approvals.schedule)
     except SettingsError as error:
         problems.extend(everything(error))
+    problems += _notice_problems(settings, principals, schedule, secrets)
     if problems or policy is None:
         raise first_with_rest(problems)
     return Configuration(targets, principals, policy, schedule)
+
+
+def _notice_problems(
+    settings: Settings,
+    principals: tuple[PrincipalEntry, ...],
+    schedule: Schedule,
+    secrets: SecretReader,
+) -> list[SettingsError]:
+    """What is wrong with the secrets of mail and webhooks, and with whom webhooks vote as."""
+    hooks = settings.webhooks
+    problems: list[SettingsError] = []
+    machines = {entry.principal.name for entry in principals if entry.principal.owner}
+    for number, hook in enumerate(hooks.incoming):
+        if hook.principal not in machines:
+            problems.append(
+                SettingsError(
+                    f"{hook.principal} is no machine: no principal with an owner has this name",
+                    key=f"webhooks.incoming[{number}].principal",
+                    fix="a webhook votes as a machine that somebody answers for, never for a person",
+                )
+            )
+    for key, reference in notice_references(settings, schedule).items():
+        file = schedule.file if key.startswith("groups.") else ""
+        least = 1 if key == "mail.password" else SHORTEST_KEY
+        problems += _unfit(secrets, reference, file, key, least)
+    return problems
+
+
+def notice_references(settings: Settings, schedule: Schedule) -> dict[str, str]:
+    """The secret references of mail, webhooks and the schedule, by where they stand."""
+    hooks = settings.webhooks
+    found = {
+        **{f"webhooks.outgoing[{at}].secret": one.secret for at, one in enumerate(hooks.outgoing)},
+        **{f"webhooks.incoming[{at}].secret": one.secret for at, one in enumerate(hooks.incoming)},
+        **{f"groups.{group}.webhook.secret": one.secret for group, one in schedule.hooks.items()},
+    }
+    return found | ({"mail.password": settings.mail.password} if settings.mail.password else {})
+
+
+def _unfit(
+    secrets: SecretReader, reference: str, file: str, key: str, least: int
+) -> tuple[SettingsError, ...]:
+    try:
+        value = secrets.read(reference, file=file, key=key)
+    except SettingsError as error:
+        return everything(error)
+    if len(value) >= least:
+        return ()
+    return (
+        SettingsError(
+            f"is too short: at least {least} characters", file=file, key=key,
+            fix="make one with: openssl rand -hex 32",
+        ),
+    )  # fmt: skip

@@ -9,11 +9,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
 
 from gatekeep.errors import SettingsError
 from gatekeep.messages import printable
@@ -21,7 +23,7 @@ from gatekeep.messages import printable
 MAX_DOCUMENT_BYTES: Final = 4 * 1024 * 1024
 
 #: Keys whose values are or may be secrets: never repeated in an error.
-_SECRET_KEYS: Final = frozenset({"accounts", "tokens", "keys", "totp"})
+_SECRET_KEYS: Final = frozenset({"accounts", "tokens", "keys", "totp", "secret", "password"})
 
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _INT: Final = "tag:yaml.org,2002:int"
@@ -97,6 +99,54 @@ def _usable(path: Path) -> Path:
 
 FilePath = Annotated[Path, AfterValidator(_usable)]
 """A path in a document; `~` is the home directory."""
+
+
+def _reference(text: str) -> str:
+    """A secret reference. Raises ValueError, which does not repeat what may be the secret itself."""
+    if not re.fullmatch(r"(env|file):\S.{0,4000}", text):
+        raise ValueError("is no secret reference | write env:NAME or file:/absolute/path")
+    return text
+
+
+SecretReference = Annotated[str, StringConstraints(strict=True), AfterValidator(_reference)]
+"""Where a secret stands: `env:NAME` or `file:/path`."""
+
+
+def is_here(name: str) -> bool:
+    """Whether a name or address is this machine, whatever the network says."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name.rstrip(".").lower() == "localhost"
+
+
+def _hook_url(text: str) -> str:
+    """An address that may be called. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        name, _port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, name = urlsplit(""), ""
+    fits = parts.scheme in {"http", "https"} and name and not parts.fragment
+    if not fits or "@" in parts.netloc or not text.isascii() or not text.isprintable():
+        raise ValueError("is no address | write one such as https://hooks.example/gatekeep")
+    if parts.scheme == "http" and not is_here(name):
+        raise ValueError("is in clear | write https://; http:// is for this machine alone")
+    return text
+
+
+HookUrl = Annotated[str, StringConstraints(strict=True, max_length=2000), AfterValidator(_hook_url)]
+"""An address that we call: https, or http on this machine."""
+
+MailAddress = Annotated[
+    str,
+    StringConstraints(
+        strict=True,
+        max_length=254,
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}$",
+    ),
+]
+"""Where somebody is written to: no quotes, blanks or line ends that a header could be made of."""
 
 
 def read_document(file: Path) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gatekeep.gate.admission import Admission
+from gatekeep.gate.admission import Admission, Leave
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.ports import Directory, Journal, LockOuts, PolicyDesk, SshProofs, TargetBook
 from gatekeep.gate.supervision import Supervision
@@ -57,6 +57,8 @@ class Shared:
     tell_fault: Callable[[BaseException], None]
     token_works: Callable[[str], bool]
     knows_key: Callable[[str, str], bool]
+    link_to: Callable[[str], str]
+    leave: Leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def assemble_ssh(settings: Settings, shared: Shared) -> SshHalf:
         reader=CommandReader(shared.offload),
         on_gateway_fault=shared.tell_fault,
         lapse=lambda arrival: _lapse(shared, authorities, arrival),
+        link_to=shared.link_to,
+        leave=shared.leave,
     )
     sessions = SshSessions(
         shared.admission,

@@ -65,6 +65,8 @@ FREE = {
     "http.allowed_hosts",
     "http.allowed_origins",
     "http.proxy_from",
+    "webhooks.outgoing",
+    "webhooks.incoming",
     "slack.channels",
 }
 

@@ -98,7 +98,7 @@ async def test_nobody_decides_over_himself_at_any_door(
 async def test_delegate_and_delegator_never_decide_for_each_other(world: ApprovalWorld) -> None:
     """Bob lets dan vote for him: dan's word counts for others, never for bob's own requests."""
     until_us = START_US + 3600 * US
-    await world.standing.delegate(BOB, StandIn("dan", until_us))
+    await world.parts.voters.people.delegate(BOB, StandIn("dan", until_us))
     request = await world.held()
     cast = await vote(world, request, DAN)
     assert cast.counted
@@ -111,7 +111,7 @@ async def test_delegate_and_delegator_never_decide_for_each_other(world: Approva
 
 async def test_a_new_member_does_not_decide_over_who_let_him_in(world: ApprovalWorld) -> None:
     """Whom the requester put into the group a moment ago counts for others, not for him."""
-    world.standing.added_by = lambda person: {"dba": "p-alice"} if person == "p-bob" else {}  # type: ignore[method-assign]
+    world.parts.voters.people.added_by = lambda person: {"dba": "p-alice"} if person == "p-bob" else {}  # type: ignore[method-assign]  # a fake that has all that is used
     assert (await vote(world, await world.held(), BOB)).refusal == "added"
     assert (await vote(world, await world.held("DELETE FROM a;", by=DAN), BOB)).counted
 
@@ -130,8 +130,8 @@ async def test_two_votes_are_two_persons(world: ApprovalWorld) -> None:
 async def test_one_person_in_two_groups_sits_on_one_seat(world: ApprovalWorld) -> None:
     """A set of two groups is two people, even where one is in both."""
     both = Principal("bob", "p-bob", frozenset({"dba", "security"}))
-    world.people.principals = lambda: [ALICE, both, SAM]  # type: ignore[method-assign]
-    world.people.principal = {"alice": ALICE, "bob": both, "sam": SAM}.get  # type: ignore[method-assign,assignment]
+    world.people.principals = lambda: [ALICE, both, SAM]  # type: ignore[method-assign]  # a fake that has all that is used
+    world.people.principal = {"alice": ALICE, "bob": both, "sam": SAM}.get  # type: ignore[method-assign,assignment]  # a fake that has all that is used
     request = await world.held(approvers=(("dba", "security"),))
     assert (await vote(world, request, both)).request.state is RequestState.PENDING
     assert (await vote(world, request, SAM)).request.state is RequestState.APPROVED
@@ -190,7 +190,7 @@ async def test_only_the_requester_withdraws(world: ApprovalWorld) -> None:
 
 async def test_others_are_asked_when_nobody_answers(world: ApprovalWorld) -> None:
     """After a while the next group is asked too: an event, and whoever waits hears of it."""
-    world.standing.escalation = lambda group: (300, "security") if group == "dba" else None  # type: ignore[method-assign]
+    world.parts.voters.people.escalation = lambda group: (300, "security") if group == "dba" else None  # type: ignore[method-assign]  # a fake that has all that is used
     request = await world.held(approvers=(("dba",), ("security",)))
     assert "p-sam" not in world.desk.asked_now(request)
     heard: list[list[str]] = []

@@ -126,7 +126,7 @@ class Waiting:
         ballot = Ballot(VoteVerdict.APPROVE, request.digest, "cli")
         cast = await self.world.desk.cast(request.id, who, replace(ballot, **more))  # type: ignore[arg-type]  # fields by name
         assert cast.counted, cast
-        return await self.task  # type: ignore[no-any-return]
+        return await self.task  # type: ignore[no-any-return]  # a fake that has all that is used
 
 
 async def test_a_yes_releases_what_is_as_it_was(world: ApprovalWorld) -> None:

@@ -40,7 +40,7 @@ class World:
     def made(self) -> PeopleBook:
         """The book, as a start makes it."""
         books, now = PeopleBooks(self.store), self.clock.wall_us
-        delegations = Delegations(books, self, now, random_bytes, self.telling.tell)  # type: ignore[arg-type]
+        delegations = Delegations(books, self, now, random_bytes, self.telling.tell)  # type: ignore[arg-type]  # a fake that has all that is used
         return PeopleBook(delegations, Memberships(books, now), now)
 
     def principal(self, name: str) -> Principal | None:

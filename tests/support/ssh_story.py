@@ -6,13 +6,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncssh
 from support import builders
 from support.fake_journal import FakeJournal, KeptEvent
 
+from gatekeep.domain.approvals import Approval
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.sessions import Session
@@ -20,6 +21,7 @@ from gatekeep.domain.targets import Account, Target, TargetKind
 from gatekeep.errors import TargetFault
 from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
+from gatekeep.gate.holding import Holding
 from gatekeep.gate.ports import Judgement
 from gatekeep.gate.supervision import Supervision
 from gatekeep.proxies.ssh import seams
@@ -44,26 +46,45 @@ WEB = Target("web-1", TargetKind.SSH, "web.example", 22, accounts={"deploy": Acc
 
 
 class ScriptedPolicy:
-    """Denies what has a word of `denied` in its text, and `ask` what has one of `asked`."""
+    """Denies what has a word of `denied` in its text, and asks sre about what has one of `asked`."""
 
     version = "abcdef012345"
 
     def __init__(self) -> None:
         self.denied: set[str] = set()
+        self.asked: set[str] = set()
         self.opens = True
+        self.verdict = Verdict.ALLOW
+        self.lines_free = False
 
     def may_open(self, session: Session) -> Judgement:
         """Whether the session may begin."""
-        return builders.judgement(Verdict.ALLOW if self.opens else Verdict.DENY)
+        return builders.judgement(self.verdict if self.opens else Verdict.DENY)
 
     def lines_are_free(self, session: Session) -> bool:
-        """As long as nothing is denied."""
-        return not self.denied
+        """As long as nothing is denied or asked about."""
+        return self.lines_free or not self.denied | self.asked
 
     def judge_command(self, session: Session, action: SshAction) -> Judgement:
-        """Look for a denied word."""
-        denied = any(word in f"{action.mode} {action.text}" for word in self.denied)
-        return builders.judgement(Verdict.DENY if denied else Verdict.ALLOW, "no-such", "not here")
+        """Look for a denied word, then for one that is asked about."""
+        if self._has(action, self.denied):
+            return builders.judgement(Verdict.DENY, "no-such", "not here")
+        if not self._has(action, self.asked):
+            return builders.judgement(Verdict.ALLOW, "no-such", "not here")
+        judged = builders.judgement(Verdict.ASK, "ask-sre", "an SRE looks at it")
+        decision = replace(judged.decision, approvers=(("sre",),))
+        return replace(judged, decision=decision)
+
+    def judge_approved(self, session: Session, action: SshAction, approval: Approval) -> Judgement:
+        """The same, now that somebody of sre said yes."""
+        judged = self.judge_command(session, action)
+        if judged.decision.verdict is Verdict.ASK and "sre" in approval.groups:
+            return builders.judgement(Verdict.ALLOW, "ask-sre", "an SRE looks at it")
+        return judged
+
+    def _has(self, action: SshAction, words: set[str]) -> bool:
+        facts = " ".join(fact.action for fact in action.facts)
+        return any(word in f"{action.mode} {action.text} {facts}" for word in words)
 
 
 class Book:
@@ -86,10 +107,10 @@ async def serve_process(process: asyncssh.SSHServerProcess[bytes]) -> None:
     """What the target runs: `cat`, `echo WORDS`, `fail N`, `flood N`, `stuck`, `size`, `agent`, `die`.
 
     Without a command on a terminal: a shell of `print WORDS`, `silent` (the next line is not shown)
-    and `exit N`.
+    and `exit N`; one of the type `marks` says when it edits a line, and echoes each key.
     """
     if process.term_type is not None and process.command is None:
-        await serve_shell(process)
+        await (serve_marked if process.term_type == "marks" else serve_shell)(process)
         return
     name, _, rest = (process.command or "shell").partition(" ")
     if name == "cat":
@@ -132,6 +153,39 @@ async def serve_shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
             process.exit(int(rest))
             return
         process.stdout.write((rest + b"\r\n" if name == b"print" else b"") + b"$ ")
+
+
+async def serve_marked(process: asyncssh.SSHServerProcess[bytes]) -> None:
+    """A line editor: keys are shown as they come, C-c gives the line up, Enter runs it.
+
+    Behind `silent` the keys of the next line are not shown.
+
+    `repaint WORDS`, still in the editor, comes to read as WORDS when its window changes.
+    """
+    prompt, line, shown = b"\x1b[?2004h$ ", b"", True
+    process.stdout.write(prompt)
+    while True:
+        try:
+            key = await process.stdin.readexactly(1)
+        except asyncssh.TerminalSizeChanged:
+            line = line.replace(b"repaint ", b"")
+            process.stdout.write(b"\r\x1b[K$ " + line)
+            continue
+        if key == b"\x03":
+            line = b""
+            process.stdout.write(b"^C\x1b[?2004l\r\r\n" + prompt)
+        elif key != b"\r":
+            line += key
+            process.stdout.write(key if shown else b"")
+        else:
+            process.stdout.write(b"\r\n\x1b[?2004l\r")
+            shown = line != b"silent"
+            name, _, rest = line.partition(b" ")
+            if name == b"exit":
+                process.exit(int(rest))
+                return
+            process.stdout.write((rest + b"\r\n" if name == b"print" else b"") + prompt)
+            line = b""
 
 
 class TargetServer(asyncssh.SSHServer):
@@ -271,14 +325,22 @@ class SshStory:
         )  # fmt: skip
 
 
+MakeHolding = Callable[[FakeJournal, ScriptedPolicy], Holding]
+
+
 async def nowhere(name: str) -> tuple[()]:
     """No name leads anywhere."""
     return ()
 
 
 @asynccontextmanager
-async def ssh_story(agents: AgentTerms | None = None) -> AsyncIterator[SshStory]:
-    """Door and target, on free ports of loopback. With `agents`, what the target opens is heard."""
+async def ssh_story(
+    agents: AgentTerms | None = None, holding: MakeHolding | None = None
+) -> AsyncIterator[SshStory]:
+    """Door and target, on free ports of loopback. With `agents`, what the target opens is heard.
+
+    `holding` makes those rooms of the gate in which things wait for people.
+    """
     reached: list[asyncssh.SSHServerConnection] = []
     target = await asyncssh.listen(
         "127.0.0.1", 0, server_factory=lambda: TargetServer(reached), server_host_keys=[KEY],
@@ -286,7 +348,10 @@ async def ssh_story(agents: AgentTerms | None = None) -> AsyncIterator[SshStory]
     )  # fmt: skip
     journal, policy, book = FakeJournal(), ScriptedPolicy(), Book()
     options = {"server_host_keys": [KEY], "x11_forwarding": False, "agent_forwarding": False}
-    gate = Clearance(journal, policy, on_unrecordable=lambda *_told: None)
+    gate = Clearance(
+        journal, policy, on_unrecordable=lambda *_told: None,
+        holding=holding(journal, policy) if holding is not None else None,
+    )  # fmt: skip
     holder: list[SshStory] = []
     faults: list[BaseException] = []
     lapses: dict[str, str] = {}
@@ -298,6 +363,7 @@ async def ssh_story(agents: AgentTerms | None = None) -> AsyncIterator[SshStory]
     rooms = Rooms(
         gate, journal, policy, book, Way(), SystemClock(), os.urandom, CommandReader(Offload()), faults.append,
         lambda arrival: lapses.get(arrival.principal.name, ""),
+        link_to=lambda request: f"https://gw.example/r/{request}",
     )
     sessions = SshSessions(Admission(book, policy), Supervision(), rooms)
     leads = Leads(book, SystemClock(), nowhere, lambda _address: False)

@@ -19,3 +19,12 @@ class Principal:
     groups: frozenset[str] = frozenset()
     owner: str = ""
     os_user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Where a person reads mail, and the zone of the tz database whose time he reads."""
+
+    person: str
+    address: str
+    zone: str = "UTC"

@@ -1,36 +1,31 @@
 """Who is on call for a group, by a schedule in a file. Says whom to tell first, never who may vote.
 
-What it answers is intersected with the policy's groups by whoever asks.
+What it answers is intersected with the policy's groups by whoever asks. Where the file names a
+webhook instead, that one is asked elsewhere.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from gatekeep.documents import read_document, validated
-from gatekeep.domain.delegations import OnCall
+from gatekeep.documents import HookUrl, SecretReference, read_document, validated
+from gatekeep.domain.identity import Principal
 from gatekeep.identity.principals import Name
+from gatekeep.identity.zones import Zone
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _US: Final = 1_000_000
 _MINUTE: Final = 60
+_AHEAD_DAYS: Final = 9
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[str, StringConstraints(strict=True, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name} is no time zone | write one such as Europe/Berlin") from None
-    return name
 
 
 class _Turn(BaseModel):
@@ -45,6 +40,12 @@ class _Turn(BaseModel):
     begins: Clock = "00:00"
     ends: Clock = "00:00"
 
+    @model_validator(mode="after")
+    def _in_order(self) -> _Turn:
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise ValueError("ends before it begins | last is the last day that a turn begins on")
+        return self
+
 
 class _Escalation(BaseModel):
     """After so many seconds without an answer another group is asked as well."""
@@ -55,14 +56,30 @@ class _Escalation(BaseModel):
     to: Name
 
 
-class _Group(BaseModel):
-    """What is said of one group."""
+class DutyHook(BaseModel):
+    """Who answers for a group: an address, and a reference to the key of signatures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    url: HookUrl
+    secret: SecretReference
+
+
+class _Group(BaseModel):
+    """What is said of one group: turns, or who is asked for them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zone: Zone = "UTC"
     turns: tuple[_Turn, ...] = ()
+    webhook: DutyHook | None = None
     escalate: _Escalation | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> _Group:
+        if self.turns and self.webhook is not None:
+            raise ValueError("has turns and a webhook | keep one of them")
+        return self
 
 
 class _Schedule(BaseModel):
@@ -71,6 +88,13 @@ class _Schedule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     groups: dict[Name, _Group] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _to_others(self) -> _Schedule:
+        for name, group in self.groups.items():
+            if group.escalate is not None and group.escalate.to == name:
+                raise ValueError(f"{name} escalates to itself | name another group")
+        return self
 
 
 class Schedule:
@@ -95,12 +119,50 @@ class Schedule:
             return None
         return said.escalate.after_s, said.escalate.to
 
-    def all(self, at_us: int) -> Sequence[OnCall]:
-        """Whom each group of the schedule asks at this time."""
-        return [
-            OnCall(group, tuple(sorted(self.now(group, at_us) or ())), self.file)
-            for group in sorted(self._groups)
-        ]
+    def until_us(self, group: str, at_us: int) -> int:
+        """When that changes next, as far as a week tells; 0 where it does not."""
+        said = self._groups.get(group)
+        if said is None or not said.turns:
+            return 0
+        now, before = self.now(group, at_us), at_us
+        for moment in _boundaries(said, at_us):
+            if self.now(group, moment) != now:
+                return self._change(group, before, moment)
+            before = moment
+        return 0
+
+    def _change(self, group: str, before_us: int, after_us: int) -> int:
+        """The second of a change between two times: a clock set forward may skip a turn's own."""
+        now = self.now(group, before_us)
+        while after_us - before_us > _US:
+            half = (before_us + after_us) // 2 // _US * _US
+            if self.now(group, half) == now:
+                before_us = max(half, before_us + _US)
+            else:
+                after_us = half
+        return after_us
+
+    @property
+    def hooks(self) -> Mapping[str, DutyHook]:
+        """Who is asked for which group, instead of turns."""
+        return {
+            group: said.webhook for group, said in self._groups.items() if said.webhook is not None
+        }
+
+    def strangers(self, principals: Iterable[Principal]) -> Sequence[tuple[str, str]]:
+        """(group, person) of each turn whose person is not in the group, so that it counts for none."""
+        members = {
+            (group, one.person) for one in principals if not one.owner for group in one.groups
+        }
+        turns = {
+            (group, turn.person) for group, said in self._groups.items() for turn in said.turns
+        }
+        return sorted(turns - members)
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """All of whom the file says something, by name."""
+        return sorted(self._groups)
 
 
 NO_SCHEDULE: Final = Schedule({})
@@ -112,6 +174,20 @@ def load_schedule(file: Path | None) -> Schedule:
         return NO_SCHEDULE
     document = read_document(file)
     return Schedule(validated(_Schedule, document or {}, str(file)).groups, file.name)
+
+
+def _boundaries(said: _Group, at_us: int) -> Sequence[int]:
+    """Every time of the coming week at which a turn of this group may begin or end, in order."""
+    zone = ZoneInfo(said.zone)
+    today = dt.datetime.fromtimestamp(at_us / _US, zone).date()
+    times = {clock for turn in said.turns for clock in (turn.begins, turn.ends)}
+    moments = {
+        int(dt.datetime.combine(day, _time(clock).replace(fold=fold), zone).timestamp())
+        for day in (today + dt.timedelta(days=number) for number in range(_AHEAD_DAYS))
+        for clock in times
+        for fold in (0, 1)
+    }
+    return [moment * _US for moment in sorted(moments) if moment * _US > at_us]
 
 
 def _has_it(turn: _Turn, local: dt.datetime) -> bool:
@@ -128,6 +204,10 @@ def _has_it(turn: _Turn, local: dt.datetime) -> bool:
 def _covers(turn: _Turn, day: dt.date) -> bool:
     in_time = (turn.first is None or turn.first <= day) and (turn.last is None or day <= turn.last)
     return in_time and _DAYS[day.weekday()] in turn.days
+
+
+def _time(clock: str) -> dt.time:
+    return dt.time.fromisoformat(clock)
 
 
 def _minutes(clock: str) -> int:

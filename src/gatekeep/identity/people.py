@@ -6,6 +6,7 @@ Gathers delegations, memberships and the schedule; each has its own file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.identity import Principal
@@ -16,7 +17,10 @@ from gatekeep.identity.on_call import NO_SCHEDULE, Schedule
 
 
 class PeopleBook:
-    """One gateway's. `schedule` is swapped at each reload."""
+    """One gateway's. `schedule` is swapped at each reload.
+
+    `duty` answers who is on call for a group that a webhook answers for; None where it did not.
+    """
 
     def __init__(
         self, delegations: Delegations, memberships: Memberships, now_us: Callable[[], int]
@@ -25,6 +29,7 @@ class PeopleBook:
         self.memberships = memberships
         self._now_us = now_us
         self.schedule: Schedule = NO_SCHEDULE
+        self.duty: Callable[[str], frozenset[str] | None] = lambda _group: None
 
     def recovered(self) -> None:
         """After a start, once the journal has been told what it was owed."""
@@ -44,6 +49,8 @@ class PeopleBook:
 
     def on_call(self, group: str) -> frozenset[str] | None:
         """The persons on call for a group; None where no schedule says."""
+        if group in self.schedule.hooks:
+            return self.duty(group)
         return self.schedule.now(group, self._now_us())
 
     def escalation(self, group: str) -> tuple[int, str] | None:
@@ -64,4 +71,13 @@ class PeopleBook:
 
     def all_on_call(self) -> Sequence[OnCall]:
         """Whom each group of the schedule asks at this moment."""
-        return self.schedule.all(self._now_us())
+        now, hooks = self._now_us(), self.schedule.hooks
+        return [
+            OnCall(
+                group,
+                tuple(sorted(self.on_call(group) or ())),
+                urlsplit(hooks[group].url).hostname or "" if group in hooks else self.schedule.file,
+                self.schedule.until_us(group, now),
+            )
+            for group in self.schedule.groups
+        ]

@@ -9,9 +9,16 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from gatekeep.documents import everything, first_with_rest, read_document, validated
+from gatekeep.documents import (
+    MailAddress,
+    everything,
+    first_with_rest,
+    read_document,
+    validated,
+)
 from gatekeep.domain.identity import Principal
 from gatekeep.errors import SettingsError
+from gatekeep.identity.zones import Zone
 from gatekeep.messages import printable
 
 #: The principal of the OS account that owns the state directory.
@@ -37,8 +44,9 @@ class PrincipalEntry:
     """One principal as written: `keys` are SSH public keys, `tokens` secret references.
 
     `totp` refers to the secret of its one-time codes, the second factor over SSH and in browsers,
-    `password` to the hash line of its password for browsers. `file` and `key` say where it stands,
-    for errors that are found later.
+    `password` to the hash line of its password for browsers. `mail` is where the person is written
+    to, `zone` whose time he reads there. `file` and `key` say where it stands, for errors that are
+    found later.
     """
 
     principal: Principal
@@ -48,6 +56,8 @@ class PrincipalEntry:
     key: str = ""
     totp: str = ""
     password: str = ""
+    mail: str = ""
+    zone: str = ""
 
 
 class _Written(BaseModel):
@@ -64,6 +74,8 @@ class _Written(BaseModel):
     tokens: tuple[Line, ...] = ()
     totp: Line | None = None
     password: Line | None = None
+    mail: MailAddress | None = None
+    zone: Zone | None = None
 
 
 def load_principals(file: Path) -> tuple[PrincipalEntry, ...]:
@@ -151,5 +163,5 @@ def _entry(written: _Written, file: str, key: str) -> PrincipalEntry:
     )
     return PrincipalEntry(
         principal, written.keys, written.tokens, file, key, written.totp or "",
-        written.password or "",
+        written.password or "", written.mail or "", written.zone or "",
     )  # fmt: skip

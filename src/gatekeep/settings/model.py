@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from gatekeep.documents import FilePath
+from gatekeep.settings.notices import MailSettings, WebhookSettings
 from gatekeep.settings.slack import SlackSettings
 
 PREFIX: Final = "GATEKEEP_"
@@ -334,6 +335,8 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     policy: PolicySettings = Field(default_factory=PolicySettings)
     approvals: ApprovalSettings = ApprovalSettings()
+    mail: MailSettings = MailSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     slack: SlackSettings = SlackSettings()
     drain_s: Seconds = Field(
         default=30.0,

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from gatekeep.documents import first_with_rest, nearest, problems_of, read_document
 from gatekeep.errors import SettingsError
+from gatekeep.settings import notices
 from gatekeep.settings.model import NESTED, PREFIX, Settings, default_config_dir, leaves, variable
 
 #: How like a known variable an unknown one must be to be called a slip. Strangers that only share
@@ -193,6 +194,8 @@ def _contradictions(
             f"is off, and {door.host} can be reached from elsewhere",
             "set it to require, or postgres.host to 127.0.0.1",
         )
+    for key, what, fix in notices.contradictions(settings.mail, settings.webhooks):
+        yield wrong(key, what, fix)
     for key, what, fix in settings.slack.missing():
         yield wrong(key, what, fix)
     state, keys = settings.state_dir.resolve(), settings.keys_dir.resolve()

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
 import pytest
+from support import builders
 from support.ssh_story import SshStory, TargetServer, ssh_story
+
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.sessions import Session
+from gatekeep.gate.ports import Judgement
 
 Begin = Callable[[Any, SshStory], Awaitable[Any]]
 
@@ -160,3 +166,26 @@ async def test_a_target_that_does_not_listen_ends_nothing_else(
             await client.forward_remote_port("localhost", 0, "127.0.0.1", 9)
         assert (await client.run("echo on")).stdout == "on"
         assert story.events("action.finished")[0].payload["outcome"] == "failed"
+
+
+class GivenLeave:
+    """People's leave for whoever it is, until it is taken back."""
+
+    given = True
+
+    def opened_by(self, session: Session) -> Judgement | None:
+        """The judgement that lets it be open."""
+        return builders.judgement(Verdict.ALLOW) if self.given else None
+
+
+async def test_a_session_that_lives_by_leave_goes_on_as_long_as_it_has_it() -> None:
+    """Policy alone would only ask: each channel looks whether the leave still stands."""
+    async with ssh_story() as story, await story.client() as client:
+        assert (await client.run("echo on")).stdout == "on"
+        leave = GivenLeave()
+        (session,) = story.sessions.running()
+        session.rooms = replace(session.rooms, leave=leave)
+        story.policy.verdict = Verdict.ASK
+        assert (await client.run("echo on")).stdout == "on"
+        leave.given = False
+        assert (await client.run("echo off")).exit_status == 126

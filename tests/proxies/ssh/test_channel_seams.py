@@ -95,6 +95,57 @@ async def test_as_shipped_the_buffer_grows(
     assert await streamed(tmp_path) > STREAM // 2
 
 
+class Unread(asyncssh.SSHServerSession[bytes]):
+    """Reads nothing: what it is for has still to be decided."""
+
+    heard: list[str]
+
+    def __init__(self, door: StubDoor) -> None:
+        self._door = door
+        Unread.heard = []
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        """Keep the channel."""
+        self._channel = chan
+
+    def exec_requested(self, command: str) -> bool:
+        """Whatever it is."""
+        return True
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """No more than one piece."""
+        Unread.heard.append("data")
+        self._channel.pause_reading()
+
+    def peer_closed(self) -> None:
+        """From the seam."""
+        Unread.heard.append("closed")
+
+
+async def closed_unread(folder: Path) -> list[str]:
+    """What an end hears of a client that sends more than is read, and closes."""
+    async with connected(folder, Unread) as (world, connection):
+        process = await connection.create_process("sink", encoding=None)
+        process.stdin.write(bytes(100_000))
+        process.channel.abort()
+        world.session = Stub
+        await connection.run("behind it")
+        return Unread.heard
+
+
+async def test_a_close_is_told_though_what_came_before_is_not_read(tmp_path: Path) -> None:
+    """Else a request for what a client gave up would go on waiting for people."""
+    assert await closed_unread(tmp_path) == ["data", "closed"]
+
+
+async def test_as_shipped_nothing_is_told_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason for the seam. If this fails, drop both."""
+    monkeypatch.setattr(SSHChannel, "process_packet", LIBRARYS["process_packet"])
+    assert await closed_unread(tmp_path) == ["data"]
+
+
 async def test_unknown_requests_are_told_and_refused(tmp_path: Path) -> None:
     """Global requests, channel requests and channel opens that nobody knows, by their names."""
     async with connected(tmp_path, Sipping) as (world, connection):

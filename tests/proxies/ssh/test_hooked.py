@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from gatekeep.domain.commands import Assurance
 from gatekeep.protocols.ssh.shells.hook import HELLO_MS
-from gatekeep.protocols.ssh.shells.turns import CloseChannel, LineEntered, ToTarget
+from gatekeep.protocols.ssh.shells.turns import (
+    CloseChannel,
+    LineEntered,
+    LineWithdrawn,
+    Tell,
+    ToTarget,
+)
 from gatekeep.proxies.ssh.hooked import LOST, HookedTerminal
 
 
@@ -45,3 +51,26 @@ def test_an_answer_to_another_question_is_none() -> None:
     """A question that is no longer open opens nothing."""
     gate, question = lost()
     assert gate.answer(question.id - 1, allowed=True, now_ms=HELLO_MS + 5) == ()
+
+
+def test_while_a_person_decides_on_going_on_ctrl_c_ends_the_terminal() -> None:
+    """The question is withdrawn, and a late answer opens nothing."""
+    gate, question = lost()
+    (told,) = gate.waiting(question.id, HELLO_MS + 5, ("gatekeep: waiting",))
+    assert isinstance(told, Tell)
+    assert told.words == ("gatekeep: waiting",)
+    assert gate.digest(question.id) == LOST
+    assert gate.receive_client(b"x", HELLO_MS + 6) == []
+    (told,) = gate.reminded(question.id, HELLO_MS + 7, ("gatekeep: 13 min left",))
+    assert isinstance(told, Tell)
+    given = gate.receive_client(b"\x03", HELLO_MS + 8)
+    assert given[0] == LineWithdrawn(question.id)
+    assert isinstance(given[1], CloseChannel)
+
+
+def test_before_it_was_asked_of_a_person_ctrl_c_is_a_key() -> None:
+    """Kept like others: the policy answers at once."""
+    gate, question = lost()
+    assert gate.receive_client(b"\x03", HELLO_MS + 6) == []
+    assert gate.waiting(question.id - 1, HELLO_MS + 7, ("gatekeep: no",)) == ()
+    assert gate.digest(question.id - 1) == ""

@@ -53,6 +53,16 @@ from gatekeep.messages import TARGET_PREFIX
 from gatekeep.protocols.postgres import messages
 from gatekeep.protocols.postgres.turns import Execution
 
+# Declared, because the compiler reads modules in an order of its own.
+PARSE: int
+BIND: int
+CLOSE: int
+DESCRIBE: int
+DESCRIBE_STATEMENT: int
+EXECUTE: int
+SYNC: int
+QUERY: int
+CALL: int
 PARSE, BIND, CLOSE, DESCRIBE, DESCRIBE_STATEMENT, EXECUTE, SYNC, QUERY, CALL = b"PBCDdESQF"
 FAIL, FAIL_QUERY, QUERY_ROWS, QUERY_MORE, END, IDLE = b"Xxqmz-"
 COPIES, COPIED, QUERY_COPIES, QUERY_COPIED = b"oOkK"

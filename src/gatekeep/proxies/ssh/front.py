@@ -37,6 +37,12 @@ SECOND_STEP: Final = "second step"
 FIRST_METHODS: Final = ("publickey", "password")
 SECOND_METHODS: Final = ("keyboard-interactive",)
 CODE_PROMPT: Final = "Code: "
+KEEP_ALIVE_S: Final = 20.0
+"""So long a silent client is left alone; one that does not answer three times is gone.
+
+What it asked for may wait for a person for a quarter of an hour: nothing on the way may forget the
+connection meanwhile, and nobody should be asked for a client that is not there any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,5 +344,7 @@ def sign_in_options() -> dict[str, Any]:
         "agent_forwarding": False,
         "allow_scp": False,
         "encoding": None,
+        "keepalive_interval": KEEP_ALIVE_S,
+        "keepalive_count_max": 3,
         "server_version": "gatekeep",
     }

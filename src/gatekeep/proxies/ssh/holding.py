@@ -178,6 +178,11 @@ class Holds:
             held.leave(why)
 
 
+def departure_of(reason: str) -> Departure:
+    """Why a session ends, as a reason to withdraw what it asked for: the words of both are the same."""
+    return Departure(reason) if reason in set(Departure) else Departure.ENDED
+
+
 def attend(held: Held, end: ClientEnd) -> Held:
     """Withdraw it when the client closes its channel, stops what it thinks runs, or presses Ctrl-C.
 

@@ -23,6 +23,7 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable, TargetFault
+from gatekeep.gate.admission import Leave
 from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.command_evidence import UNPERMITTED, unpermitted_payload
@@ -35,7 +36,7 @@ from gatekeep.messages import ssh as words
 from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.bindings import Around, bound, target_key_of
 from gatekeep.proxies.ssh.ends import StreamEnd
-from gatekeep.proxies.ssh.holding import Held, Holds, Voice
+from gatekeep.proxies.ssh.holding import Held, Holds, Voice, departure_of
 from gatekeep.proxies.ssh.understanding import CommandReader
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
@@ -44,10 +45,6 @@ _log = structlog.get_logger(__name__)
 
 _MOST_CHANNELS: Final = 256
 _STOPPED: Final = "gateway stopped"
-_DEPARTURES: Final = {
-    "client left": Departure.CLIENT_LEFT, "target left": Departure.TARGET_LEFT,
-    _STOPPED: Departure.DRAINING,
-}  # fmt: skip
 
 RecordFact = Callable[[EventKind, dict[str, Any]], Awaitable[None]]
 OpenAgent = Callable[[], Awaitable[StreamEnd]]
@@ -72,7 +69,8 @@ class Rooms:
     """What sessions need of the gateway; `draw(n)` gives random bytes.
 
     `lapse(arrival)`: why what somebody signed in by no longer holds; empty while it does.
-    `link_to(request)` leads to an approval request; empty where there is no console.
+    `link_to(request)` leads to an approval request; empty where there is no console. `leave` is
+    what people granted ahead of time.
     """
 
     gate: Clearance
@@ -86,6 +84,7 @@ class Rooms:
     on_gateway_fault: Callable[[BaseException], None]
     lapse: Callable[[Arrival], str]
     link_to: Callable[[str], str] = lambda _request: ""
+    leave: Leave | None = None
 
 
 class SshSession:
@@ -146,7 +145,10 @@ class SshSession:
         """Whether the session may still be open: asked again for each new channel."""
         if self.over.is_set() or self.rooms.lapse(self.arrival):
             return False
-        return self.rooms.policy.may_open(self.live.session).decision.verdict is Verdict.ALLOW
+        verdict = self.rooms.policy.may_open(self.live.session).decision.verdict
+        if verdict is Verdict.ASK and self.rooms.leave is not None:
+            return self.rooms.leave.opened_by(self.live.session) is not None
+        return verdict is Verdict.ALLOW
 
     async def clear(
         self, action: SshAction, *, ran: bool = False, hold: Callable[[], Held] | None = None
@@ -344,7 +346,7 @@ class SshSession:
             return
         self.reason = reason
         self.over.set()
-        self.holds.leave(_DEPARTURES.get(reason, Departure.ENDED))
+        self.holds.leave(departure_of(reason))
         for tell in list(self._farewells):
             try:
                 tell(words)

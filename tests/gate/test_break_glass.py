@@ -1,0 +1,80 @@
+"""Leave that somebody takes at once: loud, short, and looked at by somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.approval_world import ALICE, ALICE_DBA, BOB, DAN, SAM, ApprovalWorld
+
+from gatekeep.domain.events import EventKind
+from gatekeep.errors import JournalUnavailable, NotPermitted
+from gatekeep.gate.approval_ports import Emergency
+from gatekeep.gate.break_glass import MOST_S, BreakGlass
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[ApprovalWorld]:
+    """People, policy and an empty state."""
+    made = ApprovalWorld(tmp_path)
+    yield made
+    await made.close()
+
+
+def emergency(world: ApprovalWorld, **more: object) -> Emergency:
+    """An outage."""
+    (target,) = world.book.targets()
+    values: dict[str, object] = {"reason": "outage", "mfa": True, "via": "cli", **more}
+    return Emergency(target.name, "app", **values)  # type: ignore[arg-type]  # fields by name
+
+
+async def test_all_of_it_is_told_in_one_change(world: ApprovalWorld) -> None:
+    """Opened, granted, to be reviewed: three events, a live grant, and everybody hears."""
+    assert BreakGlass is not None
+    heard: list[tuple[str, str]] = []
+    world.desk.listen_glass(lambda grant, reason: heard.append((grant.kind, reason)))
+    grant = await world.desk.break_glass(ALICE, emergency(world))
+    assert [event.kind for event in world.journal.events] == [
+        EventKind.BREAKGLASS_OPENED, EventKind.GRANT_MADE, EventKind.REVIEW_OPENED,
+    ]  # fmt: skip
+    assert heard == [("break_glass", "outage")]
+    assert [one.id for one in await world.desk.grants()] == [grant.id]
+    world.clock.pass_s(1801)
+    assert await world.desk.grants() == []
+
+
+async def test_what_it_takes(world: ApprovalWorld) -> None:
+    """Leave of policy, a second factor, a reason, and no longer than two hours."""
+    with pytest.raises(NotPermitted, match="does not allow"):
+        await world.desk.break_glass(BOB, emergency(world))
+    for lacking in ({"mfa": False}, {"reason": " "}, {"for_s": MOST_S + 1}):
+        with pytest.raises(NotPermitted):
+            await world.desk.break_glass(ALICE, emergency(world, **lacking))
+    assert await world.desk.grants(live=False) == []
+
+
+async def test_without_a_record_there_is_no_leave(world: ApprovalWorld) -> None:
+    """The journal is gone: nothing was taken."""
+    world.break_journal()
+    with pytest.raises(JournalUnavailable):
+        await world.desk.break_glass(ALICE, emergency(world))
+    assert await world.desk.grants() == []
+
+
+async def test_a_review_is_closed_by_somebody_else(world: ApprovalWorld) -> None:
+    """Not by the same person under another name, not by who may not, and once."""
+    await world.desk.break_glass(ALICE, emergency(world))
+    (review,) = await world.desk.reviews(SAM)
+    for who in (ALICE, ALICE_DBA):
+        with pytest.raises(NotPermitted):
+            await world.desk.close_review(review.id, who, "fine")
+    with pytest.raises(KeyError):
+        await world.desk.close_review(review.id, DAN, "fine")
+    with pytest.raises(NotPermitted):
+        await world.desk.close_review(review.id, SAM, " ")
+    closed = await world.desk.close_review(review.id, SAM, "an outage, as said")
+    assert (closed.closed_by, closed.finding) == ("sam", "an outage, as said")
+    again = await world.desk.close_review(review.id, SAM, "something else")
+    assert again.finding == "an outage, as said"
+    assert await world.desk.reviews(SAM) == []
