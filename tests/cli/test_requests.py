@@ -142,13 +142,16 @@ def test_an_interrupted_wait_says_that_it_goes_on_waiting(asking: AskingGateway)
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as child:  # fmt: skip
-        assert child.stdout is not None
-        name = child.stdout.readline().split("\t")[0]
-        deadline = time.monotonic() + 20
-        while not asking.wait(_waited(asking)):
-            assert time.monotonic() < deadline
-        child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=20)
+        try:
+            assert child.stdout is not None
+            name = child.stdout.readline().split("\t")[0]
+            deadline = time.monotonic() + 20
+            while not asking.wait(_waited(asking)):
+                assert time.monotonic() < deadline
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=20)
+        finally:
+            child.kill()
     assert child.returncode == Exit.INTERRUPTED
     assert f"gatekeep request cancel {name}" in err
     assert "Traceback" not in err
