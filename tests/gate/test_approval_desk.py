@@ -265,6 +265,20 @@ async def test_after_a_restart_what_was_held_is_withdrawn(
     await again.close()
 
 
+async def test_an_id_that_is_drawn_twice_takes_nobodys_place(
+    world: ApprovalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four digits are drawn again by chance: the request that has them waits on, and the other too."""
+    drawn = [b"\0\0\0\1", b"\0\0\0\1", b"\0\0\0\2"]
+    monkeypatch.setattr(world.parts.desk, "_draw", lambda _count: drawn.pop(0))
+    first, second = await world.held(), await world.held("DROP 2;")
+    assert first.id != second.id
+    for request in (first, second):
+        ended = world.parts.desk.ended(request.id, lambda *_: None)
+        assert (await vote(world, request, BOB)).counted
+        assert (await ended).id == request.id
+
+
 async def _storm(world: ApprovalWorld, holds: int) -> None:
     """So many are held at once, each decided from two places in the same moment."""
     world.parts.desk.limits = Limits(max_open=holds + 1)

@@ -142,6 +142,8 @@ class ApprovalDesk:
             return NotAsked("nobody")
         for attempt in range(_MOST_TRIES):
             named = replace(request, id=self._new_id(attempt))
+            if named.id in self._open:
+                continue  # another one's: it must not be touched
             event = told.requested(named)
             self._open[named.id] = _Open(named, enough, grant_for)
             self._asking.pop(id(wish), None)
