@@ -121,7 +121,7 @@ class AheadDesk:
         )
         for request in kept:
             if not request.place.session:
-                self._desk.adopt(request, *self._ways(request.place, request.subject, None))
+                await self._desk.adopt(request, *self._ways(request.place, request.subject, None))
 
     def _access(self, session: Session, lasts_s: int) -> tuple[Subject, Why]:
         opening = self._policy.may_open(session).decision
