@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from support.clock import MovedClock
 from support.fake_journal import FakeJournal
 
+from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.approvals import (
     Approval,
     ApprovalRequest,
@@ -26,6 +27,7 @@ from gatekeep.domain.approvals import (
     VoteVerdict,
     Why,
 )
+from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.grants import Grant, Situation
 from gatekeep.domain.identity import Principal
@@ -110,12 +112,23 @@ class Standing(NobodySpecial):
 
 
 class Rules:
-    """A policy that asks for everything, and releases it as `enough` says."""
+    """A policy that asks for everything but `verdicts` (by first word), and releases as `enough` says.
+
+    `approvers` are who may release what it asks about, by first word, a dba unless told.
+    """
 
     version = "7f3a9c2"
 
     def __init__(self) -> None:
         self.enough: Callable[[Approval], bool] = lambda _approval: True
+        self.verdicts: dict[str, Verdict] = {}
+        self.approvers: dict[str, tuple[tuple[str, ...], ...]] = {}
+
+    def judge(self, _session: Session, action: SqlAction | SshAction) -> Judgement:
+        word = action.text.split()[0]
+        return _judgement(self.verdicts.get(word, Verdict.ASK), self.approvers.get(word, DBA))
+
+    judge_command = judge
 
     def judge_approved(self, _session: Session, _action: object, approval: Approval) -> Judgement:
         return _judgement(Verdict.ALLOW if self.enough(approval) else Verdict.ASK)
@@ -124,8 +137,9 @@ class Rules:
         return _judgement(Verdict.ALLOW if self.enough(approval) else Verdict.ASK)
 
 
-def _judgement(verdict: Verdict) -> Judgement:
-    return Judgement(Decision(verdict, "rule", "why", Rules.version, approvers=DBA), b"{}", b"{}", b"{}")
+def _judgement(verdict: Verdict, approvers: tuple[tuple[str, ...], ...] = DBA) -> Judgement:
+    decision = Decision(verdict, "rule", "why", Rules.version, approvers=approvers)
+    return Judgement(decision, b"{}", b"{}", b'{"decision":"%b"}' % verdict.value.encode())
 
 
 class DeskWorld:
