@@ -80,19 +80,22 @@ def _notice_problems(
                     fix="a webhook votes as a machine that somebody answers for, never for a person",
                 )
             )
-    references = [
-        *((f"webhooks.outgoing[{at}].secret", "", one.secret) for at, one in enumerate(hooks.outgoing)),
-        *((f"webhooks.incoming[{at}].secret", "", one.secret) for at, one in enumerate(hooks.incoming)),
-        *(
-            (f"groups.{group}.webhook.secret", schedule.file, one.secret)
-            for group, one in schedule.hooks.items()
-        ),
-    ]  # fmt: skip
-    for key, file, reference in references:
-        problems += _unfit(secrets, reference, file, key, SHORTEST_KEY)
-    if settings.mail.password is not None:
-        problems += _unfit(secrets, settings.mail.password, "", "mail.password", 1)
+    for key, reference in notice_references(settings, schedule).items():
+        file = schedule.file if key.startswith("groups.") else ""
+        least = 1 if key == "mail.password" else SHORTEST_KEY
+        problems += _unfit(secrets, reference, file, key, least)
     return problems
+
+
+def notice_references(settings: Settings, schedule: Schedule) -> dict[str, str]:
+    """The secret references of mail, webhooks and the schedule, by where they stand."""
+    hooks = settings.webhooks
+    found = {
+        **{f"webhooks.outgoing[{at}].secret": one.secret for at, one in enumerate(hooks.outgoing)},
+        **{f"webhooks.incoming[{at}].secret": one.secret for at, one in enumerate(hooks.incoming)},
+        **{f"groups.{group}.webhook.secret": one.secret for group, one in schedule.hooks.items()},
+    }
+    return found | ({"mail.password": settings.mail.password} if settings.mail.password else {})
 
 
 def _unfit(

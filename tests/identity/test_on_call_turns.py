@@ -12,6 +12,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gatekeep.domain.identity import Principal
 from gatekeep.errors import SettingsError
 from gatekeep.identity.on_call import Schedule, load_schedule
 
@@ -164,3 +165,13 @@ def test_a_webhook_stands_for_turns(tmp_path: Path) -> None:
         "https://o.example/x", "env:ON_CALL",
     )  # fmt: skip
     assert rota.now("dba", 0) is None
+
+
+def test_turns_of_strangers_are_known(tmp_path: Path) -> None:
+    """They count for nobody, which is most likely a slip of the pen."""
+    people = [
+        Principal("ann", "ann", frozenset({"dba"})), Principal("bob", "bob", frozenset({"sre"})),
+        Principal("cyd", "cyd", frozenset({"dba"}), owner="ann"),
+    ]  # fmt: skip
+    rota = schedule(tmp_path, "UTC", [{"person": name} for name in ("ann", "bob", "cyd", "dan")])
+    assert rota.strangers(people) == [("dba", "bob"), ("dba", "cyd"), ("dba", "dan")]

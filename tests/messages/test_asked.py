@@ -40,8 +40,13 @@ def test_whatever_is_known_is_told() -> None:
             **REQUEST, "why": "a dba looks", "reason": "OPS", "redacted": True,
             "facts": {"ticket": "T-1"}, "unbound": ["rows", "files"], "may_decide": [],
             "extra_votes": 1, "denier": "carol",
+            "before": [
+                {"id": "K2AA", "principal": "alice", "state": "denied", "decided_by": "bob",
+                 "decision_reason": "use the replica"},
+            ],
         }
     )  # fmt: skip
+    assert told.pop(0) == "asked before, K2AA of alice: denied by bob: use the replica"
     assert told[:5] == [
         "the rule says: a dba looks", "alice says: OPS", "ticket: T-1",
         "secrets in it are replaced; they are part of the digest", "not held fast: rows; files",

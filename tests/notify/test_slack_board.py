@@ -14,6 +14,7 @@ from support.slack_world import SlackWorld, until
 from gatekeep.domain.approvals import Scope, VoteVerdict
 from gatekeep.domain.grants import Grant
 from gatekeep.gate.approval_ports import Ballot
+from gatekeep.identity.on_call import load_schedule
 
 
 def words_of(message: Posted) -> str:
@@ -238,7 +239,9 @@ async def test_an_escalation_reaches_the_other_channel(tmp_path: Path) -> None:
     await world.start()
     try:
         request, _message = await world.asked()
-        world.world.standing.escalation = lambda group: (60, "sre") if group == "dba" else None  # type: ignore[method-assign]  # a schedule
+        rota = tmp_path / "rota"
+        rota.write_text("groups: {dba: {escalate: {after_s: 60, to: sre}}}")
+        world.world.parts.voters.people.schedule = load_schedule(rota)
         world.pass_s(61)
         await world.world.parts.tick()
         await world.shown(request, "C0SRE")

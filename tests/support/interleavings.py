@@ -213,13 +213,18 @@ def _connected(connect: Callable[[], Wire]) -> Wire:
             time.sleep(0.2)
 
 
-def compare_group(connect: Callable[[], Wire], first: int, count: int = GROUP) -> None:
+def compare_group(
+    connect: Callable[[], Wire],
+    first: int,
+    count: int = GROUP,
+    link_of: Callable[[Judge, Wire], Link] = Link,
+) -> None:
     """The sequences of one group: the same replies as from the server, and every execution settles.
 
     After a refusal states differ, so the rest of the group only has to keep the protocol.
     """
     judge = Judge()
-    link, direct = Link(judge, _connected(connect)), _connected(connect)
+    link, direct = link_of(judge, _connected(connect)), _connected(connect)
     try:
         for seed in range(first, first + count):
             data, cuts = sequence(seed)

@@ -51,6 +51,7 @@ EXAMPLES: dict[str, Any] = {
     "changed": "search_path",
     "count": 5,
     "wait_s": 720,
+    "farewell": messages.session_killed("token revoked"),
 }
 #: Where a name means another thing than in most sentences.
 SPECIAL: dict[str, dict[str, Any]] = {

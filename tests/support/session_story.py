@@ -111,12 +111,10 @@ class Story:
             far.append(await asyncio.open_connection(sock=far_socket))
         (self.client, self._to_client), (self.target, self._to_target) = far
         self.from_client, self.from_target = self._to_client, self._to_target
-        session = builders.session()
+        session = self.of_whom()
         stream = self.journal.open_stream(session_id=session.id, subject="alice", target="orders")
         self.live = LiveSession(session, stream, 0, end=lambda _reason: None)
-        gate = Clearance(
-            self.journal, Policy(self._denied), on_unrecordable=lambda _incident, _error: None
-        )
+        gate = self.gate()
         self.offload = Offload()
         self.desk = Clean()
         rooms = Rooms(
@@ -129,6 +127,16 @@ class Story:
         self.ends = ends
         self.running = asyncio.ensure_future(self.session.run(self.owner))
         return self
+
+    def of_whom(self) -> Session:
+        """Whose session it is, and where."""
+        return builders.session()
+
+    def gate(self) -> Clearance:
+        """What judges it."""
+        return Clearance(
+            self.journal, Policy(self._denied), on_unrecordable=lambda _incident, _error: None
+        )
 
     async def __aexit__(self, *_: object) -> None:
         self.session.stop_now(messages.gateway_drains())

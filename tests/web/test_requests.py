@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from support.api_callers import Callers
@@ -153,6 +154,28 @@ async def test_a_parameter_stands_once(call: Callers) -> None:
         headers={"Authorization": f"Bearer {call.world.token('bob')}"},
     )
     assert answer.status == 400
+
+
+async def test_what_became_of_the_same_before_is_shown(
+    asking: ApprovalWorld, call: Callers
+) -> None:
+    """With who decided and why, newest first, at most five; a list does not carry it."""
+    asking.parts.desk.limits = replace(asking.parts.desk.limits, after_denial_s=0)
+    ids = []
+    for number in range(7):
+        held = await asking.held()
+        ids.append(held.id)
+        ballot = {"verdict": "deny", "digest": held.digest, "reason": f"no {number}"}
+        assert (await call("bob", "POST", f"requests/{held.id}/votes", ballot)).status == 200
+    await asking.held("TRUNCATE other;")
+    held = await asking.held()
+    before = (await call("carol", "GET", f"requests/{held.id}")).body["before"]
+    assert [one["id"] for one in before] == ids[:1:-1]
+    assert (before[0]["state"], before[0]["decided_by"], before[0]["decision_reason"]) == (
+        "denied", "bob", "no 6",
+    )  # fmt: skip
+    listed = (await call("carol", "GET", "requests", state="pending")).body["requests"]
+    assert all(one["before"] == [] for one in listed)
 
 
 async def test_asking_ahead_of_time(asking: ApprovalWorld, call: Callers) -> None:

@@ -18,7 +18,7 @@ import typer
 from gatekeep.cli.exits import Exit
 from gatekeep.cli.output import visible
 from gatekeep.cli.policy_directory import demand_cases
-from gatekeep.configuration import load_configuration
+from gatekeep.configuration import load_configuration, notice_references
 from gatekeep.documents import everything
 from gatekeep.domain.targets import Target
 from gatekeep.errors import SettingsError
@@ -101,13 +101,22 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
     warnings = [
         f"{path} can be read by everybody (the secret of {key}); chmod 600"
         for key, path in exposed_files(
-            {**_references(found.targets), **settings.slack.references()}
+            {
+                **_references(found.targets), **settings.slack.references(),
+                **notice_references(settings, found.schedule),
+            }
         )
     ]
     warnings += [
         f"target {target.name} believes whoever answers first (host_key: first_use)"
         for target in found.targets
         if target.ssh is not None and target.ssh.first_use
+    ]
+    warnings += [
+        f"{person} has turns for {group} and is not in it: they count for nobody"
+        for group, person in found.schedule.strangers(
+            entry.principal for entry in found.principals
+        )
     ]
     if settings.policy.single_person:
         warnings.append("one person alone may loosen the policy (policy.single_person)")

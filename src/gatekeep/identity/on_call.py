@@ -7,7 +7,7 @@ webhook instead, that one is asked elsewhere.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gatekeep.documents import HookUrl, SecretReference, read_document, validated
+from gatekeep.domain.identity import Principal
 from gatekeep.identity.principals import Name
 from gatekeep.identity.zones import Zone
 
@@ -147,6 +148,16 @@ class Schedule:
         return {
             group: said.webhook for group, said in self._groups.items() if said.webhook is not None
         }
+
+    def strangers(self, principals: Iterable[Principal]) -> Sequence[tuple[str, str]]:
+        """(group, person) of each turn whose person is not in the group, so that it counts for none."""
+        members = {
+            (group, one.person) for one in principals if not one.owner for group in one.groups
+        }
+        turns = {
+            (group, turn.person) for group, said in self._groups.items() for turn in said.turns
+        }
+        return sorted(turns - members)
 
     @property
     def groups(self) -> Sequence[str]:

@@ -7,8 +7,9 @@ through `printable`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gatekeep import messages
 from gatekeep.messages import ALONE, PREFIX, Place, RuleWords, WireMessage, printable
 from gatekeep.messages.deciding import listed
 from gatekeep.messages.ssh_approvals import lasting
@@ -110,6 +111,13 @@ def cancelled(request: str, target: str, rule: RuleWords) -> WireMessage:
     )  # fmt: skip
 
 
+def cancelled_in_time(target: str) -> WireMessage:
+    """The client took it back when nothing waited any more, and before it was sent."""
+    return WireMessage(
+        "57014", "canceling statement due to user request", f"Nothing was sent to {target}."
+    )
+
+
 def fits_no_more(request: str, changed: str, rule: RuleWords, place: Place = ALONE) -> WireMessage:
     """It was approved, and is not what was asked any more."""
     return _error(
@@ -125,6 +133,14 @@ def gateway_drains(request: str) -> WireMessage:
         "57P01", f"{PREFIX}the gateway is restarting, request {request} was withdrawn",
         "Nothing was sent.", "Connect again and repeat the statement.", severity="FATAL",
     )  # fmt: skip
+
+
+def last_words(farewell: WireMessage, request: str) -> WireMessage:
+    """What ends a session, where something waited: its request is named."""
+    if farewell == messages.gateway_drains():
+        return gateway_drains(request)
+    said = f"Request {request} was withdrawn. Nothing was sent."
+    return replace(farewell, detail=f"{farewell.detail} {said}".lstrip())
 
 
 def too_many_open(count: int, rule: RuleWords, place: Place = ALONE) -> WireMessage:

@@ -72,6 +72,7 @@ def facts(request: Request) -> str:
 def more(request: Request) -> list[str]:
     """What else there is to know before one decides, a line each."""
     lines = []
+    lines += [_before(one) for one in request.get("before", ())]
     if request["why"]:
         lines.append(f"the rule says: {request['why']}")
     if request["reason"]:
@@ -89,6 +90,12 @@ def more(request: Request) -> list[str]:
         lines.append(f"{needed}; may decide: {deciders}")
         lines.append(f"open for {lasting(request['left_s'])}")
     return lines
+
+
+def _before(earlier: Mapping[str, Any]) -> str:
+    by = f" by {earlier['decided_by']}" if earlier["decided_by"] else ""
+    reason = f": {earlier['decision_reason']}" if earlier["decision_reason"] else ""
+    return f"asked before, {earlier['id']} of {earlier['principal']}: {earlier['state']}{by}{reason}"
 
 
 def vote_line(vote: Mapping[str, Any], when: str) -> str:

@@ -55,6 +55,17 @@ class VoteShape(_Shape):
     delegator: str
 
 
+class EarlierShape(_Shape):
+    """The same, asked before on the same target."""
+
+    id: str
+    principal: str
+    state: str
+    decided_by: str
+    decided_us: int
+    decision_reason: str
+
+
 class RequestShape(_Shape):
     """One request, whole.
 
@@ -62,7 +73,8 @@ class RequestShape(_Shape):
     vote. `approvers` are the smallest sets of groups that release it (`dba:2`: two of them),
     `may_decide` the persons who may vote now, while it is pending. `needs_code`: an approval takes
     a code from an authenticator. `scopes`: how far an approval may reach. `outcome` is `released`,
-    `void: …`, or the target's own word. `settled`: the event of the decision is durable.
+    `void: …`, or the target's own word. `settled`: the event of the decision is durable. `before`:
+    what became of the same the last five times (only where one request is asked for).
     """
 
     id: str
@@ -113,6 +125,7 @@ class RequestShape(_Shape):
     outcome: str
     settled: bool
     sight: dict[str, Any]
+    before: list[EarlierShape]
 
 
 class RequestsShape(_Shape):
@@ -222,8 +235,13 @@ class OnCallsShape(_Shape):
     groups: list[OnCallShape]
 
 
-def request_shape(request: ApprovalRequest, desk: Approvals, now_us: int) -> RequestShape:
-    """A request as its caller sees it at this time."""
+def request_shape(
+    request: ApprovalRequest,
+    desk: Approvals,
+    now_us: int,
+    earlier: Sequence[ApprovalRequest] = (),
+) -> RequestShape:
+    """A request as its caller sees it at this time, with the same ones that were asked `earlier`."""
     place, subject, why = request.place, request.subject, request.why
     pending = request.state is RequestState.PENDING
     return RequestShape(
@@ -247,6 +265,14 @@ def request_shape(request: ApprovalRequest, desk: Approvals, now_us: int) -> Req
         decided_us=request.decided_us, decided_by=request.decided_by,
         decision_reason=request.decision_reason, outcome=request.outcome,
         settled=request.settled, sight=plain(request.sight),
+        before=[
+            EarlierShape(
+                id=one.id, principal=one.place.principal, state=one.state.value,
+                decided_by=one.decided_by, decided_us=one.decided_us,
+                decision_reason=one.decision_reason,
+            )
+            for one in earlier
+        ],
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ from gatekeep.web.wishes import (
 
 MAX_LOOKED_AT: Final = 2000
 MAX_PAGE_CHARS: Final = 4 * 1024 * 1024
+MAX_EARLIER: Final = 5
 _PAGE: Final = 200
 _CONFLICTS: Final = frozenset({"late", "digest", "voted", "void"})
 _FAULTS: Final = frozenset({"reason", "scope"})
@@ -113,7 +114,17 @@ async def show_request(request: web.Request, query: RequestQuery) -> BaseModel |
     if not _is_own(request, found):
         facts = {"verb": AUDIT_READ, "query": f"request:{found.id}", "found": 1}
         await record(request, EventKind.AUDIT_READ, permitted(request, AUDIT_READ), facts)
-    return _shape(request, found)
+    now_us = request.app[NEEDS].clock.wall_us()
+    return request_shape(found, needs.desk, now_us, await _earlier(request, found))
+
+
+async def _earlier(request: web.Request, found: ApprovalRequest) -> Sequence[ApprovalRequest]:
+    """The same asked before on the same target, as far as the caller may see it, newest first."""
+    desk, me = approvals(request).desk, request[PRINCIPAL]
+    same = await desk.requests(
+        template=found.subject.template, target=found.place.target, limit=_PAGE, before=found.id
+    )
+    return [one for one in same if desk.may_see(one, me)][:MAX_EARLIER]
 
 
 async def _changed(

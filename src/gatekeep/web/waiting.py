@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.gate.approval_ports import Approvals
 
-MAX_WAIT_S: Final = 20
 MAX_WAITING: Final = 256
 
 Seen = TypeVar("Seen")

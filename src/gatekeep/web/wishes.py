@@ -37,7 +37,6 @@ Code = Annotated[str, Field(min_length=1, max_length=16)]
 Seconds = Annotated[int, Field(ge=0, le=MAX_GRANT_S)]
 Moment = Annotated[int, Field(ge=0, le=LAST_US)]
 Text = Annotated[str, Field(min_length=1, max_length=256 * 1024, pattern=r"\S")]
-Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer"})]
 
 
 class _Query(BaseModel):

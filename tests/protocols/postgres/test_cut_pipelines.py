@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from support.held_link import HeldLink
 from support.postgres_link import Link, risky, run
 from support.postgres_wire import Wire, frames
 
@@ -71,8 +72,19 @@ def test_a_client_gets_what_it_gets_without_us(connect: Connect, seed: int) -> N
     The replies are those of a direct connection, row for row; each released execution has one
     outcome; and what was submitted with a vector was read under the one that the target had.
     """
-    draw = random.Random(seed)
-    link, direct = Link(risky, connect()), connect()
+    link = Link(risky, connect())
+    _alike(link, connect(), random.Random(seed))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nor_does_it_know_that_it_waits(connect: Connect, seed: int) -> None:
+    """The same, where each part is held and the target kept awake meanwhile."""
+    link = HeldLink(risky, connect(), seed)
+    _alike(link, connect(), random.Random(1_000 + seed))
+    assert link.spoken
+
+
+def _alike(link: Link, direct: Wire, draw: random.Random) -> None:
     wire = link.wire
     assert wire is not None
     for number in range(10):

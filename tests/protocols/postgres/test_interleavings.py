@@ -6,7 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.interleavings import GROUP, TABLES, Progress, compare_group, directly, sequence
+from support.held_link import HeldLink
+from support.interleavings import (
+    GROUP,
+    TABLES,
+    Judge,
+    Progress,
+    compare_group,
+    directly,
+    sequence,
+)
+from support.postgres_link import Link
 from support.postgres_server import PostgresServer
 from support.postgres_wire import Wire, shape
 
@@ -44,6 +54,19 @@ def test_no_interleaving_tells_us_from_the_server(
         compare_group(fresh, progress.done)
         progress.step(GROUP)
     assert progress.done == count
+
+
+def test_what_is_held_changes_nothing_for_the_client(fresh: Connect) -> None:
+    """The same, where the target is spoken to before every verdict: the client never knows."""
+    links: list[HeldLink] = []
+
+    def held(judge: Judge, wire: Wire) -> Link:
+        links.append(HeldLink(judge, wire, len(links)))
+        return links[-1]
+
+    for first in range(0, 10 * GROUP, GROUP):
+        compare_group(fresh, first, link_of=held)
+    assert sum(link.spoken for link in links) > 100
 
 
 def test_two_direct_connections_agree(fresh: Connect) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import select
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -299,3 +300,57 @@ async def test_a_cancelled_reader_loses_nothing() -> None:
         await asyncio.wait([reading])
         writer.write(b"still here")
         assert await wire.read() == b"still here"
+
+
+@pytest.mark.parametrize("how", ["half-close", "close", "reset"])
+@on_both_loops
+async def test_a_peer_that_leaves_is_noticed_while_nobody_reads(how: str) -> None:
+    """Whoever asked to be told is told, with what the peer said before still there to be read."""
+    told: list[str] = []
+    async with wire_and_peer() as (wire, _, writer):
+        writer.write(b"last words")
+        while not wire.held:
+            await asyncio.sleep(0)
+        wire.on_gone = lambda: told.append("gone")
+        assert not wire.has_left()
+        if how == "half-close":
+            writer.write_eof()
+        elif how == "close":
+            writer.close()
+        else:
+            writer.transport.abort()
+        while not told:
+            await asyncio.sleep(0)
+        assert wire.ended
+        assert wire.has_left()
+        assert await wire.read() == b"last words"
+
+
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="no POLLRDHUP: only Linux has it")
+@pytest.mark.parametrize("reset", [False, True], ids=["close", "reset"])
+@on_both_loops
+async def test_a_peer_that_leaves_behind_much_that_is_not_read(reset: bool) -> None:
+    """Its end is not seen behind bytes that we do not take; asked, the kernel says it."""
+    async with wire_and_peer() as (wire, _, writer):
+        while wire.held <= HIGH_WATER:
+            writer.write(bytes(1 << 16))
+            await asyncio.sleep(0)
+        assert not wire.has_left()
+        if reset:
+            writer.transport.abort()
+        else:
+            writer.close()
+        while not wire.has_left():
+            await asyncio.sleep(0)
+        assert not wire.ended
+
+
+@on_both_loops
+async def test_a_wire_that_is_closed_has_no_peer() -> None:
+    """Asking does no harm once the connection is gone."""
+    async with wire_and_peer() as (wire, _, _writer):
+        wire.abort()
+        while not wire.ended:
+            await asyncio.sleep(0)
+        assert wire.has_left()
+    assert not WireEnd().has_left()

@@ -6,7 +6,8 @@ waiting are the proxy's; reading replies is `replies`', names are `statements`'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from gatekeep.domain.actions import Naming
@@ -88,9 +89,18 @@ class Conversation:
         return self._replies.status
 
     @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open on the target, that of an open pipeline included."""
+        return self._replies.status != "I" or self._replies.unsynced
+
+    @property
     def reported(self) -> dict[str, str]:
-        """The settings that the target has reported last, by name."""
+        """What the target has reported last of the settings by which it reads texts and values."""
         return self._rereading.reported
+
+    def told(self, reports: Mapping[str, str]) -> None:
+        """What the target reported before the conversation began."""
+        self._rereading.note(reports.items())
 
     @property
     def backlog(self) -> int:
@@ -251,7 +261,10 @@ class Conversation:
             raise ValueError("verdicts for a segment that is not out")
         if self.vector is None and segment.vector is not None:
             # The target reported a change while the gate was judging: nothing was judged.
-            verdicts = [Refused(after_vector_change())] * len(segment.executions)
+            verdicts = [
+                one if isinstance(one, Refused) else Refused(after_vector_change())
+                for one, _ in zip_longest(verdicts, segment.executions)
+            ]
             self._names.doubt(segment)
         if not cutting.fits(segment, verdicts):
             raise ValueError("verdicts that do not fit their segment")
@@ -334,14 +347,14 @@ class Conversation:
         """A Sync of ours for a target that waits while a segment is judged; nothing where none may go.
 
         Only between a ReadyForQuery and the next segment: elsewhere it would commit. Its answer is
-        kept from the client.
+        kept from the client, and may come after the segment was released.
         """
         replies = self._replies
         resting = replies.boundary and replies.idle and not replies.unsynced
         if self._out is None or not resting or self._copy_in.blocked:
             return b""
         segment = bare_sync()
-        segment.kind = "probe"
+        segment.kind = "awake"
         replies.expect(segment)
         return messages.SYNC
 

@@ -14,7 +14,7 @@ from gatekeep.protocols.postgres.settlement import Settlement, ending
 from gatekeep.protocols.postgres.turns import Execution, Segment
 
 _IDLE_ROW: Final = g.TRANSITIONS[g.IDLE]
-_OURS: Final = frozenset(("probe", "sorting"))
+_OURS: Final = frozenset(("probe", "awake", "sorting"))
 
 
 class Flight:
@@ -22,8 +22,8 @@ class Flight:
 
     `idle` says whether nothing is; `owed` counts segments that owe a ReadyForQuery; `skipping` is
     true while the target ignores everything up to a Sync; `boundary` is true between a
-    ReadyForQuery and the next segment; `ours` while the replies are to something of our own and
-    not for the client; `unsynced` while messages have gone out that no Sync has ended: a Query
+    ReadyForQuery and the next segment (what only keeps awake is none: nothing changes by it); `ours`
+    while the replies are to something of our own and not for the client; `unsynced` while messages have gone out that no Sync has ended: a Query
     among them does not end their transaction, whatever it is answered.
     """
 
@@ -60,7 +60,7 @@ class Flight:
         else:
             self.unsynced = True
         self._queue.append(segment)
-        self.boundary = False
+        self.boundary = self.boundary and segment.kind == "awake"
         if self._segment is None:
             self._settlement.mark = self._passed
             self._segment = segment

@@ -43,8 +43,8 @@ class Replies(Flight):
 
     `status` is the transaction status last reported, `reports` are the ParameterStatus values
     since somebody took them. `probe_row` and `probe_failed` hold what came back for a segment of
-    kind `probe`, whose replies are kept from the client; `probe_error` is the message that made
-    the target skip to the client's Sync, if it was such a segment that failed.
+    kind `probe`, whose replies are kept from the client, but for the target's last words;
+    `probe_error` is the message that made it skip to the client's Sync, if such a segment failed.
     """
 
     def __init__(self, names: Names, copy_in: CopyIn) -> None:
@@ -298,14 +298,17 @@ class Replies(Flight):
         """A reply to something of our own; answers what of it is the client's after all."""
         segment = self._segment
         assert segment is not None  # noqa: S101 - only what was sent is answered
-        if segment.kind == "probe":
-            self._probed(kind, body)
-            return b""
-        if kind == g.ERROR:
-            if messages.read_error(body).severity not in _FATAL:
-                raise TargetFault("ErrorResponse where none belongs")
+        if kind == g.ERROR and messages.read_error(body).severity in _FATAL:
             self._gone = True
             return g.unmasked(b"E", body) or messages.frame(b"E", body)
+        if segment.kind != "sorting":
+            self._probed(segment, kind, body)
+            if segment.kind == "awake" and self._segment is not segment:
+                self._settlement.mark = self._passed + end
+                turns.append(Onward())  # the client may have sent what waited for this answer only
+            return b""
+        if kind == g.ERROR:
+            raise TargetFault("ErrorResponse where none belongs")
         relayed = self._copy_in.sorted_in(kind, body)
         if kind == g.READY:
             self.status = messages.read_ready(body)
@@ -318,13 +321,11 @@ class Replies(Flight):
             turns.append(READY[self.status])
         return relayed
 
-    def _probed(self, kind: int, body: bytes) -> None:
-        """A reply to our own probe: the client never sees it."""
+    def _probed(self, segment: Segment, kind: int, body: bytes) -> None:
+        """A reply to our own probe, or to a Sync that keeps awake: the client never sees it."""
         if kind == g.ERROR:
             error = messages.read_error(body)
             self.probe_failed = error.sqlstate
-            segment = self._segment
-            assert segment is not None  # noqa: S101 - a probe is a segment
             if segment.codes[-1] == g.SYNC:
                 segment.at = len(segment.codes) - 1
                 self._row = g.TRANSITIONS[g.SYNC]
@@ -342,7 +343,7 @@ class Replies(Flight):
         elif effect == g.READY_NOW:
             self.status = messages.read_ready(body)
             self.owed -= 1
-            self.boundary = True
+            self.boundary = self.boundary or segment.kind == "probe"
         if not state:
             self._next()
 

@@ -5,7 +5,7 @@ Follows the state table in `cutting`. Sends nothing itself: answers the bytes of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gatekeep.domain.sessions import SessionVector
@@ -24,6 +24,9 @@ from gatekeep.protocols.postgres.turns import (
 
 _PROBE_TRIES: Final = 3
 _CANCELED: Final = "57014"
+READ_AS: Final = ("DateStyle", "IntervalStyle", "TimeZone")
+"""Settings beside the vector by which the target reads values; it reports each change of them."""
+_KEPT: Final = frozenset((*READ_AS, *vector.REPORTED))
 _WAITS: Final = frozenset((cutting.OWED, cutting.ASKED))
 
 
@@ -31,7 +34,8 @@ class Rereading:
     """What is known of the vector; `vector` is None while it is not known.
 
     `owed_error` is the error to a question in a pipeline, until the client's next message is
-    answered with it. `reported` are the settings that the target reported last.
+    answered with it. `reported` is what the target reported last of settings by which it reads
+    texts and values.
     """
 
     def __init__(
@@ -49,6 +53,10 @@ class Rereading:
         self._draw_nonce = draw_nonce
         self._state = cutting.KNOWN
         self._probes = 0  # sent and not yet answered, or tried again
+
+    def note(self, reports: Iterable[tuple[str, str]]) -> None:
+        """Keep in mind what the target reports; of any other setting nothing is kept."""
+        self.reported.update((name, value) for name, value in reports if name in _KEPT)
 
     @property
     def waits(self) -> bool:
@@ -86,7 +94,8 @@ class Rereading:
         """Follow what the target said; ask where that is due. Answers whether all is over."""
         replies = self._replies
         reports, replies.reports = replies.reports, []
-        self.reported.update(reports)
+        if reports:
+            self.note(reports)
         if self.waits and replies.skipping:
             self._unasked(turns)
         elif self._state != cutting.KNOWN and replies.boundary:

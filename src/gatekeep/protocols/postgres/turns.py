@@ -15,7 +15,7 @@ from gatekeep.domain.sessions import SessionVector
 from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres.messages import TargetError
 
-SegmentKind: TypeAlias = Literal["query", "sync", "flush", "cut", "function_call", "probe", "sorting", "part"]
+SegmentKind: TypeAlias = Literal["query", "sync", "flush", "cut", "function_call", "probe", "awake", "sorting", "part"]
 
 
 class Called(NamedTuple):
@@ -102,7 +102,8 @@ class Segment:
     """The unit of decision: one Query, or all messages up to Sync or Flush (or a cut).
 
     A `part` is what goes out first of one that ends in Sync (see `cutting`); `before` and `behind`
-    count the executions of the same pipeline that stand around it, where it was cut.
+    count the executions of the same pipeline that stand around it, where it was cut. `probe`,
+    `awake` and `sorting` are ours: the client knows nothing of them.
 
     `executions` and `kind` are for the proxy. The rest belongs to the conversation: `raw` are the
     bytes as sent, `codes` one step a message that owes a reply (see `replies`), with its `owners`

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
+import structlog
+
 from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.approvals import ApprovalRequest
+from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.grants import Slot
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.gate.approval_ports import Departure
@@ -20,16 +23,21 @@ from gatekeep.gate.sight_ports import Sights
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.messages import WireMessage, approvals, context_line, sight
 from gatekeep.protocols.postgres import conversation as talk
+from gatekeep.protocols.postgres.rereading import READ_AS
 from gatekeep.protocols.sql.slots import slots_of
-from gatekeep.proxies.postgres.knowledge import Knowledge
+from gatekeep.proxies.postgres.knowledge import Knowledge, canonical
 from gatekeep.proxies.postgres.pump import WireEnd
+from gatekeep.proxies.postgres.target import TargetLink
+
+_log = structlog.get_logger(__name__)
 
 AWAKE_S: Final = 1.0
 """How often a target is spoken to, so that no idle time-out of its own ends the session."""
 
 _US: Final = 1_000_000
-_READ_AS: Final = ("DateStyle", "IntervalStyle", "TimeZone")
+_NULL: Final = b"\xff" * 8
 _VECTOR: Final = tuple(field.name for field in fields(SessionVector))
+_WIDE: Final = frozenset({"absent", "tautology"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,19 @@ class Wires:
     target: WireEnd
     system: str
     pid: int = 0
+
+
+def wires(client: WireEnd, link: TargetLink, view: CatalogueView | None) -> Wires:
+    """The wires of a session.
+
+    Which target it is: its own identifier, if its catalogue was read; where it was reached; and
+    the certificate that it showed there.
+    """
+    shown = link.tls.peer_certificate if link.tls is not None else b""
+    certificate = f" certificate {hashlib.sha256(shown).hexdigest()}" if shown else ""
+    system = view.system_identifier if view is not None else ""
+    at = f"{link.dial.host}:{link.dial.port} system {system or 'unknown'}{certificate}"
+    return Wires(client, link.wire, at, link.key.pid if link.key else 0)
 
 
 class PostgresHold:
@@ -69,10 +90,12 @@ class PostgresHold:
         self._loop = asyncio.get_running_loop()
         self._departed: asyncio.Future[Departure] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self.answered: asyncio.Future[None] = self._loop.create_future()
+        """Resolved by the session once the gate has answered, whatever it said."""
         self.link_to: Callable[[str], str] = _nowhere
         self.sights: Sights | None = None
         self.request = ""
-        """The id of the request that waits; empty before there is one."""
+        """The id of the request while it waits; else empty."""
 
     # what the session tells
 
@@ -80,6 +103,11 @@ class PostgresHold:
         """Nobody wants it any more; the first reason counts."""
         if not self._departed.done():
             self._departed.set_result(why)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the client has taken it back."""
+        return self._departed.done() and self._departed.result() is Departure.CANCELLED
 
     # what the gate asks
 
@@ -91,15 +119,15 @@ class PostgresHold:
     @property
     def in_transaction(self) -> bool:
         """Whether the client holds a transaction open on the target."""
-        return self._talk.transaction_status != "I"
+        return self._talk.in_transaction
 
     def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
-        """What the approval is bound to, now."""
+        """What the approval is bound to, now; first what says most of why another field changed."""
         return (
-            *((f"statement {at + 1}", self._exact(at)) for at in positions),
             *self.around().items(),
-            ("transaction", self._knowledge.transaction(self._talk.transaction_status)),
+            ("transaction", self._transaction()),
             ("target identity", self._wires.system),
+            *((f"statement {at + 1}", self._exact(at)) for at in positions),
         )
 
     def slots(self) -> Sequence[Slot]:
@@ -109,20 +137,27 @@ class PostgresHold:
         return slots_of(self._actions[0].text, self._actions[0].parameters)
 
     def around(self) -> Mapping[str, str]:
-        """What decides how it is read."""
-        vector = self._talk.vector
+        """What decides how it is read: the session vector, and how values of time are written.
+
+        While the vector is not known, what the target reports by itself still is.
+        """
+        vector, reported = self._talk.vector, self._talk.reported
         known = {
-            name: "unknown" if vector is None else str(getattr(vector, name)) for name in _VECTOR
+            name: str(getattr(vector, name)) if vector else reported.get(name, "unknown")
+            for name in _VECTOR
         }
-        reported = self._talk.reported
-        return {**known, **{name: reported.get(name, "") for name in _READ_AS}}
+        return {**known, **{name: reported.get(name, "") for name in READ_AS}}
 
     async def look(self) -> Mapping[str, object]:
         """What can be found out for the approver."""
         if self.sights is None or len(self._actions) != 1:
             return {}
         (action,) = self._actions
-        standing = await self._knowledge.standing(self._talk, action, self._wires.pid)
+        try:
+            standing = await self._knowledge.standing(self._talk, action, self._wires.pid)
+        except Exception as error:  # noqa: BLE001 - what is shown beside a question never ends it
+            _log.warning("no sight of what waits", error=repr(error))
+            return {}
         return await self.sights.look(self._live.session, action, standing)
 
     def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
@@ -138,7 +173,7 @@ class PostgresHold:
                     target=request.place.target,
                     approvers=request.why.approvers,
                     deciders=deciders,
-                    what=approvals.headline(request.subject.verb, _canonical(tables), where),
+                    what=approvals.headline(request.subject.verb, canonical(tables), where),
                     rule=request.why.rule,
                     open_s=(request.open_until_us - request.created_us) // _US,
                     estimate=sight.rows(request.sight),
@@ -165,6 +200,7 @@ class PostgresHold:
 
     def over(self) -> None:
         """It waits no more."""
+        self.request = ""
         self._wires.client.on_gone = self._wires.target.on_gone = None
         if self._timer is not None:
             self._timer.cancel()
@@ -175,20 +211,20 @@ class PostgresHold:
     def _watch(self) -> None:
         client, target = self._wires.client, self._wires.target
         client.on_gone, target.on_gone = self._client_left, self._target_left
-        if client.ended:
-            self._client_left()
         if target.ended:
             self._target_left()
-        self._timer = self._loop.call_later(AWAKE_S, self._keep_awake)
+        self._keep_awake()
 
     def _client_left(self) -> None:
         self.depart(Departure.CLIENT_LEFT)
 
     def _target_left(self) -> None:
-        """Told by its wire, because whoever reads the target may be the one who waits here."""
         self.depart(Departure.TARGET_LEFT)
 
     def _keep_awake(self) -> None:
+        """Speak to the target; and ask for a client that may have left behind what nobody reads."""
+        if self._wires.client.has_left():
+            self._client_left()
         self._wires.target.write(self._talk.keep_awake())
         self._timer = self._loop.call_later(AWAKE_S, self._keep_awake)
 
@@ -203,36 +239,98 @@ class PostgresHold:
             session=self._live.session.code,
         )  # fmt: skip
 
+    def _transaction(self) -> str:
+        status = self._talk.transaction_status
+        if status == "I" and self._talk.in_transaction:
+            status = "pipeline"
+        return self._knowledge.transaction(status)
+
     def _exact(self, at: int) -> str:
         """SHA-256 over everything that makes the execution what it is, each part with its length."""
         execution = self._segment.executions[at]
-        hashed = hashlib.sha256(b"gatekeep execution 1\0")
         parts: list[bytes | None] = [
             execution.mode.encode(),
-            execution.text.encode("utf-8", "surrogateescape"),
-            execution.statement_name.encode("utf-8", "surrogateescape"),
-            execution.portal_name.encode("utf-8", "surrogateescape"),
+            _bytes(execution.text),
+            _bytes(execution.statement_name),
+            _bytes(execution.portal_name),
             ",".join(map(str, execution.parameter_oids)).encode(),
             ",".join(map(str, execution.parameter_formats)).encode(),
             str(execution.call).encode(),
+            str(len(execution.values)).encode(),
             *execution.values,
         ]
+        for fact in self._actions[at].facts:
+            behind = self._talk.source(fact.takes) if fact.takes is not None else None
+            parts += (_bytes(fact.copy_target), None if behind is None else _bytes(behind))
+        hashed = hashlib.sha256(b"gatekeep execution 1\0")
         for part in parts:
-            hashed.update(b"\xff" * 8 if part is None else len(part).to_bytes(8, "big") + part)
+            hashed.update(_NULL if part is None else len(part).to_bytes(8, "big") + part)
         return hashed.hexdigest()
 
 
-_WIDE: Final = frozenset({"absent", "tautology"})
+class Holds:
+    """What one session holds: at most one segment at a time, `current`.
+
+    `withdrawn` is the request that waited when the session was told to end, empty for none.
+    """
+
+    def __init__(
+        self,
+        live: LiveSession,
+        wires: Wires,
+        conversation: talk.Conversation,
+        knowledge: Knowledge,
+        link_to: Callable[[str], str],
+        sights: Sights | None,
+    ) -> None:
+        self._made_of = (live, wires, conversation, knowledge)
+        self._link_to = link_to
+        self._sights = sights
+        self.current: PostgresHold | None = None
+        self.withdrawn = ""
+
+    def begin(
+        self, segment: talk.Segment, actions: Sequence[SqlAction], leaving: str
+    ) -> PostgresHold:
+        """The segment may have to wait; `leaving` is why the session is to end, if it is."""
+        hold = PostgresHold(*self._made_of, segment, actions)
+        hold.link_to, hold.sights = self._link_to, self._sights
+        self.current = hold
+        if leaving:
+            self.leave(leaving)
+        return hold
+
+    def cancel(self) -> bool:
+        """The client takes back what waits; false if nothing does."""
+        if self.current is None:
+            return False
+        self.current.depart(Departure.CANCELLED)
+        return True
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the client has taken back what the gate has just answered."""
+        return self.current is not None and self.current.cancelled
+
+    def leave(self, reason: str) -> None:
+        """The session is to end for this reason: what waits is not wanted any more."""
+        if self.current is not None:
+            self.withdrawn = self.withdrawn or self.current.request
+            self.current.depart(_departure_of(reason))
+
+    def answered(self) -> None:
+        """The gate has answered what was held, if anything was."""
+        if self.current is not None:
+            self.current.answered.set_result(None)
+            self.current = None
+
+    async def over(self, limit_s: float) -> None:
+        """Wait until nothing is held any more, at most `limit_s` seconds."""
+        if self.current is not None:
+            await asyncio.wait({self.current.answered}, timeout=limit_s)
 
 
-def _canonical(tables: Sequence[str]) -> list[str]:
-    """Names with their schema, where the same table also stands without."""
-    return [name for name in tables if "." in name or not any(
-        other.endswith(f".{name}") for other in tables
-    )]  # fmt: skip
-
-
-def departure_of(reason: str) -> Departure:
+def _departure_of(reason: str) -> Departure:
     """Why a session that ends for this reason wants nothing any more."""
     known = {
         "client left": Departure.CLIENT_LEFT, "client fault": Departure.CLIENT_LEFT,
@@ -240,6 +338,10 @@ def departure_of(reason: str) -> Departure:
         Departure.DRAINING.value: Departure.DRAINING,
     }  # fmt: skip
     return known.get(reason, Departure.ENDED)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _nowhere(_request: str) -> str:

@@ -6,6 +6,7 @@ sends nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from gatekeep.domain.actions import BoundValue, SqlAction, SqlClass, SqlFacts
@@ -152,18 +153,24 @@ class Knowledge:
     def tables_touched(self) -> int:
         """How many tables the open transaction names so far: it holds a lock on each."""
         names = {
-            name.rpartition(".")[2]
+            name
             for facts in self._sent.values()
             for fact in facts
             for name in fact.tables_read | fact.tables_written
         }
-        return len(names)
+        return len(canonical(names))
 
     def session_over(self) -> None:
         """What was forwarded may have taken effect unseen."""
         if self._schema_changed:
             self._schema_changed = False
             self._reader.schema_changed(self._session)
+
+
+def canonical(tables: Collection[str]) -> list[str]:
+    """Names with their schema, where the same table also stands as it was written."""
+    known = {name.rpartition(".")[2] for name in tables if "." in name}
+    return [name for name in tables if "." in name or name not in known]
 
 
 _MOST_KEPT: Final = 1000

@@ -37,7 +37,7 @@ from gatekeep.protocols.postgres.cancel import CancelKey
 from gatekeep.protocols.postgres.startup import StartupRequest, target_startup
 from gatekeep.protocols.sql.digest import looks_secret
 from gatekeep.proxies.postgres.front import Arrival, greet, refuse
-from gatekeep.proxies.postgres.holding import Wires
+from gatekeep.proxies.postgres.holding import wires
 from gatekeep.proxies.postgres.keys import CancelKeys, CancelSession
 from gatekeep.proxies.postgres.session import PostgresSession, Rooms
 from gatekeep.proxies.postgres.target import TargetConnector, TargetLink, way_to
@@ -202,13 +202,12 @@ class PostgresSessions:
             )  # fmt: skip
             probe = conversation.probe()
             link = await self._dial(session, arrival.request, permitted, probe)
+            conversation.told(link.parameters)
             relayed = await self._vector_read(conversation, link)
-            conversation.reported.update(link.parameters)
-            wires = Wires(
-                arrival.wire, link.wire, self._system(session, link),
-                link.key.pid if link.key else 0,
+            running = PostgresSession(
+                live, wires(arrival.wire, link, self._opens.catalogues.fresh(session)),
+                conversation, self._rooms,
             )  # fmt: skip
-            running = PostgresSession(live, wires, conversation, self._rooms)
             cancel = self._canceller(link, running)
             key = self._opens.keys.issue(cancel, long=arrival.request.long_cancel_key)
             live.end = self._ender(running, cancel)
@@ -300,12 +299,6 @@ class PostgresSessions:
                 "the target does not answer", cause="its session vector was not read in time"
             ) from None
         return b"".join(relayed)
-
-    def _system(self, session: Session, link: TargetLink) -> str:
-        """Which target this is, beyond its name: an approval for another one is none."""
-        view = self._opens.catalogues.fresh(session)
-        system = view.system_identifier if view is not None else "unknown"
-        return f"{link.dial.host}:{link.dial.port} system {system}"
 
     def _canceller(self, link: TargetLink, running: PostgresSession) -> CancelSession:
         async def cancel() -> None:

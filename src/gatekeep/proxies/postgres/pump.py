@@ -6,6 +6,7 @@ An asyncio.Protocol and no stream: no task per read, and no future while bytes a
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Callable
 from typing import Final, cast
@@ -19,6 +20,8 @@ HIGH_WATER: Final = 64 * 1024
 LINGER_S: Final = 5.0
 LINGER_BYTES: Final = 16 * 1024 * 1024
 """How long, and for how much that it still sends, a peer is listened to after our last word."""
+
+_LEFT: Final[int] = getattr(select, "POLLRDHUP", 0)
 
 
 class WireEnd(asyncio.Protocol):
@@ -171,6 +174,21 @@ class WireEnd(asyncio.Protocol):
     def ended(self) -> bool:
         """Whether the peer sends no more."""
         return self._ended
+
+    def has_left(self) -> bool:
+        """Whether the peer sends no more, asked of the kernel: also while it is not read.
+
+        One system call; where there is no POLLRDHUP (it is Linux's) only `ended` tells.
+        """
+        transport = self._transport
+        if self._ended or transport is None:
+            return self._ended
+        held = transport.get_extra_info("socket")
+        if held is None or not _LEFT or held.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(held.fileno(), _LEFT)
+        return bool(poll.poll(0))
 
     @property
     def closed(self) -> bool:

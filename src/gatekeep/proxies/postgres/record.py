@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
 
-from gatekeep import messages
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
@@ -20,6 +20,7 @@ from gatekeep.gate.evidence import of_counters
 from gatekeep.gate.permit import EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, PendingReceipt
 from gatekeep.gate.supervision import LiveSession
+from gatekeep.messages import WireMessage
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.runtime.clock import Clock
 
@@ -51,11 +52,15 @@ class SessionRecord:
         if isinstance(permit, EarlyPermit):
             self.unconfirmed.append(permit.pending)
 
-    def taken_back(self, answer: Answer) -> Refusal:
-        """A permit that is not used after all: its action never ran, and the log says so."""
-        if not isinstance(answer, Refusal):
-            self._gate.settle(self._live, answer, Outcome(OutcomeKind.SKIPPED))
-        return Refusal(messages.after_vector_change())
+    def taken_back(self, answers: Sequence[Answer], words: WireMessage) -> list[Refusal]:
+        """Permits that are not used after all: their actions never ran, and the log says so.
+
+        What was refused before keeps its words.
+        """
+        for answer in answers:
+            if not isinstance(answer, Refusal):
+                self._gate.settle(self._live, answer, Outcome(OutcomeKind.SKIPPED))
+        return [one if isinstance(one, Refusal) else Refusal(words) for one in answers]
 
     def settle(self, execution: talk.Execution, outcome: Outcome) -> None:
         """How it ended. Raises JournalUnavailable: it ran, and nobody may say that it did not."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -20,48 +19,27 @@ from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.approval_ports import Departure
-from gatekeep.gate.clearance import Answer, Clearance
+from gatekeep.gate.clearance import Answer
 from gatekeep.gate.evidence import session_fragment
 from gatekeep.gate.permit import Refusal
-from gatekeep.gate.ports import Journal
-from gatekeep.gate.sight_ports import Sights
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.messages import approvals
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.proxies.postgres.effects import released
-from gatekeep.proxies.postgres.holding import PostgresHold, Wires, departure_of
+from gatekeep.proxies.postgres.holding import Holds, PostgresHold, Wires
 from gatekeep.proxies.postgres.knowledge import Knowledge
-from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.record import SessionRecord
-from gatekeep.runtime.clock import Clock
+from gatekeep.proxies.postgres.rooms import Rooms as Rooms  # noqa: PLC0414 - a session is made with it
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 10.0
+_WITHDRAW_S: Final = 2.0
 _BACKLOG_BYTES: Final = 1 << 20
 _STOPPED: Final = Departure.DRAINING.value
 _GOES_ON: Final = frozenset((talk.Ready, talk.VectorKnown, talk.Onward))
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What a session needs of the gateway.
-
-    `confirm_s` is how long an answer to what went out early waits for its event, in seconds;
-    `link_to(id)` the address of a request's page, empty where there is none. `sights` find out what
-    a statement that waits would touch.
-    """
-
-    gate: Clearance
-    journal: Journal
-    reader: StatementReader
-    clock: Clock
-    on_gateway_fault: Callable[[BaseException], None]
-    confirm_s: float = 5.0
-    link_to: Callable[[str], str] = lambda _request: ""
-    sights: Sights | None = None
 
 
 class PostgresSession:
@@ -87,8 +65,13 @@ class PostgresSession:
         self._fragment = session_fragment(live.session)
         self._knowledge = Knowledge(live.session, rooms.reader)
         self._record = SessionRecord(live, rooms.gate, rooms.journal, rooms.clock)
+        self._holds = Holds(
+            live, wires, conversation, self._knowledge, rooms.link_to, rooms.sights
+        )
+        self._owner: TaskOwner | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reader: asyncio.Task[None] | None = None  # of the target
         self._clearing = False
-        self._hold: PostgresHold | None = None
         self._draining = False
         self._reason = ""
         self._farewell: messages.WireMessage | None = None
@@ -107,11 +90,11 @@ class PostgresSession:
         return bool(self._record.open) and not self._talk.stalled
 
     def cancel(self) -> bool:
-        """A CancelRequest: what waits for a person is withdrawn; false if nothing does."""
-        if self._hold is None:
-            return False
-        self._hold.depart(Departure.CANCELLED)
-        return True
+        """A CancelRequest: what waits for a person is withdrawn.
+
+        False where the target has to hear of it, because something runs there.
+        """
+        return self._holds.cancel() and not self._runs
 
     def end(self, reason: str) -> None:
         """End the session from outside, once what runs has ended."""
@@ -132,28 +115,40 @@ class PostgresSession:
 
     async def run(self, owner: TaskOwner) -> str:
         """Serve until the session is over; returns the reason."""
-        code = self._live.session.code
-        from_client = owner.spawn(self._pump(self._from_client), name=f"{code} client")
-        from_target = owner.spawn(self._pump(self._from_target), name=f"{code} target")
+        self._owner = owner
+        from_client = self._start(owner, self._from_client)
+        self._reader = self._start(owner, self._from_target)
         try:
             await self._over.wait()
+            await self._holds.over(_WITHDRAW_S)
             from_client.cancel()
-            if self._runs and not self._target_broken and not from_target.done():
+            if self._runs and not self._target_broken and not self._reader.done():
                 # What runs comes to its end on the target, so that its outcome is known.
-                await asyncio.wait([from_target], timeout=_LINGER_S)
+                await asyncio.wait([self._reader], timeout=_LINGER_S)
         finally:
-            from_client.cancel()
-            from_target.cancel()
-            await asyncio.gather(from_client, from_target, return_exceptions=True)
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._say_farewell()
             self._record.close(self._reason)
             self._knowledge.session_over()
         return self._reason
 
-    async def _pump(self, move: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Run one direction; its end or its failure ends the session."""
+    def _start(
+        self, owner: TaskOwner, move: Callable[[], Coroutine[None, None, bool]]
+    ) -> asyncio.Task[None]:
+        name = f"{self._live.session.code} {move.__name__.strip('_')}"
+        task = owner.spawn(self._pump(move), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _pump(self, move: Callable[[], Coroutine[None, None, bool]]) -> None:
+        """Run one direction; its end or its failure ends the session, unless another goes on."""
+        goes_on = False
         try:
-            await move()
+            goes_on = await move()
         except JournalUnavailable as error:
             self._leave("journal", messages.cannot_record("the gateway's journal"))
             self._rooms.on_gateway_fault(error)
@@ -162,8 +157,9 @@ class PostgresSession:
             self._leave("gateway fault", None)
             self._rooms.on_gateway_fault(error)
         finally:
-            self._leave("gateway fault", None)
-            self._over.set()
+            if not goes_on:
+                self._leave("gateway fault", None)
+                self._over.set()
 
     # client to target
 
@@ -172,12 +168,12 @@ class PostgresSession:
         """Whether the client is no longer listened to."""
         return bool(self._reason) and not (self._draining and self._talk.copying)
 
-    async def _from_client(self) -> None:
+    async def _from_client(self) -> bool:
         while not self._deaf:
             data = await self._client.read()
             if not data:
                 self._leave("client left", None)
-                return
+                break
             await self._take(self._talk.receive_client(data))
             if self._target.congested:
                 # Only here: whoever reads the target must never wait for it to read.
@@ -186,6 +182,7 @@ class PostgresSession:
                 # The client is ahead by too much: its socket stays full until the target answers.
                 self._answered = asyncio.get_running_loop().create_future()
                 await self._answered
+        return False
 
     async def _take(self, turns: list[talk.ClientTurn]) -> None:
         """Do what the client's bytes amount to, until something must be answered first."""
@@ -230,31 +227,31 @@ class PostgresSession:
             self._forward(segment, actions, answers)
         finally:
             self._clearing = False
-            self._hold = None
+            self._holds.answered()
 
     def _begin_hold(self, segment: talk.Segment, actions: Sequence[SqlAction]) -> PostgresHold:
-        """The segment may have to wait for a person; from now on its end is watched for."""
-        hold = PostgresHold(
-            self._live, self._wires, self._talk, self._knowledge, segment, actions
-        )
-        hold.link_to, hold.sights = self._rooms.link_to, self._rooms.sights
-        self._hold = hold
-        if self._reason:
-            hold.depart(departure_of(self._reason))
-        return hold
+        """The segment may have to wait for a person, and whoever reads the target must not."""
+        if self._owner is not None and asyncio.current_task() is self._reader:
+            self._reader = self._start(self._owner, self._from_target)
+        return self._holds.begin(segment, actions, self._reason)
 
     def _forward(
         self, segment: talk.Segment, actions: Sequence[SqlAction], answers: Sequence[Answer]
     ) -> None:
         """Send what is permitted; what is not fails in its place; what has no answer comes again."""
         verdicts: list[talk.Released | talk.Refused] = []
-        changed = self._talk.vector is None and segment.vector is not None
-        if changed or self._reason:
-            # The target reported a change while the gate judged, and the conversation will refuse
-            # all of it; or the session was ended meanwhile.
-            answers = [self._record.taken_back(answer) for answer in answers]
-        if self._reason:
-            self._over.set()
+        if self._talk.vector is None and segment.vector is not None:
+            # The target reported a change while the gate judged: the conversation refuses it, too.
+            answers = self._record.taken_back(answers, messages.after_vector_change())
+        if self._reason or self._holds.cancelled:
+            words = approvals.cancelled_in_time(self._live.session.target.name)
+            refused = self._record.taken_back(answers, words)
+            if self._reason:
+                self._over.set()
+            else:  # the client took it back, perhaps after the gate has said yes
+                first = refused[0].message
+                whole = [talk.Refused(first)] * len(segment.executions)
+                self._target.write(self._talk.release(segment, whole))
             return
         for execution, action, answer in zip(segment.executions, actions, answers, strict=False):
             if not isinstance(answer, Refusal):
@@ -268,7 +265,9 @@ class PostgresSession:
 
     # target to client
 
-    async def _from_target(self) -> None:
+    async def _from_target(self) -> bool:
+        """Read the target; true if another task reads on, because this one had to wait."""
+        itself = asyncio.current_task()
         while data := await self._from_target_confirmed():
             goes_on = boundary = False
             for turn in self._talk.receive_target(data):
@@ -284,11 +283,14 @@ class PostgresSession:
                     self._attend(turn)
             if goes_on:
                 await self._go_on(boundary=boundary)
+                if self._reader is not itself:
+                    return True
             if self._target_broken or (self._reason and not self._runs):
-                return
+                break
             if self._client.congested or self._record.behind:
                 await self._client.drain()
                 await self._record.keep_pace()
+        return False
 
     async def _from_target_confirmed(self) -> bytes:
         """What the target says, once all that went out early is recorded; empty at the end."""
@@ -358,18 +360,11 @@ class PostgresSession:
         if not self._reason:
             self._reason = reason
             self._farewell = farewell
-        if self._hold is not None:
-            self._withdraw(self._hold)
+        self._holds.leave(self._reason)
         if reason != _STOPPED:
             self._give_up_copy()
         if not self._clearing and not self._runs:
             self._over.set()
-
-    def _withdraw(self, hold: PostgresHold) -> None:
-        """What waits for a person is not wanted any more."""
-        hold.depart(departure_of(self._reason))
-        if hold.request and self._farewell == messages.gateway_drains():
-            self._farewell = approvals.gateway_drains(hold.request)
 
     def _give_up_copy(self) -> None:
         """A target that takes rows would wait for ever: its COPY ends here, and nothing of it stays."""
@@ -383,6 +378,8 @@ class PostgresSession:
     def _say_farewell(self) -> None:
         if self._record.open and self._farewell == messages.gateway_drains():
             self._farewell = messages.outcome_unknown()  # a pipeline that stood still without its Sync
+        if self._farewell is not None and self._holds.withdrawn:
+            self._farewell = approvals.last_words(self._farewell, self._holds.withdrawn)
         if self._farewell is not None:
             with contextlib.suppress(OSError):
                 self._client.write(error_response(self._farewell))
