@@ -352,6 +352,10 @@ class ApprovalDesk:
                         await self._escalate_if_due(pending)
             except Exception as error:  # noqa: BLE001 - one request must not keep the others open
                 _log.error("a request is stuck", request=pending.request.id, error=repr(error))
+        try:
+            await self._record.catch_up()
+        except JournalUnavailable as error:
+            _log.warning("the journal is owed events of approvals", error=repr(error))
 
     async def _escalate_if_due(self, pending: Pending) -> None:
         waited_s = (self._now_us() - pending.request.created_us) // _US

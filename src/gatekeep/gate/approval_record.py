@@ -36,6 +36,7 @@ class ApprovalRecord:
         self._journal = journal
         self._owner = owner
         self._telling = asyncio.Lock()
+        self._owes = False
 
     async def read(self, question: Callable[[ApprovalStore], Result]) -> Result:
         """Ask the store."""
@@ -55,6 +56,7 @@ class ApprovalRecord:
 
         async def whole() -> Result:
             made = await self.read(change)
+            self._owes = True
             await self.tell()
             return made
 
@@ -64,9 +66,15 @@ class ApprovalRecord:
         """Make a change that only takes a right, and wait for nothing: who calls has failed."""
         self._owner.spawn(self.change(change, takes=True), name=name)
 
+    async def catch_up(self) -> None:
+        """Tell what an earlier telling could not; called again and again."""
+        if self._owes:
+            await self.tell()
+
     async def tell(self) -> None:
         """Tell the journal what it is owed, and settle it; what it cannot take stays owed."""
         async with self._telling:
+            self._owes = False
             rows = await self.read(lambda store: store.pending())
             waiting, failure = self._appended(rows)
             durable: list[int] = []
@@ -75,6 +83,7 @@ class ApprovalRecord:
                     await receipt.durable()
                     durable.append(row)
             finally:
+                self._owes = self._owes or len(durable) < len(rows)
                 if durable:
                     await self.read(lambda store: _settle(store, durable))
             if failure is not None:
