@@ -25,7 +25,7 @@ CLASSES = {"SELECT": SqlClass.READ, "DROP": SqlClass.DDL}
 
 def statement(text: str, *, vector_safe: bool = True) -> SqlAction:
     """One statement, by its first word."""
-    verb = text.split()[0]
+    verb = text.split(maxsplit=1)[0]
     known = builders.facts(
         CLASSES.get(verb, SqlClass.WRITE), verb, redacted=text, template=f"{verb} $1",
         where=WhereClause.PRESENT, vector_safe=vector_safe,
@@ -221,7 +221,7 @@ async def test_without_anybody_to_ask_it_is_refused() -> None:
 
 def command(text: str) -> SshAction:
     """A command over SSH."""
-    return SshAction("exec", text, (CommandFacts("ssh.exec", text.split()[0]),), text, "9c41" * 16)
+    return SshAction("exec", text, (CommandFacts("ssh.exec", text.split(maxsplit=1)[0]),), text, "9c41" * 16)
 
 
 async def test_a_command_waits_alike(story: Story) -> None:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from support import builders
+from support.desk_world import DeskWorld, person
+
+from gatekeep.domain.actions import SqlAction, SqlClass, WhereClause
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.grants import Slot
+from gatekeep.domain.sessions import Session
 from gatekeep.gate.approval_ports import Departure
+from gatekeep.gate.holding import Held, NotReleased
+
+SESSION = builders.session(principal=person("alice", "engineers"))
 
 FIELDS = {
     "statement 1": "ab12", "search_path": "public", "role": "none", "DateStyle": "ISO, MDY",
@@ -63,3 +71,47 @@ class HeldStatement:
     def over(self) -> None:
         """Told that it waits no more."""
         self.told.append("over")
+
+
+def statement(text: str = "DELETE FROM orders WHERE id = 1") -> SqlAction:
+    """A write with a WHERE."""
+    known = builders.facts(
+        SqlClass.WRITE, "DELETE", redacted=text, template="delete from orders where id = $1:int",
+        where=WhereClause.PRESENT,
+    )  # fmt: skip
+    return builders.action(text, known)
+
+
+class Waiting:
+    """One statement that is held."""
+
+    def __init__(
+        self, world: DeskWorld, text: str = "DELETE FROM orders WHERE id = 1",
+        session: Session = SESSION, hold: HeldStatement | None = None,
+    ) -> None:  # fmt: skip
+        self.world = world
+        self.hold = hold or HeldStatement()
+        action = statement(text)
+        held = Held(session, [action], [world.rules.judge(session, action)], [0])
+        self.asked: list[str] = []
+        self.task = world.owner.spawn(
+            world.holding.released(held, self.hold, self._recorded), name="hold"
+        )
+
+    async def _recorded(self, request: str) -> None:
+        self.asked.append(request)
+
+    async def request(self) -> ApprovalRequest:
+        """The request, once the client was told of it."""
+        while not self.hold.told:
+            await asyncio.sleep(0)
+            assert not self.task.done(), self.task.result()
+        found = await self.world.desk.request(self.asked[0])
+        assert found is not None
+        return found
+
+    async def answer(self) -> NotReleased:
+        """Why it did not go out."""
+        found = await self.task
+        assert isinstance(found, NotReleased), found
+        return found
