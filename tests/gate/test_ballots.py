@@ -29,7 +29,10 @@ BOB, CAROL = person("bob", "dba"), person("carol", "dba")
 DIGEST = "9c41" * 16
 REQUEST = ApprovalRequest(
     "K3F9", Place("alice", "alice", "orders", "app", session="ab" * 16),
-    Subject(RequestKind.STATEMENT, "DELETE", "DELETE", "t", facts={"scopes": ["template", "session"]}),
+    Subject(
+        RequestKind.STATEMENT, "DELETE", "DELETE", "t",
+        facts={"scopes": ["template", "session"], "slots": [{"number": 1}, {"number": 2}]},
+    ),
     Why("rule", "why", "7f3a", (("dba",),)), DIGEST, 0, 900,
 )  # fmt: skip
 AHEAD = replace(REQUEST, place=replace(REQUEST.place, session=""), scope=Scope.ACCESS, grant_s=600)
@@ -106,11 +109,14 @@ async def test_policy_has_the_last_word_at_the_last_vote(world: DeskWorld) -> No
 
 
 def test_terms_fill_in_what_a_ballot_leaves_open() -> None:
-    """The usual time for a template; what was asked for ahead of time may be cut, never stretched."""
+    """The usual time for a template, and no value that was not shown; what was asked ahead may be cut."""
     template = replace(YES, scope=Scope.TEMPLATE, freed=(2,))
     assert terms(REQUEST, template, 1800).for_s == 1800
     assert terms(REQUEST, replace(template, for_s=60), 1800) == replace(template, for_s=60)
     assert terms(REQUEST, replace(template, for_s=-1), 1800).for_s == 1800
+    assert terms(REQUEST, replace(template, freed=(9, 2, 0, 1, 2)), 1800).freed == (1, 2)
+    secret = replace(REQUEST, subject=replace(REQUEST.subject, facts={"scopes": ["template"]}))
+    assert terms(secret, template, 1800).freed == ()
     once = terms(REQUEST, replace(YES, freed=(1,), for_s=99), 1800)
     assert (once.scope, once.freed, once.for_s) == (Scope.ONCE, (), 0)
     for asked_for, given_s in ((0, 600), (60, 60), (28_800, 600)):

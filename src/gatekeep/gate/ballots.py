@@ -45,7 +45,8 @@ def objection(
 def terms(request: ApprovalRequest, ballot: Ballot, usual_s: float) -> Ballot:
     """The ballot with what it leaves open; `usual_s` is how long leave lasts unless said otherwise.
 
-    Leave ahead of time is what was asked, and nothing else: it may last shorter, never longer.
+    Leave ahead of time is what was asked, and nothing else: it may last shorter, never longer. Of a
+    template only those values can be freed that were shown.
     """
     if not request.place.session:
         asked_s = request.grant_s or int(usual_s)
@@ -53,7 +54,9 @@ def terms(request: ApprovalRequest, ballot: Ballot, usual_s: float) -> Ballot:
         return replace(ballot, scope=request.scope, freed=(), for_s=lasts_s)
     if ballot.scope is not Scope.TEMPLATE:
         return replace(ballot, freed=(), for_s=0)
-    return replace(ballot, for_s=ballot.for_s if ballot.for_s > 0 else int(usual_s))
+    shown = {slot["number"] for slot in request.subject.facts.get("slots", ())}
+    freed = tuple(sorted(shown.intersection(ballot.freed)))
+    return replace(ballot, freed=freed, for_s=ballot.for_s if ballot.for_s > 0 else int(usual_s))
 
 
 def agreed(ballot: Ballot, approving: Sequence[Vote]) -> Ballot:
