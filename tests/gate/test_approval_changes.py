@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from support.desk_world import DeskWorld, person
@@ -145,6 +146,19 @@ async def test_one_that_the_store_alone_holds_open_is_closed_by_the_first_vote(
     assert (late.refusal, "withdrawn" in late.words) == ("late", True)
     await turns()
     assert (await world.now(request)).state is RequestState.WITHDRAWN
+
+
+async def test_what_no_event_could_hold_is_not_asked(world: DeskWorld) -> None:
+    """A text that is no text: whatever it raises, nothing is left open for it."""
+    wish = world.wish(ALICE)
+    for text in ({"verb": "\udcff"}, {"template": "\udcff"}, {"text": "\udcff"}):
+        hostile = replace(wish, subject=replace(wish.subject, **text))
+        with pytest.raises((TypeError, ValueError)):
+            await world.desk.ask(hostile, lambda _given: True, world.grant_for)
+    await turns()
+    assert not world.desk._open
+    assert not world.desk._asking
+    assert world.books.requests() == []
 
 
 async def test_who_asks_and_leaves_at_once_leaves_nothing_open(world: DeskWorld) -> None:

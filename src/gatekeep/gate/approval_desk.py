@@ -147,9 +147,9 @@ class ApprovalDesk:
         self, request: ApprovalRequest, wish: NewRequest, enough: Enough, grant_for: GrantFor
     ) -> bool:
         """Whether it is kept, its event durable; false where its id was used before."""
+        event = told.requested(request)  # before it is open: what cannot be told is not asked
         pending = self._open[request.id] = Pending(request, enough, grant_for)
         self._asking.pop(id(wish), None)
-        event = told.requested(request)
         # Whoever finds it in the store already waits until who asks can wait for the end.
         async with pending.lock:
             try:
