@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support import builders
 from support.approval_world import ALICE, BOB, POLICY, ApprovalWorld, members
+from support.held_statement import FIELDS, HeldStatement
 
 from gatekeep.domain.actions import SqlAction, SqlClass, WhereClause
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Scope, VoteVerdict
@@ -21,62 +22,6 @@ from gatekeep.gate.holding import Held, NotReleased, Released
 from gatekeep.policy.loading import load
 
 SESSION = builders.session(principal=ALICE)
-FIELDS = {
-    "statement 1": "ab12", "search_path": "public", "role": "none", "DateStyle": "ISO, MDY",
-    "IntervalStyle": "postgres", "TimeZone": "UTC", "row_security": "on",
-    "session_replication_role": "origin", "transaction_read_only": "off", "temp_objects": "False",
-    "standard_conforming_strings": "on", "client_encoding": "UTF8", "transaction": "T 3 changed",
-    "target identity": "127.0.0.1:5432 system 7",
-}  # fmt: skip
-
-
-class HeldStatement:
-    """A hold that notes what it is told, and whose situation a test may change."""
-
-    def __init__(self) -> None:
-        self.fields = dict(FIELDS)
-        self.told: list[str] = []
-        self.departed: asyncio.Future[Departure] = asyncio.get_running_loop().create_future()
-        self.in_transaction = False
-        self.values: tuple[Slot, ...] = ()
-
-    def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
-        """The fields as they are now."""
-        return tuple(self.fields.items())
-
-    def slots(self) -> Sequence[Slot]:
-        """The values of its template."""
-        return self.values
-
-    def around(self) -> Mapping[str, str]:
-        """How it is read."""
-        return {"search_path": self.fields["search_path"]}
-
-    async def look(self) -> Mapping[str, object]:
-        """Nothing is known."""
-        return {}
-
-    def waiting(self, request: ApprovalRequest, deciders: Sequence[str]) -> None:
-        """Told for whom it waits."""
-        self.told.append(f"waiting for {', '.join(deciders)}")
-
-    def still_waiting(self, request: ApprovalRequest, left_s: int) -> None:
-        """Told each minute."""
-        self.told.append("still waiting")
-
-    def escalated(self, request: ApprovalRequest, groups: Sequence[str]) -> None:
-        """Told who else is asked."""
-        self.told.append(f"also {', '.join(groups)}")
-
-    def approved(self, request: ApprovalRequest) -> None:
-        """Told that it goes out."""
-        self.told.append("approved")
-
-    def over(self) -> None:
-        """Told that it waits no more."""
-        self.told.append("over")
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[ApprovalWorld]:
     """People, policy and an empty state."""

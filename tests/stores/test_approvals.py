@@ -115,7 +115,7 @@ def test_whoever_is_first_ends_it(books: Place2) -> None:
 def test_nothing_counts_before_its_event(books: Place2) -> None:
     """Decision and grant take effect when the journal has them, and not by being written."""
     books.first.add_request(REQUEST, ASKED)
-    books.first.end_request("K3F9", YES, [DECIDED, told(EventKind.GRANT_MADE)], GRANT)
+    books.first.end_request("K3F9", YES, [DECIDED, told(EventKind.GRANT_MADE)], grant=GRANT)
     found = books.second.request("K3F9")
     assert found is not None
     assert not found.settled
@@ -132,7 +132,7 @@ def test_nothing_counts_before_its_event(books: Place2) -> None:
 def test_a_grant_is_spent_and_revoked(books: Place2) -> None:
     """One for once is spent once, over any connection; a revoked one is not spent any more."""
     books.first.add_request(REQUEST, ASKED)
-    books.first.end_request("K3F9", YES, [DECIDED, told(EventKind.GRANT_MADE)], GRANT)
+    books.first.end_request("K3F9", YES, [DECIDED, told(EventKind.GRANT_MADE)], grant=GRANT)
     spent, revoked = told(EventKind.GRANT_SPENT), told(EventKind.GRANT_REVOKED)
     assert books.first.spend("G-1", spent, once=True)
     assert not books.second.spend("G-1", spent, once=True)

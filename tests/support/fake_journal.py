@@ -42,12 +42,16 @@ class FakePending:
         await self._journal.synced.wait()
         if self._journal.broken_sync is not None:
             raise self._journal.broken_sync
+        self._journal.durable.add(self.n)
         return Receipt(self.n, 1)
 
 
 @dataclass
 class FakeJournal:
-    """`auto` makes every event durable at once; `break_append_at` fails the append with that index."""
+    """`auto` makes every event durable at once; `break_append_at` fails the append with that index.
+
+    `durable` are the events whose sync somebody waited for.
+    """
 
     auto: bool = True
     accepting: bool = True
@@ -55,6 +59,7 @@ class FakeJournal:
     break_append_at: int | None = None
     events: list[KeptEvent] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    durable: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.system = FakeStream("0" * 32)
@@ -90,6 +95,10 @@ class FakeJournal:
             )
         )
         return FakePending(self, n)
+
+    def mend(self) -> None:
+        """From now on it works again."""
+        self.broken_sync, self.break_append_at, self.accepting = None, None, True
 
     def close_stream(self, stream: FakeStream) -> None:
         """Note that a chain ended."""

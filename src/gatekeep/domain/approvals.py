@@ -95,7 +95,8 @@ class Vote:
 
     `groups` are those that the person counts for, `delegator` whose place he takes (empty: his
     own). `via` is the door: slack, web, cli, api or webhook. `mfa`: a second factor was shown for
-    this very vote.
+    this very vote. `freed` are the slots of the template that he lets hold other values, `for_s`
+    how many seconds leave of a wider scope is to last.
     """
 
     principal: str
@@ -108,6 +109,8 @@ class Vote:
     mfa: bool = False
     scope: Scope = Scope.ONCE
     delegator: str = ""
+    freed: tuple[int, ...] = ()
+    for_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,9 @@ class Slot:
 class Situation:
     """What a grant may cover: one submission as it stands, before anybody is asked.
 
-    `exact` is the SHA-256 of the statement or command as text, `around` what decides how it is
-    read (session vector, database), by name. `template` is empty where only the exact bytes count.
+    `exact` is the SHA-256 of what is sent, its values with it, `around` what decides how it is read
+    and by whom (session vector, database, address), by name. `template` is empty where only the
+    exact bytes count. `repeatable`: it is of the kind that leave for a session may reach.
     """
 
     principal: str
@@ -47,6 +48,7 @@ class Situation:
     template: str = ""
     slots: tuple[Slot, ...] = ()
     around: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class Grant:
             return False
         if self.scope is Scope.SESSION:
             return (
-                self.session == now.session
+                now.repeatable
+                and self.session == now.session
                 and self.bound.get("rule") == now.rule
                 and self.bound.get("verb") == now.verb
             )
@@ -118,7 +121,8 @@ class Grant:
         if self.bound.get("slots") != str(len(now.slots)):
             return False
         return all(
-            self.bound.get(f"slot {slot.number}", slot_value(slot)) == slot_value(slot)
+            self.bound.get(f"type {slot.number}") == slot.type
+            and self.bound.get(f"slot {slot.number}", slot_value(slot)) == slot_value(slot)
             for slot in now.slots
         )
 
@@ -130,18 +134,21 @@ class Grant:
 
 def slot_value(slot: Slot) -> str:
     """A slot's type and value, as a grant keeps it: a digest, because values may be anybody's."""
-    return hashlib.sha256(f"{slot.type}\0{slot.value}".encode("utf-8", "surrogatepass")).hexdigest()
+    kept = f"{slot.type}\0{slot.value}"
+    return hashlib.sha256(kept.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def template_bound(now: Situation, freed: Collection[int]) -> dict[str, str]:
-    """What a template's grant holds fast: all of it but the values that were freed."""
+    """What a template's grant holds fast: all of it but the values that were freed, not their types."""
+    types = {f"type {slot.number}": slot.type for slot in now.slots}
     pinned = {
         f"slot {slot.number}": slot_value(slot)
         for slot in now.slots
         if slot.number not in freed or slot.sensitive
     }
     around = {f"around {name}": value for name, value in now.around.items()}
-    return {"template": now.template, "slots": str(len(now.slots)), **around, **pinned}
+    return {"template": now.template, "slots": str(len(now.slots)), **around, **types, **pinned}
+
 
 @dataclass(frozen=True, slots=True)
 class Review:

@@ -52,8 +52,8 @@ def objection_to(request: ApprovalRequest, voter: Voter) -> str:
 
     `own`: asked by this person. `owner`: he answers for the machine that asks. `delegate`: he
     votes in the place of who asks (or of who answers for the machine that does), or that one in
-    his. `added`: the requester put him, or him in whose place he votes, into the group. `machine`:
-    a machine never fills a seat. `outsider`: in none of the groups that are asked.
+    his. `added`: the requester (or who answers for the machine that asks) put him, or him in whose
+    place he votes, into the group. `machine`: a machine never fills a seat. `outsider`: in none of the groups that are asked.
     """
     place = request.place
     if voter.person == place.person:
@@ -72,10 +72,10 @@ def objection_to(request: ApprovalRequest, voter: Voter) -> str:
 
 def seats(request: ApprovalRequest, voter: Voter) -> Iterator[Seat]:
     """The seats that this voter may take on this request, with the groups that count: his own first."""
-    asked, requester = asked_groups(request), request.place.person
+    asked, theirs = asked_groups(request), {request.place.person, request.place.owner} - {""}
     for seat in (Seat("", voter.groups, voter.added_by), *voter.lent):
         counted = frozenset(
-            group for group in seat.groups & asked if seat.added_by.get(group) != requester
+            group for group in seat.groups & asked if seat.added_by.get(group) not in theirs
         )
         if counted:
             yield replace(seat, groups=counted)

@@ -35,7 +35,14 @@ from gatekeep.gate.approval_values import Enough, GrantFor, NewRequest, NotAsked
 from gatekeep.gate.clearance import rule_words
 from gatekeep.gate.granting import LONGEST_S, GrantBook
 from gatekeep.gate.ports import PolicyDesk, TargetBook
-from gatekeep.gate.subjects import command_subject, exact_of, place_of, sql_subject, why_of
+from gatekeep.gate.subjects import (
+    around_of,
+    command_subject,
+    exact_of,
+    place_of,
+    sql_subject,
+    why_of,
+)
 from gatekeep.messages import ahead as words
 
 _ALL: Final = 1_000_000
@@ -114,7 +121,7 @@ class AheadDesk:
         )
         for request in kept:
             if not request.place.session:
-                self._desk.adopt(request, *self._ways(request.place, request.subject, None))
+                await self._desk.adopt(request, *self._ways(request.place, request.subject, None))
 
     def _access(self, session: Session, lasts_s: int) -> tuple[Subject, Why]:
         opening = self._policy.may_open(session).decision
@@ -152,7 +159,7 @@ class AheadDesk:
             if isinstance(action, SqlAction)
             else command_subject(action, why.risk)
         )
-        around = dict(self._reader.around(session)) if sql else {}
+        around = around_of(session, self._reader.around(session) if sql else {})
         facts = {**subject.facts, "scopes": [], "exact": exact_of([action]), "around": around}
         return replace(subject, facts=facts), why
 
@@ -202,5 +209,3 @@ def _why_not(refused: NotAsked) -> str:
     if refused.cause == "denied_lately":
         return words.denied_lately(refused.request, refused.denier, refused.wait_s)
     return words.nobody()
-
-

@@ -1,7 +1,8 @@
 """The desk where people decide: one verdict for each request, ever, by those who may.
 
-Owns every change of a request's state (the table stands in docs/approvals.md). Doors only carry
-ballots here; what happens to a held action afterwards is `holding`'s.
+Owns which change of a request's state may be made (the table stands in docs/approvals.md), and
+`approval_changes` makes it. Doors only carry ballots here; what happens to a held action afterwards
+is `holding`'s.
 """
 
 from __future__ import annotations
@@ -26,34 +27,30 @@ from gatekeep.domain.grants import Grant
 from gatekeep.domain.identity import Principal
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate import approval_events as told
+from gatekeep.gate.approval_changes import Changes, OnEscalated, Pending
 from gatekeep.gate.approval_ports import Ballot, Ending, Listener
 from gatekeep.gate.approval_record import ApprovalRecord
 from gatekeep.gate.approval_values import CastVote, Enough, GrantFor, Limits, NewRequest, NotAsked
-from gatekeep.gate.ballots import approval_of, groups_of, late, objection, refused
-from gatekeep.gate.fatigue import last_decided, too_soon, with_extra
+from gatekeep.gate.ballots import (
+    agreed,
+    approval_of,
+    counts,
+    groups_of,
+    late,
+    objection,
+    refused,
+    terms,
+    voted,
+)
+from gatekeep.gate.fatigue import last_decided, same_again, too_soon, with_extra
 from gatekeep.gate.voters import Voters
 from gatekeep.messages import deciding
 
 _log = structlog.get_logger(__name__)
 
-OnEscalated = Callable[[ApprovalRequest, Sequence[str]], None]
-
 _MOST_TRIES: Final = 64
 _ALL: Final = 1_000_000
 _US: Final = 1_000_000
-
-class _Open:
-    """A request that is pending, with who waits for it."""
-
-    __slots__ = ("ended", "enough", "grant_for", "lock", "on_escalated", "request")
-
-    def __init__(self, request: ApprovalRequest, enough: Enough, grant_for: GrantFor) -> None:
-        self.request = request
-        self.enough = enough
-        self.grant_for = grant_for
-        self.lock = asyncio.Lock()
-        self.on_escalated: OnEscalated | None = None
-        self.ended: asyncio.Future[ApprovalRequest] = asyncio.get_running_loop().create_future()
 
 
 def _never(_approval: Approval) -> bool:
@@ -85,10 +82,10 @@ class ApprovalDesk:
         self._now_us = now_us
         self._draw = draw
         self.limits = limits
-        self._on_grant = on_grant
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Pending] = {}
         self._asking: dict[int, str] = {}
         self._listeners: list[Listener] = []
+        self._changes = Changes(record, self._open, self._listeners, on_grant)
 
     # what doors ask
 
@@ -142,22 +139,36 @@ class ApprovalDesk:
             return NotAsked("nobody")
         for attempt in range(_MOST_TRIES):
             named = replace(request, id=self._new_id(attempt))
-            if named.id in self._open:
-                continue  # another one's: it must not be touched
-            event = told.requested(named)
-            self._open[named.id] = _Open(named, enough, grant_for)
-            self._asking.pop(id(wish), None)
-            try:
-                kept = await self._record.change(
-                    lambda store, named=named, event=event: store.add_request(named, event)  # type: ignore[misc]  # mypy does not infer defaults
-                )
-            except BaseException:
-                self._open.pop(named.id, None)
-                raise
-            if kept:
+            if named.id not in self._open and await self._kept(named, wish, enough, grant_for):
                 return named
-            self._open.pop(named.id, None)
         raise JournalUnavailable("no id is free for a request")
+
+    async def _kept(
+        self, request: ApprovalRequest, wish: NewRequest, enough: Enough, grant_for: GrantFor
+    ) -> bool:
+        """Whether it is kept, its event durable; false where its id was used before."""
+        event = told.requested(request)  # before it is open: what cannot be told is not asked
+        pending = self._open[request.id] = Pending(request, enough, grant_for)
+        self._asking.pop(id(wish), None)
+        # Whoever finds it in the store already waits until who asks can wait for the end.
+        async with pending.lock:
+            try:
+                kept = await self._record.change(lambda store: store.add_request(request, event))
+            except BaseException:
+                self._take_back(request)
+                raise
+            if not kept:
+                self._open.pop(request.id, None)
+            return kept
+
+    def _take_back(self, request: ApprovalRequest) -> None:
+        """Nobody waits for it, or ever did: should the store have it, it is closed there."""
+        self._open.pop(request.id, None)
+        ending = Ending(RequestState.WITHDRAWN, self._now_us(), "", "nobody waits for it")
+        events = [told.ended(request, ending)]
+        self._record.later(
+            lambda store: store.end_request(request.id, ending, events), name="take back"
+        )
 
     def _open_of(self, person: str) -> int:
         """How many requests this person has open, or is about to, without the one that asks."""
@@ -169,7 +180,8 @@ class ApprovalDesk:
         pending = self._open.get(request_id)
         if pending is not None:
             pending.request = replace(pending.request, sight=dict(sight or {}))
-            self._tell("requested", pending.request)
+            pending.announced = True
+            self._changes.tell("requested", pending.request)
 
     async def see(self, request_id: str, sight: Mapping[str, object]) -> None:
         """Keep what was found out for the approver."""
@@ -177,7 +189,8 @@ class ApprovalDesk:
         pending = self._open.get(request_id)
         if pending is not None and pending.request.sight != sight:
             pending.request = replace(pending.request, sight=dict(sight))
-            self._tell("seen", pending.request)
+            if pending.announced:
+                self._changes.tell("seen", pending.request)
 
     def ended(
         self, request_id: str, on_escalated: OnEscalated
@@ -201,67 +214,102 @@ class ApprovalDesk:
     # deciding
 
     async def cast(self, request_id: str, voter: Principal, ballot: Ballot) -> CastVote:
-        """Take a ballot: at most one verdict for each request, ever.
+        """Take a ballot: at most one verdict for each request, ever. Goes on where the caller leaves.
 
         Raises KeyError for a request that does not exist, JournalUnavailable when it cannot be
-        recorded; then it was not cast.
+        recorded; then it counts only if it can be after all (docs/approvals.md).
         """
         request = await self.request(request_id)
         if request is None:
             raise KeyError(request_id)
         pending = self._open.get(request.id)
         if pending is None:
+            if request.state is RequestState.PENDING:
+                self._take_back(request)
             return late(request)
-        async with pending.lock:
-            if self._open.get(request.id) is not pending:
-                return late(await self._as_kept(request.id))
-            await self._expire_if_due(pending)
-            if self._open.get(request.id) is not pending:
-                return late(await self._as_kept(request.id))
-            return await self._counted(pending, voter, ballot)
+        return await self._record.to_its_end(self._cast(pending, voter, ballot), name="cast")
 
-    async def _counted(self, pending: _Open, voter: Principal, ballot: Ballot) -> CastVote:
+    async def _cast(self, pending: Pending, voter: Principal, ballot: Ballot) -> CastVote:
+        async with pending.lock:
+            if not await self._still_pending(pending):
+                return late(pending.request)
+            return await self._judged(pending, voter, ballot)
+
+    async def _still_pending(self, pending: Pending) -> bool:
+        """Whether it is, now that it is our turn: ends it if its time is over."""
+        if self._is_open(pending):
+            await self._changes.catch_up(pending)
+        now = self._now_us()
+        if self._is_open(pending) and now >= pending.request.open_until_us:
+            await self._changes.end(pending, Ending(RequestState.EXPIRED, now))
+        return self._is_open(pending)
+
+    def _is_open(self, pending: Pending) -> bool:
+        return self._open.get(pending.request.id) is pending
+
+    async def _judged(self, pending: Pending, voter: Principal, ballot: Ballot) -> CastVote:
         request = pending.request
-        if not request.place.session:  # leave ahead of time is what was asked, and nothing else
-            ballot = replace(ballot, scope=request.scope)
+        ballot = terms(request, ballot, self.limits.grant_s)
         objected = objection(request, voter, ballot, self._voters)
         if objected is not None:
             return objected
-        seat = self._voters.seat(request, voter)
-        vote = Vote(
-            voter.name, voter.person, ballot.verdict, ballot.via, self._now_us(),
-            reason=ballot.reason, groups=seat.groups, mfa=ballot.mfa,
-            scope=ballot.scope, delegator=seat.delegator,
-        )  # fmt: skip
+        vote = self._vote(request, voter, ballot)
         if ballot.verdict is VoteVerdict.DENY:
-            await self._vote(pending, vote)
-            await self._end(pending, Ending(RequestState.DENIED, vote.at_us, voter.name, vote.reason))
-            return self._cast(pending.request, deciding.decided(request.id, "denied"))
+            return await self._denied(pending, vote)
         groups = groups_of(request, (*request.votes, vote))
-        if groups is None:
-            await self._vote(pending, vote)
-            missing = deciding.still_needed(request.why.approvers, request.why.extra, request.why.denier)
-            return self._cast(pending.request, deciding.counted(request.id, "approve", missing))
-        return await self._approved(pending, vote, ballot, groups)
+        if groups is not None:
+            return await self._approved(pending, vote, ballot, groups)
+        if not await self._changes.vote(pending, vote):
+            return self._overtaken(pending)
+        missing = deciding.still_needed(request.why.approvers, request.why.extra, request.why.denier)
+        return counts(pending.request, deciding.counted(request.id, "approve", missing))
+
+    def _vote(self, request: ApprovalRequest, voter: Principal, ballot: Ballot) -> Vote:
+        seat = self._voters.seat(request, voter)
+        return Vote(
+            voter.name, voter.person, ballot.verdict, ballot.via, self._now_us(),
+            reason=ballot.reason, groups=seat.groups, mfa=ballot.mfa, scope=ballot.scope,
+            delegator=seat.delegator, freed=ballot.freed, for_s=ballot.for_s,
+        )  # fmt: skip
+
+    async def _denied(self, pending: Pending, vote: Vote) -> CastVote:
+        ending = Ending(RequestState.DENIED, vote.at_us, vote.principal, vote.reason)
+        if not await self._changes.end(pending, ending, vote):
+            return self._overtaken(pending)
+        # Who asked for the same more than once finds nobody else who agrees all the same.
+        for other in self._open.values():
+            if same_again(other.request, pending.request):
+                why = with_extra(other.request.why, pending.request)
+                other.request = replace(other.request, why=why)
+        return counts(pending.request, deciding.decided(pending.request.id, "denied"))
+
+    def _overtaken(self, pending: Pending) -> CastVote:
+        """The store says that this vote cannot count: it was decided, or has this person's vote."""
+        return voted(pending.request) if self._is_open(pending) else late(pending.request)
 
     async def _approved(
-        self, pending: _Open, vote: Vote, ballot: Ballot, groups: frozenset[str]
+        self, pending: Pending, vote: Vote, ballot: Ballot, groups: frozenset[str]
     ) -> CastVote:
         """The last vote that was needed, if policy agrees at this moment."""
         request = pending.request
-        approval = approval_of(replace(request, votes=(*request.votes, vote)), groups, vote.at_us)
+        with_it = replace(request, votes=(*request.votes, vote))
+        approval = approval_of(with_it, groups, vote.at_us)
         if not pending.enough(approval):
             if pending.enough(replace(approval, mfa=True)):
                 return refused(request, "mfa", deciding.needs_factor(request.id))
             ending = Ending(RequestState.WITHDRAWN, vote.at_us, "", "policy would not release it now")
-            await self._end(pending, ending)
+            await self._changes.end(pending, ending)
             return refused(pending.request, "void", deciding.fits_no_more(request.id))
-        await self._vote(pending, vote)
-        scope = ballot.scope
-        ending = Ending(RequestState.APPROVED, vote.at_us, vote.principal, vote.reason, scope)
-        grant = pending.grant_for(pending.request, ballot, groups)
-        await self._end(pending, ending, grant)
-        return self._cast(pending.request, deciding.decided(request.id, "approved"))
+        together = agreed(ballot, with_it.approving)
+        ending = Ending(
+            RequestState.APPROVED, vote.at_us, vote.principal, vote.reason, together.scope
+        )
+        grant = pending.grant_for(with_it, together, groups)
+        if not await self._changes.end(pending, ending, vote, grant):
+            return self._overtaken(pending)
+        narrowed = together.scope is not ballot.scope
+        words = deciding.decided_once if narrowed else deciding.decided
+        return counts(pending.request, words(request.id, "approved"))
 
     # ends
 
@@ -271,64 +319,54 @@ class ApprovalDesk:
         if request is None:
             raise KeyError(request_id)
         if by.person != request.place.person:
-            words = deciding.not_yours(request.id, "outsider", ())
-            return refused(request, "outsider", words)
-        if not await self.withdraw_held(request.id, cause, by.name):
-            return late(await self._as_kept(request.id))
-        return self._cast(await self._as_kept(request.id), deciding.decided(request.id, "withdrawn"))
+            return refused(request, "outsider", deciding.not_requester(request.id))
+        withdrawn = await self.withdraw_held(request.id, cause, by.name)
+        now = await self._changes.as_kept(request.id)
+        return counts(now, deciding.decided(request.id, "withdrawn")) if withdrawn else late(now)
 
     async def withdraw_held(self, request_id: str, cause: str, by: str = "") -> bool:
         """Nobody wants it any more; false when it was decided before."""
         pending = self._open.get(request_id)
         if pending is None:
             return False
+        return await self._record.to_its_end(self._withdrawn(pending, cause, by), name="withdraw")
+
+    async def _withdrawn(self, pending: Pending, cause: str, by: str) -> bool:
         async with pending.lock:
-            if self._open.get(request_id) is not pending:
+            if not await self._still_pending(pending):
                 return False
             ending = Ending(RequestState.WITHDRAWN, self._now_us(), by, cause)
-            return await self._end(pending, ending)
+            return await self._changes.end(pending, ending)
 
     async def tick(self) -> None:
-        """Close what nobody answered in time, and ask others as well; called again and again."""
+        """Close what nobody answered in time, and ask others as well; called again and again.
+
+        What cannot be recorded is tried again the next time; it keeps nothing else waiting.
+        """
         for pending in list(self._open.values()):
             if pending.lock.locked():
                 continue
-            async with pending.lock:
-                if self._open.get(pending.request.id) is pending:
-                    await self._expire_if_due(pending)
-                if self._open.get(pending.request.id) is pending:
-                    await self._escalate_if_due(pending)
+            try:
+                async with pending.lock:
+                    if await self._still_pending(pending):
+                        await self._escalate_if_due(pending)
+            except Exception as error:  # noqa: BLE001 - one request must not keep the others open
+                _log.error("a request is stuck", request=pending.request.id, error=repr(error))
+        try:
+            await self._record.catch_up()
+        except JournalUnavailable as error:
+            _log.warning("the journal is owed events of approvals", error=repr(error))
 
-    async def _expire_if_due(self, pending: _Open) -> None:
-        now = self._now_us()
-        if now >= pending.request.open_until_us:
-            await self._end(pending, Ending(RequestState.EXPIRED, now))
-
-    async def _escalate_if_due(self, pending: _Open) -> None:
-        request = pending.request
-        waited_us = self._now_us() - request.created_us
-        groups = sorted(
-            {
-                then[1]
-                for one in request.why.approvers for group in one
-                if (then := self._voters.people.escalation(group.partition(":")[0])) is not None
-                and waited_us >= then[0] * _US and then[1] not in request.escalated
-            }
-        )  # fmt: skip
-        if not groups:
-            return
-        asked = [*request.escalated, *groups]
-        event = told.escalated(request, groups)
-        if await self._record.change(lambda store: store.escalate(request.id, asked, event)):
-            pending.request = replace(request, escalated=tuple(asked))
-            if pending.on_escalated is not None:
-                pending.on_escalated(pending.request, groups)
-            self._tell("escalated", pending.request)
+    async def _escalate_if_due(self, pending: Pending) -> None:
+        waited_s = (self._now_us() - pending.request.created_us) // _US
+        groups = self._voters.asked_as_well(pending.request, waited_s)
+        if groups:
+            await self._changes.escalate(pending, groups)
 
     async def outcome(self, request_id: str, outcome: str) -> None:
         """What became of an approved request, for those who look at it."""
         await self._record.read(lambda store: store.note_outcome(request_id, outcome))
-        self._tell("outcome", await self._as_kept(request_id))
+        self._changes.tell("outcome", await self._changes.as_kept(request_id))
 
     async def recover(self) -> None:
         """After a start: whoever waited in place is gone, so nobody shall approve it any more.
@@ -341,55 +379,17 @@ class ApprovalDesk:
         )
         for request in pending_before:
             if request.place.session:
-                pending = self._open[request.id] = _Open(request, _never, _none)
+                pending = self._open[request.id] = Pending(request, _never, _none)
                 ending = Ending(RequestState.WITHDRAWN, self._now_us(), "", "the gateway restarted")
-                await self._end(pending, ending)
+                await self._changes.end(pending, ending)
 
-    def adopt(self, request: ApprovalRequest, enough: Enough, grant_for: GrantFor) -> None:
+    async def adopt(self, request: ApprovalRequest, enough: Enough, grant_for: GrantFor) -> None:
         """A request ahead of time that was kept waits on in this process."""
-        self._open[request.id] = _Open(request, enough, grant_for)
-
-    # inside
-
-    async def _vote(self, pending: _Open, vote: Vote) -> None:
-        request = pending.request
-        event = told.voted(request, vote)
-        await self._record.change(lambda store: store.add_vote(request.id, vote, event))
-        pending.request = replace(request, votes=(*request.votes, vote))
-        self._tell("voted", pending.request)
-
-    async def _end(self, pending: _Open, ending: Ending, grant: Grant | None = None) -> bool:
-        """Leave `pending`, once; whoever waits hears of it when the event is durable."""
-        request = pending.request
-        events = [told.ended(request, ending)]
-        if grant is not None:
-            events.append(told.grant_made(grant))
-        made = await self._record.change(
-            lambda store: store.end_request(request.id, ending, events, grant)
+        place, template = request.place, request.subject.template
+        last = await self._record.read(
+            lambda store: store.last_decided(place.person, place.target, template)
         )
-        pending.request = await self._as_kept(request.id)
-        self._open.pop(request.id, None)
-        if not pending.ended.done():
-            pending.ended.set_result(pending.request)
-        if made and grant is not None:
-            self._on_grant(replace(grant, settled=True))
-        if made:
-            decided = ending.state in (RequestState.APPROVED, RequestState.DENIED)
-            self._tell("decided" if decided else ending.state.value, pending.request)
-        return made
-
-    async def _as_kept(self, request_id: str) -> ApprovalRequest:
-        found = await self._record.read(lambda store: store.request(request_id))
-        if found is None:
-            raise KeyError(request_id)
-        return found
-
-    def _cast(self, request: ApprovalRequest, words: str) -> CastVote:
-        return CastVote(request, counted=True, refusal="", words=words)
-
-    def _tell(self, what: str, request: ApprovalRequest) -> None:
-        for listener in self._listeners:
-            try:
-                listener(what, request)
-            except Exception as error:  # noqa: BLE001 - who cannot be told must not keep the others
-                _log.error("a listener failed", what=what, error=repr(error))
+        if last is not None and last.decided_us >= request.created_us:
+            request = replace(request, why=with_extra(request.why, last))
+        pending = self._open[request.id] = Pending(request, enough, grant_for)
+        pending.announced = True

@@ -57,6 +57,8 @@ def voted(request: ApprovalRequest, vote: Vote) -> Told:
         {
             **_about(request),
             "delegator": vote.delegator,
+            "for_s": vote.for_s,
+            "freed": list(vote.freed),
             "groups": sorted(vote.groups),
             "mfa": vote.mfa,
             "person": vote.person,

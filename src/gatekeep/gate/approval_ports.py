@@ -67,16 +67,22 @@ class ApprovalStore(Protocol):
         """Ask these groups as well; false when the request is not pending."""
 
     def end_request(
-        self, request_id: str, ending: Ending, told: Sequence[Told], grant: Grant | None = None
+        self,
+        request_id: str,
+        ending: Ending,
+        told: Sequence[Told],
+        vote: Vote | None = None,
+        grant: Grant | None = None,
     ) -> bool:
-        """Compare-and-set from `pending`; false when somebody was first, and nothing changed."""
+        """Compare-and-set from `pending`, with the vote that decides and the grant that it makes.
+
+        False when somebody was first, or this person has voted; then nothing changed.
+        """
 
     def add_grant(self, grant: Grant, review: Review, told: Sequence[Told]) -> None:
         """Keep leave that somebody took, with its review."""
 
-    def close_review(
-        self, review_id: str, at_us: int, by: str, finding: str, told: Told
-    ) -> bool:
+    def close_review(self, review_id: str, at_us: int, by: str, finding: str, told: Told) -> bool:
         """Somebody has looked at it; false when it was closed before."""
 
     def reviews(self, *, still_open: bool) -> Sequence[Review]:
@@ -103,6 +109,9 @@ class ApprovalStore(Protocol):
         before: str = "",
     ) -> Sequence[ApprovalRequest]:
         """Requests that fit, newest first; with `before`, a request's id, those older than it."""
+
+    def last_decided(self, person: str, target: str, template: str) -> ApprovalRequest | None:
+        """Of this person's requests for the same the one that was approved or denied last."""
 
     def spend(self, grant_id: str, told: Told, *, once: bool = False) -> bool:
         """Count one use; false when the grant is revoked, or was used and is good for `once`."""
@@ -331,7 +340,7 @@ class Approvals(Protocol):
         """Take a ballot: at most one verdict for each request, ever.
 
         Raises KeyError for a request that does not exist, JournalUnavailable when it cannot be
-        recorded; then it was not cast.
+        recorded; then it counts only if it can be after all.
         """
 
     async def withdraw(self, request_id: str, by: Principal, cause: str) -> Cast:

@@ -7,11 +7,12 @@ told by whoever comes first, for all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
+from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.approval_ports import ApprovalStore
-from gatekeep.gate.ports import Journal
+from gatekeep.gate.ports import Journal, OutboxRow, PendingReceipt
 from gatekeep.runtime.tasks import TaskOwner
 
 Result = TypeVar("Result")
@@ -35,42 +36,74 @@ class ApprovalRecord:
         self._journal = journal
         self._owner = owner
         self._telling = asyncio.Lock()
+        self._owes = False
 
     async def read(self, question: Callable[[ApprovalStore], Result]) -> Result:
         """Ask the store."""
         return await self._thread.run(lambda: question(self._store))
 
-    async def change(self, change: Callable[[ApprovalStore], Result]) -> Result:
+    async def change(
+        self, change: Callable[[ApprovalStore], Result], *, takes: bool = False
+    ) -> Result:
         """Make one change, and wait until what it owes the journal is durable and has its effect.
 
-        It is brought to its end even where the caller is cancelled meanwhile.
+        It is brought to its end even where the caller is cancelled meanwhile. Nothing is kept while
+        the journal accepts nothing, unless the change only `takes` a right. Where the journal fails
+        afterwards, what was kept stays owed, and counts once it was told.
         """
+        if not takes and not self._journal.accepting:
+            raise JournalUnavailable("the journal accepts nothing")
 
         async def whole() -> Result:
             made = await self.read(change)
+            self._owes = True
             await self.tell()
             return made
 
-        return await self._to_its_end(whole())
+        return await self.to_its_end(whole(), name="change")
+
+    def later(self, change: Callable[[ApprovalStore], object], *, name: str) -> None:
+        """Make a change that only takes a right, and wait for nothing: who calls has failed."""
+        self._owner.spawn(self.change(change, takes=True), name=name)
+
+    async def catch_up(self) -> None:
+        """Tell what an earlier telling could not; called again and again."""
+        if self._owes:
+            await self.tell()
 
     async def tell(self) -> None:
-        """Tell the journal what it is owed, and settle it."""
+        """Tell the journal what it is owed, and settle it; what it cannot take stays owed."""
         async with self._telling:
+            self._owes = False
             rows = await self.read(lambda store: store.pending())
-            waiting = [
-                (row, self._journal.append(self._journal.system, row.kind, row.payload))
-                for row in rows
-            ]
-            for _row, receipt in waiting:
-                await receipt.durable()
-            if waiting:
-                await self.read(lambda store: _settle(store, [row.id for row, _ in waiting]))
+            waiting, failure = self._appended(rows)
+            durable: list[int] = []
+            try:
+                for row, receipt in waiting:
+                    await receipt.durable()
+                    durable.append(row)
+            finally:
+                self._owes = self._owes or len(durable) < len(rows)
+                if durable:
+                    await self.read(lambda store: _settle(store, durable))
+            if failure is not None:
+                raise failure
 
-    async def _to_its_end(self, work: Awaitable[Result]) -> Result:
-        async def run() -> Result:
-            return await work
+    def _appended(
+        self, rows: Sequence[OutboxRow]
+    ) -> tuple[list[tuple[int, PendingReceipt]], JournalUnavailable | None]:
+        waiting: list[tuple[int, PendingReceipt]] = []
+        for row in rows:
+            try:
+                receipt = self._journal.append(self._journal.system, row.kind, row.payload)
+            except JournalUnavailable as error:
+                return waiting, error
+            waiting.append((row.id, receipt))
+        return waiting, None
 
-        task: asyncio.Task[Result] = self._owner.spawn(run(), name="change")
+    async def to_its_end(self, work: Coroutine[Any, Any, Result], *, name: str) -> Result:
+        """What this comes to; it goes on even where the caller is cancelled meanwhile."""
+        task: asyncio.Task[Result] = self._owner.spawn(work, name=name)
         try:
             return await asyncio.shield(task)
         finally:
@@ -78,6 +111,6 @@ class ApprovalRecord:
                 task.exception()  # looked at here, whoever was cancelled
 
 
-def _settle(store: ApprovalStore, rows: list[int]) -> None:
+def _settle(store: ApprovalStore, rows: Sequence[int]) -> None:
     for row in rows:
         store.settle(row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gatekeep.domain.approvals import (
@@ -14,13 +16,17 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.voting import objection_to, released_by
-from gatekeep.gate.approval_ports import Ballot
+from gatekeep.gate.approval_ports import Ballot, Departure
 from gatekeep.gate.approval_values import CastVote
 from gatekeep.gate.voters import Voters
 from gatekeep.messages import deciding
 
 _LEAST_DIGEST: Final = 12
 _US: Final = 1_000_000
+_MACHINES_DOOR: Final = "webhook"
+_REQUESTERS_DOING: Final = frozenset(
+    {Departure.CANCELLED.value, Departure.CLIENT_LEFT.value, Departure.ENDED.value}
+)
 
 
 def objection(
@@ -36,6 +42,46 @@ def objection(
     return refused(request, cause, words) if cause else None
 
 
+def terms(request: ApprovalRequest, ballot: Ballot, usual_s: float) -> Ballot:
+    """The ballot with what it leaves open; `usual_s` is how long leave lasts unless said otherwise.
+
+    Leave ahead of time is what was asked, and nothing else: it may last shorter, never longer. Of a
+    template only those values can be freed that were shown.
+    """
+    if not request.place.session:
+        asked_s = request.grant_s or int(usual_s)
+        lasts_s = min(ballot.for_s, asked_s) if ballot.for_s > 0 else asked_s
+        return replace(ballot, scope=request.scope, freed=(), for_s=lasts_s)
+    if ballot.scope is not Scope.TEMPLATE:
+        return replace(ballot, freed=(), for_s=0)
+    shown = {slot["number"] for slot in request.subject.facts.get("slots", ())}
+    freed = tuple(sorted(shown.intersection(ballot.freed)))
+    return replace(ballot, freed=freed, for_s=ballot.for_s if ballot.for_s > 0 else int(usual_s))
+
+
+def agreed(ballot: Ballot, approving: Sequence[Vote]) -> Ballot:
+    """How far the last ballot reaches, now that others have said yes as well.
+
+    No farther than each of them said: where they do not all name the same scope it is once; of a
+    template only those values are free that all of them freed, for the shortest time.
+    """
+    if any(one.scope is not ballot.scope for one in approving):
+        return replace(ballot, scope=Scope.ONCE, freed=(), for_s=0)
+    freed = frozenset(ballot.freed).intersection(*(one.freed for one in approving))
+    lasts_s = min((one.for_s for one in approving), default=ballot.for_s)
+    return replace(ballot, freed=tuple(sorted(freed)), for_s=lasts_s)
+
+
+def counts(request: ApprovalRequest, words: str) -> CastVote:
+    """A ballot that counts; the request as it is now."""
+    return CastVote(request, counted=True, refusal="", words=words)
+
+
+def voted(request: ApprovalRequest) -> CastVote:
+    """There is a vote of this person already."""
+    return refused(request, "voted", deciding.voted_before(request.id))
+
+
 def refused(request: ApprovalRequest, cause: str, words: str) -> CastVote:
     """A ballot that changes nothing."""
     return CastVote(request, counted=False, refusal=cause, words=words)
@@ -43,17 +89,22 @@ def refused(request: ApprovalRequest, cause: str, words: str) -> CastVote:
 
 def late(request: ApprovalRequest) -> CastVote:
     """Somebody, or time, was first."""
-    by = request.decided_by
-    if request.state is RequestState.WITHDRAWN and not by:
-        by = request.place.principal
-    words = deciding.already(request.id, request.state.value, by, request.decided_us)
+    by, state = request.decided_by, request.state
+    if state is RequestState.PENDING:  # in the store alone: nobody waits for it any more
+        state = RequestState.WITHDRAWN
+    elif state is RequestState.WITHDRAWN and request.decision_reason in _REQUESTERS_DOING:
+        by = by or request.place.principal
+    words = deciding.already(request.id, state.value, by, request.decided_us)
     return refused(request, "late", words)
 
 
 def _about_the_voter(
     request: ApprovalRequest, voter: Principal, ballot: Ballot, voters: Voters
 ) -> tuple[str, str] | None:
-    why = objection_to(request, voters.voter(voter))
+    now = voters.voter(voter)
+    if ballot.via == _MACHINES_DOOR:  # whoever holds the secret of a webhook is no person
+        now = replace(now, machine=True)
+    why = objection_to(request, now)
     if why == "own":
         return why, deciding.own(request.id, voters.deciders(request))
     if why == "machine" and ballot.verdict is VoteVerdict.DENY:

@@ -48,12 +48,16 @@ _log = structlog.get_logger(__name__)
 Answer = Permit | EarlyPermit | Refusal
 
 class _Ruled(NamedTuple):
-    """One action with what was decided; `refusal` is None when it may run."""
+    """One action with what was decided; `refusal` is None when it may run.
+
+    `asked`: it may by an approval alone.
+    """
 
     action: SqlAction
     judgement: Judgement
     refusal: Refusal | None
     cause: bytes
+    asked: bool = False
 
 
 @dataclass(slots=True)
@@ -126,7 +130,9 @@ class Clearance:
                 return [EarlyPermit(pending) for pending in recorded]
             receipts = [await pending.durable() for pending in recorded]
             if request:
-                self._asker.released(request, [pending.n for pending in recorded])
+                self._asker.released(
+                    request, [n.n for one, n in zip(ruled, recorded, strict=True) if one.asked]
+                )
         except asyncio.CancelledError:
             self._give_up(live, ruled, recorded)
             raise
@@ -217,8 +223,10 @@ class Clearance:
         stopped: Refusal | None = None
         for position, action in enumerate(actions, 1):
             judgement = self._policy.judge(live.session, action)
+            asked = False
             if given is not None and judgement.decision.verdict is Verdict.ASK:
                 judgement = given.judged(self._policy, live.session, action, judgement)
+                asked = judgement.decision.verdict is Verdict.ALLOW
             if stopped is not None:
                 ruled.append(_Ruled(action, judgement, stopped, b"skipped"))
                 continue
@@ -230,7 +238,7 @@ class Clearance:
                     live, action, judgement, place, vector_known=vector_known, given=given
                 )
             if objection is None:
-                ruled.append(_Ruled(action, judgement, None, b""))
+                ruled.append(_Ruled(action, judgement, None, b"", asked))
                 if not (vector_known and action.vector_safe):
                     break
                 continue

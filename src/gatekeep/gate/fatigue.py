@@ -13,20 +13,20 @@ from gatekeep.gate.approval_ports import ApprovalStore
 from gatekeep.gate.approval_values import Limits, NewRequest, NotAsked
 from gatekeep.gate.ballots import denier_of
 
-_DECIDED: Final = frozenset({RequestState.DENIED, RequestState.APPROVED})
 _US: Final = 1_000_000
 
 
 def last_decided(store: ApprovalStore, wish: NewRequest) -> ApprovalRequest | None:
     """The request of the same person for the same that was decided last."""
-    before = store.requests(template=wish.subject.template, target=wish.place.target)
-    return next(
-        (
-            one
-            for one in before
-            if one.place.person == wish.place.person and one.state in _DECIDED
-        ),
-        None,
+    return store.last_decided(wish.place.person, wish.place.target, wish.subject.template)
+
+
+def same_again(one: ApprovalRequest, other: ApprovalRequest) -> bool:
+    """Whether two requests are by the same person for the same."""
+    return (
+        one.place.person == other.place.person
+        and one.place.target == other.place.target
+        and one.subject.template == other.subject.template
     )
 
 

@@ -25,7 +25,10 @@ _US: Final = 1_000_000
 _SESSION_S: Final = 12 * 3600
 LONGEST_S: Final = 8 * 3600
 """The longest that leave may last, in seconds."""
+_USUAL_S: Final = 1800
 _ID_BYTES: Final = 5
+_OPENING_US: Final = 60 * _US
+"""How long a session that was let in may take until it is one that can be ended."""
 
 
 class GrantBook:
@@ -48,6 +51,7 @@ class GrantBook:
         self._draw = draw
         self._live: dict[str, dict[str, Grant]] = {}
         self._used_by: dict[str, set[str]] = {}
+        self._to_end: dict[str, tuple[str, int]] = {}
 
     async def load(self) -> None:
         """After a start: what is live still."""
@@ -87,15 +91,17 @@ class GrantBook:
 
     async def spend(self, grant: Grant, session: str) -> bool:
         """Use it once more, durably; false when it counts no longer."""
-        if not self._counts(self._live.get(grant.principal, {}).get(grant.id, grant), self._now_us()):
+        held = self._kept(grant)
+        if held is None or not self._counts(held, self._now_us()):
             return False
         once = grant.scope is Scope.ONCE
         event = told.grant_spent(grant, session)
         if not await self._record.change(lambda store: store.spend(grant.id, event, once=once)):
             return False
-        held = self._live.get(grant.principal, {})
-        if grant.id in held:
-            held[grant.id] = replace(held[grant.id], used=held[grant.id].used + 1)
+        held = self._kept(grant)
+        if held is None:  # revoked or over while its use was recorded
+            return False
+        self._live[grant.principal][grant.id] = replace(held, used=held.used + 1)
         self.lives_by(grant, session)
         return True
 
@@ -123,9 +129,11 @@ class GrantBook:
         if grant is None:
             raise KeyError(grant_id)
         self._live.get(grant.principal, {}).pop(grant_id, None)
-        event, at = told.grant_revoked(grant, by), self._now_us()
-        await self._record.change(lambda store: store.revoke_grant(grant_id, at, by, event))
         self._end_sessions(grant, "the grant it lived by was revoked")
+        event, at = told.grant_revoked(grant, by), self._now_us()
+        await self._record.change(
+            lambda store: store.revoke_grant(grant_id, at, by, event), takes=True
+        )
         return await self.grant(grant_id) or grant
 
     def tick(self) -> None:
@@ -139,6 +147,9 @@ class GrantBook:
                 self._used_by.pop(grant.id, None)
             if not held:
                 del self._live[principal]
+        for session, (why, until_us) in list(self._to_end.items()):
+            if self._supervision.end(session, why) or now >= until_us:
+                del self._to_end[session]
 
     def made_of(
         self, request: ApprovalRequest, ballot: Ballot, groups: frozenset[str], now: Situation
@@ -149,7 +160,7 @@ class GrantBook:
             return None
         at = self._now_us()
         starts = max(at, request.starts_us)
-        lasts_s = min(ballot.for_s or request.grant_s or LONGEST_S, LONGEST_S)
+        lasts_s = min(ballot.for_s or request.grant_s or _USUAL_S, LONGEST_S)
         if ballot.scope is Scope.SESSION:
             lasts_s = _SESSION_S
         approving = [one for one in request.votes if one.verdict is VoteVerdict.APPROVE]
@@ -170,7 +181,11 @@ class GrantBook:
 
     def _end_sessions(self, grant: Grant, why: str) -> None:
         for session in self._used_by.pop(grant.id, ()):
-            self._supervision.end(session, why)
+            if not self._supervision.end(session, why):  # over, or not quite open yet
+                self._to_end[session] = (why, self._now_us() + _OPENING_US)
+
+    def _kept(self, grant: Grant) -> Grant | None:
+        return self._live.get(grant.principal, {}).get(grant.id)
 
     def new_id(self) -> str:
         """An id for a grant."""

@@ -33,6 +33,7 @@ from gatekeep.gate.granting import GrantBook
 from gatekeep.gate.ports import Judgement, PolicyDesk
 from gatekeep.gate.subjects import (
     Action,
+    around_of,
     command_subject,
     exact_of,
     place_of,
@@ -244,7 +245,7 @@ class Holding:
             (
                 ("requester", session.principal.name),
                 ("person", session.principal.person),
-                ("groups", " ".join(sorted(session.principal.groups))),
+                ("groups", self._voters.groups_now(session.principal.name)),
                 ("session", session.id),
                 ("target", target.name),
                 ("address", f"{target.host}:{target.port}"),
@@ -265,11 +266,13 @@ def _subject(held: Held, risk: str) -> Subject:
 
 def _situation(held: Held, hold: Hold, subject: Subject) -> Situation:
     session = held.session
-    templated = Scope.TEMPLATE.value in subject.facts["scopes"]
+    scopes = subject.facts["scopes"]
+    templated = Scope.TEMPLATE.value in scopes
     return Situation(
         session.principal.name, session.target.name, session.account, session.id,
         held.judgements[0].decision.rule, subject.verb, exact_of(held.actions),
         template=subject.template if templated else "",
         slots=tuple(hold.slots()) if templated else (),
-        around=dict(hold.around()),
+        around=around_of(session, hold.around()),
+        repeatable=Scope.SESSION.value in scopes,
     )  # fmt: skip

@@ -8,19 +8,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts, WhereClause
 from gatekeep.domain.approvals import Place, RequestKind, Scope, Subject, Why
 from gatekeep.domain.commands import (
     AGENT_FORWARD,
+    OPAQUE,
     SHELL,
     TUNNEL_LISTEN,
     TUNNEL_OPEN,
     CommandFacts,
     SshAction,
-    TunnelFacts,
 )
 from gatekeep.domain.decisions import Decision
 from gatekeep.domain.grants import Slot
@@ -32,6 +32,8 @@ from gatekeep.gate.fitness import verbs_of
 _TEMPLATE_CLASSES: Final = frozenset({SqlClass.READ, SqlClass.WRITE})
 _HIGH: Final = frozenset({"high", "critical"})
 _MOST_SETS: Final = 16
+_OPENS_OPAQUE: Final = "opens_opaque"
+_SCRIPTS: Final = ("script_sha256", "pinned")
 _RISKS: Final = ("", "low", "moderate", "high", "critical")
 
 Action = SqlAction | SshAction
@@ -76,13 +78,37 @@ def together(sets: Sequence[Sequence[Sequence[str]]]) -> tuple[tuple[str, ...], 
     return tuple(joined)
 
 
+def around_of(session: Session, around: Mapping[str, str]) -> dict[str, str]:
+    """What decides how something is read there, and by whom: part of what a grant is bound to."""
+    target = session.target
+    return {"database": session.database, "address": f"{target.host}:{target.port}", **around}
+
+
 def exact_of(actions: Sequence[Action]) -> str:
-    """SHA-256 (hex) of the texts as the target would get them, each with its length."""
+    """SHA-256 (hex) of all that the target would get, each part with its length.
+
+    With a statement go its values, and the text behind the name that it executes; with a command
+    the way it runs, and the script that it is given.
+    """
     hashed = hashlib.sha256()
     for one in actions:
-        data = one.text.encode("utf-8", "surrogatepass")
-        hashed.update(len(data).to_bytes(8, "big") + data)
+        parts = _sql_parts(one) if isinstance(one, SqlAction) else _ssh_parts(one)
+        for part in (str(len(parts)), *parts):
+            data = part.encode("utf-8", "surrogatepass")
+            hashed.update(len(data).to_bytes(8, "big") + data)
     return hashed.hexdigest()
+
+
+def _sql_parts(action: SqlAction) -> list[str]:
+    values = (
+        f"{value.oid} {value.sha256} {'NULL' if value.text is None else f'={value.text}'}"
+        for value in action.parameters
+    )
+    return [action.text, *values, *(f"from {fact.source}" for fact in action.facts if fact.takes)]
+
+
+def _ssh_parts(action: SshAction) -> list[str]:
+    return [action.text, action.mode, *(str(action.details.get(name, "")) for name in _SCRIPTS)]
 
 
 def sql_subject(actions: Sequence[SqlAction], risk: str) -> Subject:
@@ -128,7 +154,7 @@ def command_subject(action: SshAction, risk: str) -> Subject:
         "paths": _union(fact.paths for fact in commands),
         "programs": [fact.program for fact in commands if fact.program],
         "resolved": action.resolved,
-        "scopes": [] if risk in _HIGH else [Scope.SESSION.value],
+        "scopes": [Scope.SESSION.value] if _may_run_again(action, risk) else [],
     }
     kind = _kind(action)
     unbound = {
@@ -148,11 +174,18 @@ def command_subject(action: SshAction, risk: str) -> Subject:
     )
 
 
+def _may_run_again(action: SshAction, risk: str) -> bool:
+    """Whether leave for the session may reach its like: not where nobody knows what would run."""
+    opaque = not action.resolved or any(fact.action == OPAQUE for fact in action.facts)
+    tags = action.tags.union(*(fact.tags for fact in action.facts))
+    return risk not in _HIGH and not opaque and _OPENS_OPAQUE not in tags
+
+
 def _kind(action: SshAction) -> RequestKind:
     first = action.facts[0].action if action.facts else ""
     if action.mode == "line":
         return RequestKind.LINE
-    if first in (TUNNEL_OPEN, TUNNEL_LISTEN) or isinstance(action.facts[0], TunnelFacts):
+    if first in (TUNNEL_OPEN, TUNNEL_LISTEN):
         return RequestKind.TUNNEL
     if first == SHELL:
         return RequestKind.SHELL

@@ -43,7 +43,6 @@ class People(Protocol):
     def escalation(self, group: str) -> tuple[int, str] | None:
         """After how many seconds without an answer which group is asked as well."""
 
-
     async def delegate(self, by: Principal, stand_in: StandIn) -> Delegation:
         """Let another vote in `by`'s place. Raises as `Approvals.delegate` says."""
 
@@ -79,7 +78,6 @@ class NobodySpecial:
     def escalation(self, _group: str) -> tuple[int, str] | None:
         """Never."""
         return None
-
 
     async def delegate(self, _by: Principal, _stand_in: StandIn) -> Delegation:
         """Not here."""
@@ -162,6 +160,17 @@ class Voters:
         called = called.union(*map(self.people.delegates_of, called))
         deciders = self.deciders(request)
         return sorted(called & set(deciders)) or deciders
+
+    def asked_as_well(self, request: ApprovalRequest, waited_s: int) -> list[str]:
+        """The groups that are to be asked too, now that it has waited so long; those not yet."""
+        then = (self.people.escalation(group) for group in asked_groups(request))
+        due = {one[1] for one in then if one is not None and waited_s >= one[0]}
+        return sorted(due.difference(request.escalated))
+
+    def groups_now(self, name: str) -> str:
+        """The groups that the directory has this principal in at this moment, in words."""
+        known = self._directory.principal(name)
+        return "nobody" if known is None else " ".join(sorted(known.groups))
 
     def still_count(self, persons: Mapping[str, frozenset[str]]) -> bool:
         """Whether each of these persons is still in the groups that he spoke for."""

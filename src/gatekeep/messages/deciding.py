@@ -90,6 +90,16 @@ def decided(request: str, state: str) -> str:
     return f"{request} {state}."
 
 
+def decided_once(request: str, state: str) -> str:
+    """The vote that decided, where those before it had not gone so far."""
+    return f"{request} {state} once: not all who agreed would let it run again."
+
+
+def not_requester(request: str) -> str:
+    """Nobody takes back what another has asked for."""
+    return f"Only whoever asked for {request} can take it back. Nothing changed."
+
+
 def fits_no_more(request: str) -> str:
     """What was asked is not what policy would ask now."""
     return f"Policy would not let {request} run any more, so it was closed. Nothing was run."

@@ -181,9 +181,11 @@ def given_approval(approval: Approval) -> dict[str, Any]:
 
 
 def with_approval(request_json: bytes, approval: Approval) -> bytes:
-    """A normalised request, with the approval that it was judged under."""
+    """A normalised request, with the approval that it was judged under, and where that comes from."""
     request = orjson.loads(request_json)
-    return _dump({**request, "approval": given_approval(approval)})
+    origin = {"request": approval.request, "grant": approval.grant}
+    known = {name: value for name, value in origin.items() if value}
+    return _dump({**request, "approval": {**given_approval(approval), **known}})
 
 
 def sql_request_json(

@@ -110,8 +110,11 @@ async def test_a_cancel_counts_until_it_is_sent(story: HeldSession) -> None:
     story.from_client.write(query("NOTIFY held"))
     request = await story.asked()
     ballot = Ballot(VoteVerdict.APPROVE, request.digest, "cli")
+    # From the verdict on nothing more is durable.
+    story.world.desk.listen(
+        lambda what, _request: story.journal.synced.clear() if what == "decided" else None
+    )
     assert (await story.world.desk.cast(request.id, BOB, ballot)).counted
-    story.journal.synced.clear()
     await until(lambda: "action.released" in story.journal.kinds())
     assert story.session.cancel()
     story.journal.synced.set()

@@ -90,6 +90,7 @@ def _vote_of(body: bytes) -> Vote:
             "verdict": VoteVerdict(kept["verdict"]),
             "groups": frozenset(kept["groups"]),
             "scope": Scope(kept["scope"]),
+            "freed": tuple(kept.get("freed", ())),
         }
     )
 

@@ -59,12 +59,7 @@ class ApprovalBooks:
     def add_vote(self, request_id: str, vote: Vote, told: Told) -> bool:
         """Keep a vote; false when the request is not pending, or this person has voted."""
         with self._state.transaction():
-            self._db.execute(
-                "INSERT INTO approval_votes (request, person, body) SELECT id, ?, ?"
-                " FROM approval_requests WHERE id = ? AND state = 'pending'"
-                " ON CONFLICT DO NOTHING",
-                (vote.person, dumped(vote), request_id),
-            )
+            self._add_vote(request_id, vote)
             return self._owed(told, request_id)
 
     def escalate(self, request_id: str, groups: Sequence[str], told: Told) -> bool:
@@ -77,10 +72,22 @@ class ApprovalBooks:
             return self._owed(told, request_id)
 
     def end_request(
-        self, request_id: str, ending: Ending, told: Sequence[Told], grant: Grant | None = None
+        self,
+        request_id: str,
+        ending: Ending,
+        told: Sequence[Told],
+        vote: Vote | None = None,
+        grant: Grant | None = None,
     ) -> bool:
-        """Compare-and-set from `pending`; false when somebody was first, and nothing changed."""
+        """Compare-and-set from `pending`, with the vote that decides and the grant that it makes.
+
+        False when somebody was first, or this person has voted; then nothing changed.
+        """
         with self._state.transaction():
+            if vote is not None:
+                self._add_vote(request_id, vote)
+                if self._db.changes() != 1:
+                    return False
             self._db.execute(
                 "UPDATE approval_requests SET state = ?, decided_us = ?, decided_by = ?,"
                 " decision_reason = ?, scope = ? WHERE id = ? AND state = 'pending'",
@@ -188,6 +195,17 @@ class ApprovalBooks:
         where = f"WHERE {' AND '.join(parts)}" if parts else ""
         return self._requests(where, tuple(values), limit)
 
+    def last_decided(self, person: str, target: str, template: str) -> ApprovalRequest | None:
+        """Of this person's requests for the same the one that was approved or denied last."""
+        found = self._requests(
+            "WHERE template = ? AND target = ? AND state IN ('approved', 'denied')"
+            " AND json_extract(CAST(body AS TEXT), '$.place.person') = ?",
+            (template, target, person),
+            1,
+            order="decided_us DESC, seq",
+        )
+        return found[0] if found else None
+
     def grants(self, *, principal: str = "", live_at_us: int | None = None) -> Sequence[Grant]:
         """Grants, newest first; with a time only those that are live then."""
         parts, values = [], []
@@ -227,6 +245,14 @@ class ApprovalBooks:
 
     # inside
 
+    def _add_vote(self, request_id: str, vote: Vote) -> None:
+        self._db.execute(
+            "INSERT INTO approval_votes (request, person, body) SELECT id, ?, ?"
+            " FROM approval_requests WHERE id = ? AND state = 'pending'"
+            " ON CONFLICT DO NOTHING",
+            (vote.person, dumped(vote), request_id),
+        )
+
     def _owed(self, told: Told, subject: str) -> bool:
         """The event of the change that was just made; false when it changed nothing."""
         if self._db.changes() != 1:
@@ -242,11 +268,11 @@ class ApprovalBooks:
         )
 
     def _requests(
-        self, where: str, values: tuple[Any, ...], limit: int
+        self, where: str, values: tuple[Any, ...], limit: int, order: str = "seq"
     ) -> list[ApprovalRequest]:
         rows: list[Any] = self._db.execute(
             f"SELECT id, body, {', '.join(_COLUMNS)} FROM approval_requests"  # noqa: S608 - our own words
-            f" {where} ORDER BY seq DESC LIMIT ?",
+            f" {where} ORDER BY {order} DESC LIMIT ?",
             (*values, limit),
         ).fetchall()
         return [
