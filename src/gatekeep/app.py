@@ -244,6 +244,8 @@ class Gateway:
         await parts.api.start()
         await parts.http.door.start()
         parts.links.port = parts.http.door.port
+        if parts.slack is not None:
+            await parts.slack.slack.start()  # its links lead to that door
         await parts.door.start()
         await parts.ssh.door.start()
         _log.info(

@@ -64,6 +64,7 @@ from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.runtime.work_process import WorkProcess
 from gatekeep.settings import Settings
+from gatekeep.slack_assembly import MOUNTED_AT, SlackHalf, SlackShared, assemble_slack
 from gatekeep.ssh_assembly import Shared, SshHalf, assemble_ssh
 from gatekeep.stores.sqlite.people import PeopleBooks
 from gatekeep.stores.sqlite.reading import EventBooks
@@ -108,6 +109,7 @@ class Parts:
     people: PeopleBook
     telling: Telling
     links: Links
+    slack: SlackHalf | None
     look_ups: LookUps
     offload: Offload
     parsers: Sequence[WorkProcess]
@@ -152,6 +154,7 @@ class Parts:
             ("api", self.api.close),
             ("policy", self.versions.close),
             ("http", self.http.close),
+            *((("slack", self.slack.close),) if self.slack is not None else ()),
             ("door", partial(self.door.close, grace=1.0)),
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
@@ -269,6 +272,14 @@ async def assemble(
     archive = EventBooks(
         settings.state_dir / JOURNAL_DIR, settings.state_dir / INDEX_DB, ring, wrapped_keys
     )
+    slack = assemble_slack(
+        settings, secrets,
+        SlackShared(
+            approvals.front, directory, targets, telling.tell,
+            lambda: StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
+            ring.button_key(), links.base, clock, steady.now_us, random_bytes,
+        ),
+    )  # fmt: skip
     parts = Parts(
         owner=TaskOwner("gateway"),
         secrets=secrets,
@@ -294,6 +305,7 @@ async def assemble(
         people=people,
         telling=telling,
         links=links,
+        slack=slack,
         look_ups=look_ups,
         offload=offload,
         parsers=parsers,
@@ -304,9 +316,11 @@ async def assemble(
         settings, configuration.principals, secrets,
         HttpShared(
             health, approvals.front, directory, desk, archive, journal, proofs, lock_outs, folds,
-            clock, steady.now_us, random_bytes,
+            clock, steady.now_us, random_bytes, slack.links if slack is not None else None,
         ),
     )  # fmt: skip
+    if slack is not None and (called := slack.http_app()) is not None:
+        parts.http.app.add_subapp(MOUNTED_AT, called)
     return parts
 
 

@@ -78,9 +78,13 @@ class Links:
         self._http = http
         self.port = http.port
 
+    def base(self) -> str:
+        """What every address of a page begins with."""
+        return self._http.link_base(self.port)
+
     def to(self, request: str) -> str:
         """The page of a request."""
-        return f"{self._http.link_base(self.port)}/r/{request}"
+        return f"{self.base()}/r/{request}"
 
 
 def assemble_http(
