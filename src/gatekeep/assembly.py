@@ -200,15 +200,12 @@ async def assemble(
     clock = SystemClock()
     faults = Faults()
     ring = KeyRing.open(settings.keys_dir, data_dir=settings.state_dir, create=True)
-    vkey = ensure_log_key(settings.keys_dir, settings.journal.origin)
-    state = StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock)
-    try:
-        journal = await _journal(
-            settings, Sealing(settings.journal.origin, ring, state, clock), vkey, faults
-        )
-    except BaseException:
-        state.close()
-        raise
+    open_state = partial(
+        StateStore.open, settings.state_dir / STATE_DB, ring.state_db_key(), clock
+    )
+    state = open_state()
+    sealing = Sealing(settings.journal.origin, ring, state, clock)
+    journal = await _journal(settings, sealing, faults, state)
     tokens = TokenDesk(state, clock)
     directory = EmbeddedDirectory(
         configuration.principals,
@@ -231,8 +228,7 @@ async def assemble(
     approvals = assemble_approvals(
         settings,
         ApprovalNeeds(
-            StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
-            journal, desk, directory, people, targets, supervision,
+            open_state(), journal, desk, directory, people, targets, supervision,
             TextReader(catalogues, statements, CommandReader(offload)), steady.now_us, random_bytes,
         ),
     )  # fmt: skip
@@ -268,7 +264,7 @@ async def assemble(
         sessions.serve,
     )
     # Events are read back on a thread of their own, so with a connection of its own.
-    wrapped_keys = StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock)
+    wrapped_keys = open_state()
     archive = EventBooks(
         settings.state_dir / JOURNAL_DIR, settings.state_dir / INDEX_DB, ring, wrapped_keys
     )
@@ -276,8 +272,7 @@ async def assemble(
         settings, secrets,
         SlackShared(
             approvals.front, directory, targets, telling.tell,
-            lambda: StateStore.open(settings.state_dir / STATE_DB, ring.state_db_key(), clock),
-            ring.button_key(), links.base, clock, steady.now_us, random_bytes,
+            open_state, ring.button_key(), links.base, clock, steady.now_us, random_bytes,
         ),
     )  # fmt: skip
     parts = Parts(
@@ -351,21 +346,28 @@ def members_of(entries: Iterable[PrincipalEntry]) -> dict[str, frozenset[str]]:
     return {group: frozenset(people) for group, people in members.items()}
 
 
-async def _journal(settings: Settings, sealing: Sealing, vkey: str, faults: Faults) -> LiveJournal:
+async def _journal(
+    settings: Settings, sealing: Sealing, faults: Faults, state: StateStore
+) -> LiveJournal:
+    """The journal, open; where it cannot be, `state` is closed."""
     directory = settings.state_dir / JOURNAL_DIR
-    directory.mkdir(exist_ok=True, mode=0o700)
-    signed = signed_checkpoint(directory)
-    archived = signed.size if signed is not None else 0
-    opening = Opening(
-        spool=directory / "spool",
-        vkey=vkey,
-        version=installed_version("gatekeep"),
-        floors={"checkpoint": archived},
-        scan_from=archived,
-        sizes=Sizes(segment=settings.journal.segment_mib * _MIB),
-        deadline_s=settings.journal.deadline_s,
-    )
-    journal, _recovered = await open_journal(opening, sealing, on_dead=faults.tell)
+    try:
+        directory.mkdir(exist_ok=True, mode=0o700)
+        signed = signed_checkpoint(directory)
+        archived = signed.size if signed is not None else 0
+        opening = Opening(
+            spool=directory / "spool",
+            vkey=ensure_log_key(settings.keys_dir, settings.journal.origin),
+            version=installed_version("gatekeep"),
+            floors={"checkpoint": archived},
+            scan_from=archived,
+            sizes=Sizes(segment=settings.journal.segment_mib * _MIB),
+            deadline_s=settings.journal.deadline_s,
+        )
+        journal, _recovered = await open_journal(opening, sealing, on_dead=faults.tell)
+    except BaseException:
+        state.close()
+        raise
     return journal
 
 

@@ -72,6 +72,19 @@ def test_everybody_has_a_password_for_browsers(tmp_path: Path) -> None:
     assert written(files, None)["principals"]["principals"] == found
 
 
+def test_who_approves_high_risk_has_codes(tmp_path: Path) -> None:
+    """The DBA alone: the others would be asked for one over SSH. A demo without them is too old."""
+    files = DemoFiles(tmp_path / "demo")
+    people = {one["name"]: one for one in written(files, None)["principals"]["principals"]}
+    assert [name for name, one in people.items() if "totp" in one] == ["bob"]
+    secret = files.code_secret("bob")
+    assert people["bob"]["totp"] == f"file:{secret}"
+    assert secret.stat().st_mode & 0o077 == 0
+    secret.unlink()
+    with pytest.raises(SettingsError, match="approvals"):
+        written(files, None)
+
+
 def test_a_demo_of_an_older_version_is_not_used_on(tmp_path: Path) -> None:
     """The error names the file, and what to remove; nothing of it was changed."""
     files = DemoFiles(tmp_path / "demo")

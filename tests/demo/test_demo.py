@@ -19,6 +19,7 @@ import pytest
 
 from gatekeep.demo import configure, embedded, run, seed, ssh_tour, tour
 from gatekeep.demo.certificate import ensure_certificate
+from gatekeep.demo.tour_steps import Sight, TourFailed
 
 START_S = 90
 
@@ -89,13 +90,13 @@ def is_there(pid: int) -> bool:
 
 
 def test_the_tour_plays_the_whole_story_and_exits_0(state: Path) -> None:
-    """Allow, deny, search, verify, tamper check: each as promised, unattended."""
+    """Allow, deny, hold and release, search, verify, tamper check: each as promised, unattended."""
     process = demo(state, "--tour")
     output, _ = process.communicate(timeout=START_S)
     assert process.returncode == 0, output
     assert output.rstrip().endswith("everything was as promised.")
     over_ssh = configure.offers_ssh() and ssh_tour.clients_are_here()
-    assert output.count("●") == (15 if over_ssh else 7)
+    assert output.count("\n   ● ") == (20 if over_ssh else 12)
 
 
 def test_the_ready_file_reaches_the_doors_and_ctrl_c_leaves_nothing(state: Path) -> None:
@@ -182,12 +183,13 @@ def test_a_taken_port_is_passed_over() -> None:
 
 def test_the_tour_stops_at_the_first_broken_promise() -> None:
     """A tour against nothing does not claim success."""
-    sight = tour.Sight(
+    nowhere = Path("/nonexistent")
+    sight = Sight(
         host="127.0.0.1", port=embedded.free_port(), target="orders", token_of_alice="none",  # noqa: S106 - no token at all
-        settings=Path("/nonexistent"), journal=Path("/nonexistent"), keys=Path("/nonexistent"),
-        psql=embedded.wheel_binaries() / "psql",
+        token_file_of_bob=nowhere, code_secret_of_bob=nowhere, settings=nowhere, journal=nowhere,
+        keys=nowhere, psql=embedded.wheel_binaries() / "psql",
     )  # fmt: skip
-    with pytest.raises(tour.TourFailed):
+    with pytest.raises(TourFailed):
         tour.take_tour(sight)
 
 

