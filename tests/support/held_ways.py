@@ -263,9 +263,9 @@ _FIELDS = {"detail": "DETAIL", "hint": "HINT", "context": "CONTEXT"}
 
 
 def _read(shown: str, severity: str) -> list[Told]:
-    """Notices or errors as psql prints them when it is verbose."""
+    """Notices or errors as psql prints them when it is verbose, also behind a prompt."""
     found: list[Told] = []
-    pattern = rf"^{severity}:  (\w{{5}}): (.*)\n((?:(?:DETAIL|HINT|CONTEXT):  .*\n)*)"
+    pattern = rf"^(?:[*!?]?> )*{severity}:  (\w{{5}}): (.*)\n((?:(?:DETAIL|HINT|CONTEXT):  .*\n)*)"
     for sqlstate, primary, rest in re.findall(pattern, shown, re.MULTILINE):
         lines = dict(line.split(":  ", 1) for line in rest.splitlines())
         found.append(

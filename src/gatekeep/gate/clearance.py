@@ -47,6 +47,7 @@ _log = structlog.get_logger(__name__)
 
 Answer = Permit | EarlyPermit | Refusal
 
+
 class _Ruled(NamedTuple):
     """One action with what was decided; `refusal` is None when it may run.
 
@@ -324,6 +325,8 @@ class Clearance:
     def _record(
         self, live: LiveSession, fragment: bytes, one: _Ruled, request: str
     ) -> PendingReceipt:
+        """Its event; `request` is named by what it releases and what it refuses, not by the rest."""
+        request = request if one.asked or one.refusal is not None else ""
         kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
         return self._journal.append(
             live.events,

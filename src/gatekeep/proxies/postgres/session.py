@@ -245,12 +245,12 @@ class PostgresSession:
             answers = self._record.taken_back(answers, messages.after_vector_change())
         if self._reason or self._holds.cancelled:
             words = approvals.cancelled_in_time(self._live.session.target.name)
-            refused = self._record.taken_back(answers, words)
+            told = next((one.message for one in answers if isinstance(one, Refusal)), words)
+            self._record.taken_back(answers, words)
             if self._reason:
                 self._over.set()
             else:  # the client took it back, perhaps after the gate has said yes
-                first = refused[0].message
-                whole = [talk.Refused(first)] * len(segment.executions)
+                whole = [talk.Refused(told)] * len(segment.executions)
                 self._target.write(self._talk.release(segment, whole))
             return
         for execution, action, answer in zip(segment.executions, actions, answers, strict=False):
