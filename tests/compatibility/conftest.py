@@ -48,11 +48,16 @@ def furnished(server: PostgresServer, database: str) -> None:
         connection.execute(FURNISHED.encode())
 
 
-def _opened(server: PostgresServer, database: str, **extra: Any) -> Iterator[Place]:
+def _opened(
+    server: PostgresServer, database: str, settings: dict[str, Any] | None = None, **extra: Any
+) -> Iterator[Place]:
+    """Nobody answers there, so whatever is asked about fails soon."""
     furnished(server, database)
+    soon = {"approvals": {"open_s": 0.1, "in_transaction_s": 0.1}}
     yield from start(
         server, policy=BALANCED.read_text() + ANYTHING, accounts={ACCOUNT: PASSWORD},
-        database=database, groups={"alice": "engineers", "bob": "dba", "erin": "robots"}, **extra,
+        database=database, groups={"alice": "engineers", "bob": "dba", "erin": "robots"},
+        extra_settings={**soon, **(settings or {})}, **extra,
     )  # fmt: skip
 
 
@@ -93,7 +98,7 @@ def old_place(authority: Authority) -> Iterator[Place]:
         yield from _opened(
             server, "compat", tls="prefer",
             target_extra={"tls": "verify-full", "tls_ca": str(authority.certificate)},
-            extra_settings={"postgres": {"certificate": str(door.certificate), "key": str(door.key)}},
+            settings={"postgres": {"certificate": str(door.certificate), "key": str(door.key)}},
         )  # fmt: skip
     finally:
         server.stop()
