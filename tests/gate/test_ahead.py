@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,16 @@ async def test_access_is_of_high_risk_and_names_who_may_release(world: ApprovalW
     await approve(world, request)
     (grant,) = await world.desk.grants()
     assert (grant.scope, grant.kind, grant.groups) == (Scope.ACCESS, "access", {"dba"})
+
+
+async def test_one_of_several_accounts_is_named(world: ApprovalWorld) -> None:
+    """Without a name it is the only one there; of several the answer lists them."""
+    (target,) = world.book.targets()
+    with pytest.raises(NotPermitted, match="name one: app, dba"):
+        await world.desk.ask_ahead(ALICE, Ahead(RequestKind.ACCESS, target.name, ""))
+    world.book.kept[:] = [replace(target, accounts={"app": target.accounts["app"]})]
+    asked = await world.desk.ask_ahead(ALICE, Ahead(RequestKind.ACCESS, target.name, ""))
+    assert asked.place.account == "app"
 
 
 async def test_what_cannot_be_asked(world: ApprovalWorld) -> None:

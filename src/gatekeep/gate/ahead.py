@@ -26,7 +26,7 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.grants import Grant, Situation
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
-from gatekeep.domain.targets import TargetKind
+from gatekeep.domain.targets import Target, TargetKind
 from gatekeep.errors import NotPermitted
 from gatekeep.gate.approval_desk import ApprovalDesk
 from gatekeep.gate.approval_ports import Ahead, Ballot
@@ -81,15 +81,21 @@ class AheadDesk:
     def session(self, by: Principal, target: str, account: str) -> Session:
         """A session as it would be, for judging. Raises NotPermitted where there cannot be one."""
         found = self._targets.target(target)
-        names = sorted(found.accounts) if found is not None else []
-        name = account or (names[0] if len(names) == 1 else "")
-        if found is None or name not in names:
+        if found is None:
             raise NotPermitted(words.no_such_target(target))
-        database = found.database or name if found.kind is TargetKind.POSTGRES else ""
-        session = Session("0" * 32, by, found, name, found.kind.value, database=database)
-        if self._policy.may_open(session).decision.verdict is Verdict.DENY:
+        possible = [
+            session
+            for name in sorted(found.accounts)
+            if account in ("", name) and self._may_be(session := _session(by, found, name))
+        ]
+        if not possible:
             raise NotPermitted(words.no_such_target(target))
-        return session
+        if len(possible) > 1:
+            raise NotPermitted(words.which_account(target, [one.account for one in possible]))
+        return possible[0]
+
+    def _may_be(self, session: Session) -> bool:
+        return self._policy.may_open(session).decision.verdict is not Verdict.DENY
 
     async def ask(self, by: Principal, ahead: Ahead) -> ApprovalRequest:
         """A new request. Raises as `Approvals.ask_ahead` says."""
@@ -185,6 +191,12 @@ class AheadDesk:
             return self._grants.made_of(request, ballot, groups, situation)
 
         return enough, grant_for
+
+
+def _session(by: Principal, target: Target, account: str) -> Session:
+    """As it would be there."""
+    database = target.database or account if target.kind is TargetKind.POSTGRES else ""
+    return Session("0" * 32, by, target, account, target.kind.value, database=database)
 
 
 def _digest(place: Place, subject: Subject, ahead: Ahead, lasts_s: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gatekeep.messages import RuleWords, printable
 from gatekeep.messages.ssh_approvals import lasting
 
@@ -9,6 +11,12 @@ from gatekeep.messages.ssh_approvals import lasting
 def no_such_target(target: str) -> str:
     """No such target, no such account there, or no right to it: the same words for all."""
     return f'there is no target "{printable(target, 63)}" with this account for you'
+
+
+def which_account(target: str, accounts: Sequence[str]) -> str:
+    """There are several that could be meant."""
+    named = ", ".join(printable(one, 63) for one in accounts)
+    return f'"{printable(target, 63)}" has several accounts for you, so name one: {named}'
 
 
 def allowed_anyway() -> str:
