@@ -23,7 +23,7 @@ import structlog
 import uvloop
 
 from gatekeep import messages
-from gatekeep.assembly import Parts, assemble, members_of
+from gatekeep.assembly import assemble, members_of
 from gatekeep.configuration import Configuration, load_configuration
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable, SettingsError
@@ -34,6 +34,7 @@ from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
 from gatekeep.messages import ssh as ssh_words
 from gatekeep.notice_assembly import assemble_notices
+from gatekeep.parts import Parts
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.policy_versions import Settled, own_wish
 from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE

@@ -8,7 +8,6 @@ from typing import Final
 
 from aiohttp import web
 
-from gatekeep.assembly import Parts
 from gatekeep.configuration import Configuration
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.targets import Target
@@ -22,6 +21,7 @@ from gatekeep.notify.hooks_in import HookNeeds, IncomingEndpoint, IncomingHooks
 from gatekeep.notify.mail import Mail, MailNeeds
 from gatekeep.notify.smtp import Smtp, SmtpValues
 from gatekeep.notify.webhook import Endpoint, WebhookNeeds, Webhooks
+from gatekeep.parts import Parts
 from gatekeep.runtime.clock import Clock, SystemClock, random_bytes
 from gatekeep.settings import Settings
 

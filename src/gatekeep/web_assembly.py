@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from gatekeep.assembly import Parts
 from gatekeep.gate.ports import PolicyWish
 from gatekeep.identity.bearers import Bearers
 from gatekeep.journal.query import parse_query
+from gatekeep.parts import Parts
 from gatekeep.runtime.clock import SystemClock
 from gatekeep.settings import Settings
 from gatekeep.web.access import ApiNeeds, ApprovalNeeds, journal_recorder

@@ -14,6 +14,7 @@ NOTHING_TO_PROVE: dict[str, str] = {
     "domain/catalogue.py": "frozen words without behaviour",
     "proxies/ssh/arrivals.py": "one record",
     "ssh_assembly.py": "a list of parts; test_app and every journey start what it makes",
+    "parts.py": "a list of parts; test_app and every journey start and close it",
     "http_assembly.py": "a list of parts; test_app and every journey start what it makes",
     "domain/commands.py": "frozen words without behaviour",
     "domain/checkpoints.py": "frozen words without behaviour",

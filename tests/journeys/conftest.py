@@ -83,10 +83,11 @@ def open_place(target: PostgresServer) -> Iterator[Place]:
 
 @pytest.fixture(scope="session")
 def guarded_place(target: PostgresServer) -> Iterator[Place]:
-    """Everything but DROP TABLE, DELETE from `kept`, COPY into `ledger` and `shelf`, and COMMENT, which asks."""
+    """Everything but DROP TABLE, DELETE from `kept`, COPY into `ledger` and `shelf`, and COMMENT, which asks in vain."""
     yield from start(
         target, policy=GUARDED, accounts={"app_ro": PASSWORD, "app_rw": PASSWORD},
         groups={"alice": "engineers", "bob": "dba"},
+        extra_settings={"approvals": {"open_s": 0.1, "in_transaction_s": 0.1}},
     )  # fmt: skip
 
 

@@ -76,13 +76,13 @@ def lines(place: Place, outcome: str = "released") -> list[str]:
 def test_a_denied_line_does_not_run_and_the_next_one_does(place: Place) -> None:
     """The words name rule and reason; nothing was made; the shell goes on; all of it is told."""
     with terminal(place.way.line("ssh", "-tt", "web-1"), 30, 120) as person:
-        enter(person, "echo be''gun", rb"begun")
+        enter(person, "echo be''gun", rb"begun(?s:.*)[#$] $")
         enter(person, f"touch {place.files}/made", rb"policy does not allow")
         person.until(rb"rule no-touch: files are made by deployments")
         if place.hooked:
             person.until(rb"nothing was run(?s:.*)/made$")  # the denied line stays in the editor
             person.type(b"\x15")
-        enter(person, "echo af''ter", rb"after")
+        enter(person, "echo af''ter", rb"after(?s:.*)[#$] $")
         enter(person, "exit 3", rb"")
         assert person.end() == 3
     assert not (place.files / "made").exists()
@@ -124,7 +124,7 @@ def test_a_password_typed_at_a_prompt_is_nowhere(place: Place, program: str) -> 
         enter(person, secret, answer)
         if program == "sudo":  # asks three times
             person.type(b"\x03")
-            person.until(rb"incorrect password attempt")
+            person.until(rb"incorrect password attempt(?s:.*)[#$] $")
         enter(person, "echo be''hind", rb"behind(?s:.*)[#$] $")
         enter(person, "exit", rb"")
         person.end()

@@ -11,6 +11,8 @@ from support.journey import Place
 
 pytestmark = pytest.mark.journey
 
+_REQUEST = re.compile(r"(request |/r/)[0-9A-Z]{4}\b")
+_PORT = re.compile(r"localhost:\d+/")
 _SESSION = re.compile(r"policy [0-9a-f]{7}, session S-[0-9A-Z]{8}")
 
 
@@ -21,7 +23,7 @@ def tables(guarded_place: Place) -> None:
 
 
 def _psql(place: Place, *texts: str, account: str = "app_rw", **dsn: str) -> str:
-    """What psql writes to stderr, with the session's and the policy's names made equal."""
+    """What psql writes to stderr, with the names of session, policy and request made equal."""
     commands = [part for text in texts for part in ("-c", text)]
     done = subprocess.run(
         ["/usr/bin/psql", "-X", "-v", "VERBOSITY=default", "-v", "SHOW_CONTEXT=always",
@@ -29,7 +31,8 @@ def _psql(place: Place, *texts: str, account: str = "app_rw", **dsn: str) -> str
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
         env={**os.environ, "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "20"},
     )  # fmt: skip
-    return _SESSION.sub("policy P, session S", done.stderr)
+    named = _SESSION.sub("policy P, session S", done.stderr)
+    return _PORT.sub("localhost:PORT/", _REQUEST.sub(r"\1R", named))
 
 
 def test_a_policy_refusal(guarded_place: Place) -> None:
@@ -56,12 +59,19 @@ def test_a_refusal_among_several_statements(guarded_place: Place) -> None:
 
 
 def test_what_needs_approval(guarded_place: Place) -> None:
-    """An ask is refused with words that say that nobody can be asked."""
+    """An ask is a NOTICE first; where nobody answers it is an error that says whom to ask."""
     assert _psql(guarded_place, "COMMENT ON TABLE ledger IS 'x'") == (
-        "ERROR:  gatekeep: this needs approval, and approvals are not set up here\n"
-        "DETAIL:  Rule comments-need-dba.\n"
-        "HINT:  The statement was not sent; like any error, this one fails an open transaction.\n"
-        "CONTEXT:  rule comments-need-dba, policy P, session S\n"
+        "NOTICE:  gatekeep: waiting for approval by dba (bob), request R\n"
+        "DETAIL:  COMMENT on public.ledger, no estimate: COMMENT has no plan. "
+        "Asked by rule comments-need-dba. Open for 0 s.\n"
+        "HINT:  Nothing has been sent to orders yet. Ctrl-C withdraws the request. "
+        "http://localhost:PORT/r/R\n"
+        "CONTEXT:  request R, rule comments-need-dba, policy P, session S\n"
+        "ERROR:  gatekeep: nobody answered request R in 0 s\n"
+        "DETAIL:  Asked: bob.\n"
+        "HINT:  The statement was not sent; like any error, this one fails an open transaction. "
+        "Send it again, or ask ahead of time: gatekeep request new\n"
+        "CONTEXT:  request R, rule comments-need-dba, policy P, session S\n"
     )
 
 
