@@ -304,6 +304,30 @@ def test_two_votes_where_two_are_asked(asking: AskingGateway, as_: Gatekeep) -> 
     assert "carol approved it at" in shown
 
 
+@pytest.mark.parametrize(
+    ("options", "question"),
+    [
+        ((), "Vote to approve: run once? [y/N] "),
+        (
+            ("--scope", "template", "--for", "30m", "--free", "2"),
+            "Vote to approve: run, and this template for 30m, with any value in place of number 2? [y/N] ",
+        ),
+    ],
+)
+def test_the_question_says_that_one_vote_is_not_enough(
+    asking: AskingGateway, options: tuple[str, ...], question: str
+) -> None:
+    """And how far it would reach once another agrees as well."""
+    request = held(asking, approvers=(("dba:2",),))
+    code, written = on_terminal(
+        asking.state, "approvals", "approve", request.id, *options,
+        "--token-file", str(asking.token_file("bob")), keys=(("[y/N]", b"n\n"),), size=(160, 24),
+    )  # fmt: skip
+    assert code == Exit.FAILED
+    assert question in written
+    assert now(asking, request).votes == ()
+
+
 def test_hostile_text_drives_no_terminal(asking: AskingGateway) -> None:
     """Lists, the whole of it, and the question: only text reaches the terminal."""
     bad = "".join(one[:300].decode("latin-1") for one in HOSTILE.values()).replace("\0", "\1")

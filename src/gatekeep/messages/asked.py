@@ -6,6 +6,7 @@ Takes plain values; nothing here is made safe for a terminal, whoever prints it 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gatekeep.messages import sight as seen
@@ -21,11 +22,12 @@ _SAID = {
     "expired": "expired",
     "withdrawn": "withdrawn",
 }
+_DEEDS = {"shell": "open", "tunnel": "open", "file": "do"}
 _SCOPES = {
-    "once": "Approve and run once?",
-    "template": "Approve this, with these values, for {time}?",
-    "session": "Approve what this rule asks of this verb until the session ends?",
-    "access": "Approve access for {time}?",
+    "once": "{run} once",
+    "template": "{run}, and this template for {time}, with {values}",
+    "session": "{run}, and what rule {rule} asks of {verb} until the session ends",
+    "access": "give access for {time}",
 }
 
 Request = Mapping[str, Any]
@@ -118,13 +120,39 @@ def decided_line(request: Request, when: str) -> str:
     return f"{by} {state} it at {when}{reason}"
 
 
-def question(request: Request, scope: str, for_s: int) -> str:
-    """What an approval is asked as: what happens, for this scope."""
-    lasts = for_s or request["grant_s"]
-    time = lasting(lasts) if lasts else "the usual time"
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far somebody wants his yes to reach: the scope, for how long (0: as is usual), what is freed.
+
+    `decides`: one more yes is the last that is needed.
+    """
+
+    scope: str
+    for_s: int = 0
+    freed: Sequence[int] = ()
+    decides: bool = True
+
+
+def question(request: Request, reach: Reach) -> str:
+    """What an approval is asked as: what happens, for this scope, after what others have agreed to."""
+    agreed = [vote for vote in request["votes"] if vote["verdict"] == "approve"]
+    scope = reach.scope if all(vote["scope"] == reach.scope for vote in agreed) else "once"
+    # Leave that was asked ahead of time may be cut, never stretched.
+    lasts = min((one for one in (reach.for_s, request["grant_s"]) if one), default=0)
+    deed = _SCOPES[scope].format(
+        run=_DEEDS.get(request["kind"], "run"), time=lasting(lasts) if lasts else "the usual time",
+        values=_values(reach.freed), rule=request["rule"], verb=request["verb"],
+    )  # fmt: skip
     if scope == "once" and not request["session"]:
-        return f"Approve, to be run once within {time}?"
-    return _SCOPES[scope].format(time=time)
+        deed = f"allow it once within {lasting(lasts) if lasts else 'the usual time'}"
+    return f"Approve and {deed}?" if reach.decides else f"Vote to approve: {deed}?"
+
+
+def _values(freed: Sequence[int]) -> str:
+    if not freed:
+        return "these values"
+    numbers = ", ".join(map(str, sorted(set(freed))))
+    return f"any value in place of number{'s' if len(set(freed)) > 1 else ''} {numbers}"
 
 
 def came_of_it(request: Request) -> str:
