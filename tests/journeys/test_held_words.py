@@ -46,7 +46,7 @@ async def asking(postgres_server: PostgresServer, database: str) -> AsyncIterato
 
 @pytest.fixture
 async def psql(asking: Asking) -> AsyncIterator[Psql]:
-    """psql 18 as a person has it, but that it always shows CONTEXT."""
+    """A psql 18 as a person has it, but that it always shows CONTEXT."""
     way = Psql("simple", "VERBOSITY=default", "SHOW_CONTEXT=always")
     await way.open(asking)
     yield way

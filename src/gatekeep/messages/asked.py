@@ -13,6 +13,8 @@ from gatekeep.messages import sight as seen
 from gatekeep.messages.deciding import still_needed
 
 SHOWN_DIGITS = 12
+MOST_REASON = 1000
+"""Characters of what somebody said why, as a page shows them; a document has all."""
 
 _WHERE = {"absent": "no WHERE", "tautology": "a WHERE that is always true"}
 _SAID = {
@@ -76,9 +78,9 @@ def more(request: Request) -> list[str]:
     lines = []
     lines += [_before(one) for one in request.get("before", ())]
     if request["why"]:
-        lines.append(f"the rule says: {request['why']}")
+        lines.append(f"the rule says: {_cut(request['why'])}")
     if request["reason"]:
-        lines.append(f"{request['principal']} says: {request['reason']}")
+        lines.append(f"{request['principal']} says: {_cut(request['reason'])}")
     if request["facts"].get("ticket"):
         lines.append(f"ticket: {request['facts']['ticket']}")
     if request["redacted"]:
@@ -96,15 +98,24 @@ def more(request: Request) -> list[str]:
 
 def _before(earlier: Mapping[str, Any]) -> str:
     by = f" by {earlier['decided_by']}" if earlier["decided_by"] else ""
-    reason = f": {earlier['decision_reason']}" if earlier["decision_reason"] else ""
+    reason = because(earlier["decision_reason"])
     return f"asked before, {earlier['id']} of {earlier['principal']}: {earlier['state']}{by}{reason}"
+
+
+def because(reason: str) -> str:
+    """Why, behind a sentence; nothing where nobody said it."""
+    return f": {_cut(reason)}" if reason else ""
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= MOST_REASON else f"{said[:MOST_REASON]}…"
 
 
 def vote_line(vote: Mapping[str, Any], when: str) -> str:
     """`bob approved at 14:21 (cli): agreed in OPS-412`."""
     said = "approved" if vote["verdict"] == "approve" else "denied"
     place = f" in {vote['delegator']}'s place" if vote["delegator"] else ""
-    reason = f": {vote['reason']}" if vote["reason"] else ""
+    reason = because(vote["reason"])
     return f"{vote['principal']} {said}{place} at {when} ({vote['via']}){reason}"
 
 
@@ -114,9 +125,9 @@ def decided_line(request: Request, when: str) -> str:
     if state == "expired":
         return f"nobody answered it until {when}"
     if state == "withdrawn":
-        reason = f": {request['decision_reason']}" if request["decision_reason"] else ""
+        reason = because(request["decision_reason"])
         return f"withdrawn by {by or 'the gateway'} at {when}{reason}"
-    reason = f": {request['decision_reason']}" if request["decision_reason"] else ""
+    reason = because(request["decision_reason"])
     return f"{by} {state} it at {when}{reason}"
 
 
