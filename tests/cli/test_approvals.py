@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from support.api_callers import AskingGateway
-from support.approval_world import DELETE
+from support.approval_world import BOB, DELETE
 from support.gateway_thread import Gatekeep
 from support.hostile_terminal import HOSTILE, forbidden
 from support.terminal import on_terminal
 
 from gatekeep.cli.exits import Exit
-from gatekeep.domain.approvals import ApprovalRequest, RequestState
+from gatekeep.domain.approvals import ApprovalRequest, RequestState, VoteVerdict
+from gatekeep.gate.approval_ports import Ballot
 from gatekeep.web.approvals import OPERATIONS
 from gatekeep.web.openapi import document
 
@@ -304,6 +306,30 @@ def test_two_votes_where_two_are_asked(asking: AskingGateway, as_: Gatekeep) -> 
     assert "carol approved it at" in shown
 
 
+@pytest.mark.parametrize(
+    ("options", "question"),
+    [
+        ((), "Vote to approve: run once? [y/N] "),
+        (
+            ("--scope", "template", "--for", "30m", "--free", "2"),
+            "Vote to approve: run, and this template for 30m, with any value in place of number 2? [y/N] ",
+        ),
+    ],
+)
+def test_the_question_says_that_one_vote_is_not_enough(
+    asking: AskingGateway, options: tuple[str, ...], question: str
+) -> None:
+    """And how far it would reach once another agrees as well."""
+    request = held(asking, approvers=(("dba:2",),))
+    code, written = on_terminal(
+        asking.state, "approvals", "approve", request.id, *options,
+        "--token-file", str(asking.token_file("bob")), keys=(("[y/N]", b"n\n"),), size=(160, 24),
+    )  # fmt: skip
+    assert code == Exit.FAILED
+    assert question in written
+    assert now(asking, request).votes == ()
+
+
 def test_hostile_text_drives_no_terminal(asking: AskingGateway) -> None:
     """Lists, the whole of it, and the question: only text reaches the terminal."""
     bad = "".join(one[:300].decode("latin-1") for one in HOSTILE.values()).replace("\0", "\1")
@@ -322,6 +348,27 @@ def test_hostile_text_drives_no_terminal(asking: AskingGateway) -> None:
     assert forbidden(written) == ""
     assert "[89 empty lines]" in written
     assert "    DROP TABLE x" in written
+
+
+def test_reasons_of_ten_kilobytes_are_printable_and_cut(
+    asking: AskingGateway, as_: Gatekeep
+) -> None:
+    """The asker's, the voter's and the decision's; the document has them whole."""
+    bad = "\x1b]52;c;aGk=\x07\u202e\u200b\r\n" + "why " * 2500
+    request = held(asking)
+    wish = replace(asking.world.wish("TRUNCATE x;"), reason=bad)
+    asked = asking.wait(
+        asking.world.parts.desk.ask(wish, lambda _approval: True, asking.world.grant_for)
+    )
+    ballot = Ballot(VoteVerdict.DENY, request.digest, "web", reason=bad)
+    assert asking.wait(asking.world.desk.cast(request.id, BOB, ballot)).counted
+    for one in (request, asked):
+        shown = as_("bob", "show", one.id)
+        assert shown.code == 0
+        assert "\\x1b]52;c;aGk=\\x07\\u202e" in shown.out
+        assert forbidden(shown.out) == ""
+        assert max(map(len, shown.out.splitlines())) < 1200
+    assert bad in json.loads(as_("bob", "show", request.id, "-o", "json").out)["decision_reason"]
 
 
 @pytest.mark.parametrize("wrong", ["", "../x", "K3F9/votes", "é", "x" * 40])

@@ -22,7 +22,15 @@ from gatekeep.domain.approvals import (
     Why,
 )
 from gatekeep.gate.approval_ports import Ballot, Departure
-from gatekeep.gate.ballots import agreed, approval_of, denier_of, late, offered_scopes, terms
+from gatekeep.gate.ballots import (
+    agreed,
+    approval_of,
+    denier_of,
+    late,
+    offered_scopes,
+    scopes_left,
+    terms,
+)
 
 ALICE = person("alice", "engineers")
 BOB, CAROL = person("bob", "dba"), person("carol", "dba")
@@ -145,6 +153,16 @@ def test_no_yes_is_taken_for_more_than_it_said(votes: Sequence[Vote]) -> None:
     for one in votes:
         assert set(together.freed) <= set(one.freed)
         assert together.for_s <= one.for_s
+
+
+@given(VOTES)
+def test_what_is_left_to_say_is_what_will_be(votes: Sequence[Vote]) -> None:
+    """A scope is offered after these votes exactly where a yes for it would reach so far."""
+    asked = replace(REQUEST, votes=tuple(votes))
+    for scope in map(Scope, offered_scopes(asked)):
+        last = Vote("dan", "dan", VoteVerdict.APPROVE, "web", 0, scope=scope, freed=(1,), for_s=60)
+        ballot = replace(YES, scope=scope, freed=(1,), for_s=60)
+        assert (scope.value in scopes_left(asked)) == (agreed(ballot, [*votes, last]).scope is scope)
 
 
 async def test_a_quorum_gives_as_far_as_all_of_it_agreed(world: DeskWorld) -> None:

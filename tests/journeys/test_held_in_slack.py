@@ -19,6 +19,7 @@ from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.chat import ChatLink
 from gatekeep.domain.events import EventKind
 from gatekeep.gate.approval_ports import Told
+from gatekeep.gate.approval_values import Limits
 from gatekeep.runtime.clock import SystemClock
 
 pytestmark = pytest.mark.journey
@@ -108,6 +109,27 @@ async def test_a_click_releases_it(
         voted = next(one for one in events if one["kind"] == "approval.voted")
         assert (voted["voter"], voted["via"]) == ("bob", "slack")
         await until(lambda: not message.buttons(), "the message says how it ended")
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_without_slack_holds_end_all_the_same(
+    postgres_server: PostgresServer, tmp_path: Path, fake: FakeSlack, mode: str
+) -> None:
+    """Slack is down from the start to the end: other doors decide, and what nobody decides is refused."""
+    given = settings(tmp_path, fake, mode)
+    await fake.down()
+    async with asking_gateway(postgres_server, settings=given) as asking:
+        waiting = asyncio.ensure_future(run(asking))
+        (request,) = await asking.asked()
+        assert (await asking.vote(request, via="web", deny="not on a Saturday")).counted
+        with pytest.raises(psycopg.Error, match=f"denied request {request.id}"):
+            await waiting
+        asking.approvals.desk.limits = Limits(open_s=1)
+        async with await asking.connect() as connection:
+            with pytest.raises(psycopg.Error, match="nobody answered request") as told:
+                await connection.execute("CREATE TABLE never_told (a int)")
+        assert told.value.sqlstate == "42501"
+    assert fake.messages == []
 
 
 async def test_a_signed_call_denies_it(

@@ -6,9 +6,11 @@ Approved, denied, unanswered, withdrawn; commands, shells, lines, files, tunnels
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import random
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +160,32 @@ def test_git_says_why_it_waits_and_why_not(place: People, tmp_path: Path) -> Non
         done = client.answer()
     assert done.code != 0
     assert b"gatekeep: reason: not on a Friday" in done.err
+
+
+def test_ansible_shows_why_it_was_refused(place: People, tmp_path: Path) -> None:
+    """Its task ends unreachable, with our lines among its own."""
+    if importlib.util.find_spec("ansible") is None:
+        pytest.skip("ansible-core is not installed")
+    local = tmp_path / "ansible"
+    local.mkdir()
+    command = [
+        sys.executable, "-m", "ansible", "adhoc", "web-1", "-i", "web-1,", "-m", "raw", "-a",
+        f"touch {place.files}/made",
+    ]  # fmt: skip
+    more = {
+        "ANSIBLE_SSH_ARGS": f"-F {place.way.config} -C", "ANSIBLE_LOCAL_TEMP": str(local / "tmp"),
+        "ANSIBLE_HOME": str(local / "home"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "minimal",
+    }  # fmt: skip
+    with place.running(command, more=more) as client:
+        request = place.deny("not on a Friday")
+        done = client.answer()
+    assert done.code != 0
+    said = (done.out + done.err).decode()
+    assert f"gatekeep: carol denied request {request.id}" in said, said
+    assert "gatekeep: reason: not on a Friday" in said
+    assert "gatekeep: nothing was run" in said
+    assert not (place.files / "made").exists()
 
 
 # --- shells and lines -----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ REQUEST: dict[str, Any] = {
     "rule": "prod-writes-need-dba", "why": "", "reason": "", "redacted": False, "unbound": [],
     "approvers": [["dba"]], "extra_votes": 0, "denier": "", "may_decide": ["bob", "carol"],
     "left_s": 780, "grant_s": 0, "outcome": "", "decided_by": "", "decision_reason": "",
+    "verb": "DELETE", "votes": [],
 }  # fmt: skip
 
 
@@ -58,21 +59,42 @@ def test_whatever_is_known_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "for_s", "more", "question"),
+    ("scope", "how", "more", "question"),
     [
-        ("once", 0, {}, "Approve and run once?"),
-        ("template", 1800, {}, "Approve this, with these values, for 30m?"),
-        ("session", 0, {}, "Approve what this rule asks of this verb until the session ends?"),
-        ("access", 0, {"grant_s": 7200}, "Approve access for 2h?"),
-        ("access", 0, {}, "Approve access for the usual time?"),
-        ("once", 0, {"session": "", "grant_s": 3600}, "Approve, to be run once within 1h?"),
+        ("once", {}, {}, "Approve and run once?"),
+        ("once", {}, {"kind": "shell"}, "Approve and open once?"),
+        ("once", {"decides": False}, {}, "Vote to approve: run once?"),
+        ("template", {"for_s": 1800}, {}, "Approve and run, and this template for 30m, with these values?"),
+        ("template", {}, {}, "Approve and run, and this template for the usual time, with these values?"),
+        ("template", {"for_s": 60, "freed": [2]}, {},
+         "Approve and run, and this template for 1m, with any value in place of number 2?"),
+        ("template", {"for_s": 60, "freed": [3, 2, 2], "decides": False}, {},
+         "Vote to approve: run, and this template for 1m, with any value in place of numbers 2, 3?"),
+        ("session", {}, {},
+         "Approve and run, and what rule prod-writes-need-dba asks of DELETE until the session ends?"),
+        ("access", {}, {"session": "", "grant_s": 7200}, "Approve and give access for 2h?"),
+        ("access", {"for_s": 3600}, {"session": "", "grant_s": 7200}, "Approve and give access for 1h?"),
+        ("access", {"for_s": 28_800}, {"session": "", "grant_s": 7200}, "Approve and give access for 2h?"),
+        ("access", {}, {"session": ""}, "Approve and give access for the usual time?"),
+        ("once", {}, {"session": "", "grant_s": 3600}, "Approve and allow it once within 1h?"),
     ],
-)
+)  # fmt: skip
 def test_the_question_says_what_happens(
-    scope: str, for_s: int, more: dict[str, Any], question: str
+    scope: str, how: dict[str, Any], more: dict[str, Any], question: str
 ) -> None:
-    """For each scope another."""
-    assert asked.question({**REQUEST, **more}, scope, for_s) == question
+    """For each scope another, for as long as it will really last, with what is freed, and if it decides."""
+    assert asked.question({**REQUEST, **more}, asked.Reach(scope, **how)) == question
+
+
+@pytest.mark.parametrize(("before", "question"), [
+    ("once", "Approve and run once?"),
+    ("template", "Approve and run, and this template for 1m, with these values?"),
+])  # fmt: skip
+def test_the_question_reaches_no_further_than_those_who_agreed_before(before: str, question: str) -> None:
+    """Where they named another scope it will be once, whatever is wanted now."""
+    votes = [{"verdict": "approve", "scope": before}, {"verdict": "deny", "scope": "once"}]
+    reach = asked.Reach("template", 60)
+    assert asked.question({**REQUEST, "votes": votes}, reach) == question
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,23 @@ def test_outcomes(outcome: str, said: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "grant_s", "held", "said"),
+    ("kind", "scope", "grant_s", "held", "decides", "said"),
     [
-        ("once", 0, True, "Approve and run once"),
-        ("once", 0, False, "Approve once"),
-        ("access", 5400, False, "Approve access for 1 h 30 min"),
+        ("statement", "once", 0, True, True, "Approve and run once"),
+        ("statement", "template", 0, True, True, "Approve and run once"),
+        ("statement", "once", 0, True, False, "Vote to approve: run once"),
+        ("shell", "once", 0, True, True, "Approve and open once"),
+        ("file", "once", 0, True, True, "Approve and do once"),
+        ("statement", "once", 3600, False, True, "Approve and allow it once within 1 h"),
+        ("access", "access", 5400, False, True, "Approve and give access for 1 h 30 min"),
+        ("access", "access", 5400, False, False, "Vote to approve: give access for 1 h 30 min"),
     ],
 )
-def test_the_button_says_what_a_click_does(scope: str, grant_s: int, *, held: bool, said: str) -> None:
-    """Nothing runs at once that nobody waits for."""
-    assert words.approve_button(scope, grant_s, held=held) == said
+def test_the_button_says_what_a_click_does(
+    kind: str, scope: str, grant_s: int, *, held: bool, decides: bool, said: str
+) -> None:
+    """Nothing runs at once that nobody waits for, and no vote decides that is not the last."""
+    assert words.approve_button(kind, scope, grant_s, held=held, decides=decides) == said
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,11 @@ async def test_slack_refuses_nothing_that_we_send(world: SlackWorld) -> None:
     await until(lambda: not message.buttons(), "it is closed")
     await until(lambda: world.fake.direct("alice"), "the requester is told")
     assert world.fake.refusals == []
-    for _method, body in world.fake.bodies:
+    for method, body in world.fake.bodies:
+        if method in ("chat.postMessage", "chat.update"):
+            # Slack makes no mention, link or picture of anything by itself.
+            assert body["mrkdwn"] is body["link_names"] is body["unfurl_links"] is False
+            assert (body["parse"], body["unfurl_media"]) == ("none", False)
         assert "<" not in body.get("text", "")
         assert not set(str(body.get("text", ""))) & set("\x1b\x07\u202e\u200b")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from support.slack_block_kit import faults_of, texts_of
 from support.slack_samples import KNOWN, NOW_US, ended, sample
 
-from gatekeep.domain.approvals import RequestKind, RequestState, Scope
+from gatekeep.domain.approvals import RequestKind, RequestState, Scope, Vote, VoteVerdict
 from gatekeep.notify.slack_blocks import Known, Message, approvable, message_of
 
 HOSTILE = (
@@ -225,7 +226,34 @@ def test_leave_ahead_of_time_is_worded_as_such() -> None:
     )
     message = message_of(request, KNOWN)
     assert message.blocks[0]["text"]["text"] == "alice asks for access to orders-prod"
-    assert buttons(message)[0] == "Approve access for 2 h"
+    assert buttons(message)[0] == "Approve and give access for 2 h"
+
+
+@pytest.mark.parametrize(
+    ("approvers", "voted", "extra", "button"),
+    [
+        ((("dba",),), (), 0, "Approve and run once"),
+        ((("dba:2",),), (), 0, "Vote to approve: run once"),
+        ((("dba:2",),), ("dba",), 0, "Approve and run once"),
+        ((("dba",), ("lead",)), (), 0, "Approve and run once"),
+        ((("dba", "security"),), (), 0, "Vote to approve: run once"),
+        ((("dba", "security"),), ("dba",), 0, "Vote to approve: run once"),
+        ((("dba:2",), ("lead",)), (), 0, "Vote to approve: run once"),
+        ((("dba",),), (), 1, "Vote to approve: run once"),
+        ((("dba",),), ("dba",), 1, "Approve and run once"),
+    ],
+)
+def test_a_button_is_a_vote_where_one_yes_is_not_enough(
+    approvers: tuple[tuple[str, ...], ...], voted: tuple[str, ...], extra: int, button: str
+) -> None:
+    """Everybody sees the same one, so it promises only what is true of all who may click."""
+    votes = tuple(
+        Vote(f"{group}-1", f"{group}-1", VoteVerdict.APPROVE, "web", 0, groups=frozenset({group}))
+        for group in voted
+    )
+    request = sample(approvers=approvers, votes=votes)
+    why = replace(request.why, extra=extra, denier="bob" if extra else "")
+    assert buttons(message_of(replace(request, why=why), KNOWN))[0] == button
 
 
 @given(

@@ -20,6 +20,8 @@ from gatekeep.cli.output import Format, local_time, visible
 from gatekeep.cli.reaching import secret_line
 from gatekeep.cli.requests import PATH, request_path
 from gatekeep.cli.verbs import Call
+from gatekeep.domain.approvals import Vote, VoteVerdict
+from gatekeep.domain.voting import next_decides
 from gatekeep.messages import asked as words
 
 _OUTCOME_S: Final = 10
@@ -93,7 +95,8 @@ def _check(wanted: Wanted) -> None:
 def _ballot(request: Request, wanted: Wanted) -> dict[str, Any]:
     approve = wanted.verdict == "approve"
     if approve and not wanted.yes:
-        _confirm(words.question(request, wanted.scope, wanted.for_s))
+        reach = words.Reach(wanted.scope, wanted.for_s, wanted.freed, decides=_decides(request))
+        _confirm(visible(words.question(request, reach)))
     reason = wanted.reason
     if not approve and not reason.strip():
         if not _can_ask():
@@ -113,6 +116,20 @@ def _ballot(request: Request, wanted: Wanted) -> dict[str, Any]:
         code = _code(wanted.code_file, needed=request["needs_code"], why="high risk")
         ballot |= {"code": code} if code else {}
     return ballot
+
+
+def _decides(request: Request) -> bool:
+    """Whether one more yes is the last that is needed, whoever of the asked groups gives it."""
+    agreed = [
+        Vote(
+            one["principal"], one["person"], VoteVerdict(one["verdict"]), one["via"], one["at_us"],
+            groups=frozenset(one["groups"]),
+        )
+        for one in request["votes"]
+    ]  # fmt: skip
+    return next_decides(
+        request["approvers"], agreed, extra=request["extra_votes"], denier=request["denier"]
+    )
 
 
 def _confirm(question: str) -> None:

@@ -17,6 +17,7 @@ from gatekeep.cli.output import Format, visible
 from gatekeep.cli.tokens import seconds
 from gatekeep.cli.verbs import Call, noun, verb
 from gatekeep.domain.approvals import ID_ALPHABET, ID_DIGITS
+from gatekeep.messages import asked as words
 
 PATH: Final = "/api/v1/requests"
 _WAIT_S: Final = 20
@@ -157,8 +158,7 @@ def awaited(call: Call, request_id: str, limit_s: int | None) -> dict[str, Any]:
 def told(call: Call, request: dict[str, Any]) -> int:
     """Say how a request ended; the exit code that this means."""
     name, state = visible(request["id"]), request["state"]
-    by, reason = visible(request["decided_by"]), visible(request["decision_reason"])
-    because = f": {reason}" if reason else ""
+    by, because = visible(request["decided_by"]), visible(words.because(request["decision_reason"]))
     if state == "approved":
         call.screen.say(f"● {by} approved {name}{because}", following="gatekeep grants ls")
     elif state == "denied":

@@ -119,6 +119,21 @@ def released_by(
     return None
 
 
+def next_decides(
+    sets: Sequence[Sequence[str]], votes: Sequence[Vote], *, extra: int = 0, denier: str = ""
+) -> bool:
+    """Whether one more yes is the last that is needed, whoever of the asked groups gives it."""
+    groups = {group.partition(":")[0] for one in sets for group in one}
+    return all(
+        released_by(sets, (*votes, _somebody_of(group)), extra=extra, denier=denier) is not None
+        for group in groups
+    )
+
+
+def _somebody_of(group: str) -> Vote:
+    return Vote("", "", VoteVerdict.APPROVE, "", 0, groups=frozenset({group}))
+
+
 def _seats(group: str) -> list[str]:
     name, _, count = group.partition(":")
     return [name] * int(count or 1)

@@ -148,6 +148,14 @@ def offered_scopes(request: ApprovalRequest) -> tuple[str, ...]:
     return (request.scope.value,)
 
 
+def scopes_left(request: ApprovalRequest) -> tuple[str, ...]:
+    """How far one more yes may still reach: where those before named another scope it is once."""
+    named = {vote.scope.value for vote in request.approving}
+    return tuple(
+        one for one in offered_scopes(request) if one == Scope.ONCE.value or named <= {one}
+    )
+
+
 def approval_of(request: ApprovalRequest, groups: frozenset[str], now_us: int) -> Approval:
     """What the votes of a request are to policy at this time."""
     last = max((vote.at_us for vote in request.approving), default=now_us)

@@ -6,12 +6,15 @@ Takes plain values; nothing here is made safe for a terminal, whoever prints it 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gatekeep.messages import sight as seen
 from gatekeep.messages.deciding import still_needed
 
 SHOWN_DIGITS = 12
+MOST_REASON = 1000
+"""Characters of what somebody said why, as a page shows them; a document has all."""
 
 _WHERE = {"absent": "no WHERE", "tautology": "a WHERE that is always true"}
 _SAID = {
@@ -21,11 +24,12 @@ _SAID = {
     "expired": "expired",
     "withdrawn": "withdrawn",
 }
+_DEEDS = {"shell": "open", "tunnel": "open", "file": "do"}
 _SCOPES = {
-    "once": "Approve and run once?",
-    "template": "Approve this, with these values, for {time}?",
-    "session": "Approve what this rule asks of this verb until the session ends?",
-    "access": "Approve access for {time}?",
+    "once": "{run} once",
+    "template": "{run}, and this template for {time}, with {values}",
+    "session": "{run}, and what rule {rule} asks of {verb} until the session ends",
+    "access": "give access for {time}",
 }
 
 Request = Mapping[str, Any]
@@ -74,9 +78,9 @@ def more(request: Request) -> list[str]:
     lines = []
     lines += [_before(one) for one in request.get("before", ())]
     if request["why"]:
-        lines.append(f"the rule says: {request['why']}")
+        lines.append(f"the rule says: {_cut(request['why'])}")
     if request["reason"]:
-        lines.append(f"{request['principal']} says: {request['reason']}")
+        lines.append(f"{request['principal']} says: {_cut(request['reason'])}")
     if request["facts"].get("ticket"):
         lines.append(f"ticket: {request['facts']['ticket']}")
     if request["redacted"]:
@@ -94,15 +98,24 @@ def more(request: Request) -> list[str]:
 
 def _before(earlier: Mapping[str, Any]) -> str:
     by = f" by {earlier['decided_by']}" if earlier["decided_by"] else ""
-    reason = f": {earlier['decision_reason']}" if earlier["decision_reason"] else ""
+    reason = because(earlier["decision_reason"])
     return f"asked before, {earlier['id']} of {earlier['principal']}: {earlier['state']}{by}{reason}"
+
+
+def because(reason: str) -> str:
+    """Why, behind a sentence; nothing where nobody said it."""
+    return f": {_cut(reason)}" if reason else ""
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= MOST_REASON else f"{said[:MOST_REASON]}…"
 
 
 def vote_line(vote: Mapping[str, Any], when: str) -> str:
     """`bob approved at 14:21 (cli): agreed in OPS-412`."""
     said = "approved" if vote["verdict"] == "approve" else "denied"
     place = f" in {vote['delegator']}'s place" if vote["delegator"] else ""
-    reason = f": {vote['reason']}" if vote["reason"] else ""
+    reason = because(vote["reason"])
     return f"{vote['principal']} {said}{place} at {when} ({vote['via']}){reason}"
 
 
@@ -112,19 +125,45 @@ def decided_line(request: Request, when: str) -> str:
     if state == "expired":
         return f"nobody answered it until {when}"
     if state == "withdrawn":
-        reason = f": {request['decision_reason']}" if request["decision_reason"] else ""
+        reason = because(request["decision_reason"])
         return f"withdrawn by {by or 'the gateway'} at {when}{reason}"
-    reason = f": {request['decision_reason']}" if request["decision_reason"] else ""
+    reason = because(request["decision_reason"])
     return f"{by} {state} it at {when}{reason}"
 
 
-def question(request: Request, scope: str, for_s: int) -> str:
-    """What an approval is asked as: what happens, for this scope."""
-    lasts = for_s or request["grant_s"]
-    time = lasting(lasts) if lasts else "the usual time"
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far somebody wants his yes to reach: the scope, for how long (0: as is usual), what is freed.
+
+    `decides`: one more yes is the last that is needed.
+    """
+
+    scope: str
+    for_s: int = 0
+    freed: Sequence[int] = ()
+    decides: bool = True
+
+
+def question(request: Request, reach: Reach) -> str:
+    """What an approval is asked as: what happens, for this scope, after what others have agreed to."""
+    agreed = [vote for vote in request["votes"] if vote["verdict"] == "approve"]
+    scope = reach.scope if all(vote["scope"] == reach.scope for vote in agreed) else "once"
+    # Leave that was asked ahead of time may be cut, never stretched.
+    lasts = min((one for one in (reach.for_s, request["grant_s"]) if one), default=0)
+    deed = _SCOPES[scope].format(
+        run=_DEEDS.get(request["kind"], "run"), time=lasting(lasts) if lasts else "the usual time",
+        values=_values(reach.freed), rule=request["rule"], verb=request["verb"],
+    )  # fmt: skip
     if scope == "once" and not request["session"]:
-        return f"Approve, to be run once within {time}?"
-    return _SCOPES[scope].format(time=time)
+        deed = f"allow it once within {lasting(lasts) if lasts else 'the usual time'}"
+    return f"Approve and {deed}?" if reach.decides else f"Vote to approve: {deed}?"
+
+
+def _values(freed: Sequence[int]) -> str:
+    if not freed:
+        return "these values"
+    numbers = ", ".join(map(str, sorted(set(freed))))
+    return f"any value in place of number{'s' if len(set(freed)) > 1 else ''} {numbers}"
 
 
 def came_of_it(request: Request) -> str:

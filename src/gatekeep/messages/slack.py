@@ -13,6 +13,8 @@ from gatekeep.messages import printable
 from gatekeep.messages.deciding import at_time, listed, still_needed
 from gatekeep.messages.legible import seen
 from gatekeep.messages.ssh_approvals import lasting
+from gatekeep.messages.web_requests import Reach
+from gatekeep.messages.web_requests import approve_button as page_button
 
 HEADER_LIMIT: Final = 150
 REASON_LIMIT: Final = 1000
@@ -148,13 +150,13 @@ def minutes_left(left_s: int) -> str:
     return f"{lasting(left_s)} left"
 
 
-def approve_button(scope: str, grant_s: int, *, held: bool) -> str:
-    """What a click does. `held`: something waits in place for it."""
-    if held:
-        return "Approve and run once"
-    if scope == "access":
-        return f"Approve access for {waited(grant_s)}"
-    return "Approve once"
+def approve_button(kind: str, scope: str, grant_s: int, *, held: bool, decides: bool) -> str:
+    """What a click does, in the words of the page's own button.
+
+    `held`: something waits in place for it. `decides`: one more yes is enough, whoever gives it.
+    """
+    reach = Reach(kind, "", "", "", "", "", grant_s, ahead=not held)
+    return page_button("once" if held else scope, reach, decides=decides)
 
 
 # ends

@@ -108,6 +108,10 @@ NEEDS_READING: Final = "Not approved: tick that you have read all of it. Nothing
 SCOPE_DIFFERS: Final = (
     "Not approved: the button and the choice above it say different things. Nothing changed."
 )
+REACHES_LESS: Final = (
+    "Not approved: somebody has agreed meanwhile, and not to as much as this button says. Look again. "
+    "Nothing changed."
+)
 NOT_WHOLE_REFUSED: Final = "Not approved: it cannot be shown whole here. Nothing changed."
 NEEDS_REASON: Final = "Not denied: say why, the requester reads it. Nothing changed."
 REASON_TOO_LONG: Final = "A reason has at most 1,000 characters. Nothing changed."
@@ -287,6 +291,12 @@ def approve_button(scope: str, reach: Reach, *, decides: bool) -> str:
 
 
 VOTE_NOT_LAST: Final = "Your vote alone does not release it: it goes out once enough others agree."
+
+
+def agreed_on(scopes: Sequence[str]) -> str:
+    """Others have agreed already, and not to everything that could be offered."""
+    reach = " or ".join(_scope_word(one) for one in scopes)
+    return f"It reaches no further than those who agreed before you let it: {reach}."
 
 
 def slot(number: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, VoteVerdict
+from gatekeep.domain.voting import next_decides
 from gatekeep.messages import sight
 from gatekeep.messages import slack as words
 from gatekeep.messages.legible import Legible, legible
@@ -229,12 +230,15 @@ def _standing(request: ApprovalRequest, left_s: int | None) -> Block:
 
 def _actions(request: ApprovalRequest, known: Known) -> list[Block]:
     buttons: list[Block] = []
+    why = request.why
     if known.approve and approvable(request, known.detail):
         label = words.approve_button(
-            request.scope.value, request.grant_s, held=bool(request.place.session)
-        )
+            request.subject.kind.value, request.scope.value, request.grant_s,
+            held=bool(request.place.session),
+            decides=next_decides(why.approvers, request.votes, extra=why.extra, denier=why.denier),
+        )  # fmt: skip
         buttons.append(_button(APPROVE_ID, label, value=known.approve, style="primary"))
-    if known.deny and request.why.risk != "critical":
+    if known.deny and why.risk != "critical":
         buttons.append(_button(DENY_ID, words.DENY, value=known.deny, style="danger"))
     if known.link:
         buttons.append(_button(OPEN_ID, words.OPEN, url=known.link))

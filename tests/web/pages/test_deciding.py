@@ -8,10 +8,11 @@ import pytest
 from support.page_world import PageWorld
 from support.plain_browser import PlainBrowser
 
-from gatekeep.domain.approvals import RequestState, Scope
+from gatekeep.domain.approvals import RequestState, Scope, VoteVerdict
 from gatekeep.domain.delegations import Delegation
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
+from gatekeep.gate.approval_ports import Ballot
 from gatekeep.messages import web_requests as said
 
 
@@ -311,6 +312,38 @@ async def test_a_vote_that_is_not_the_last(world: PageWorld) -> None:
     assert "Approve and run once" in dave.buttons()
     await dave.press("Approve and run once")
     assert (await world.now(request)).state is RequestState.APPROVED
+
+
+async def test_no_button_says_more_than_those_before_agreed_to(world: PageWorld) -> None:
+    """Carol agreed to once: dave is offered nothing wider, and what he saw before does not count."""
+    request = await world.ask(why__approvers=(("dba:2",),), template="delete from customers where id = $1:int")
+    carol, dave = await world.signed_in("carol"), await world.signed_in("dave")
+    await dave.get(f"/r/{request.id}")
+    assert "Vote to approve: run, and this session" in dave.buttons()
+    await carol.get(f"/r/{request.id}")
+    await carol.press("Vote to approve: run once")
+    shown = await dave.press("Vote to approve: run, and this session", scope="session")
+    assert (shown.status, shown.alert) == (422, said.REACHES_LESS)
+    assert dave.buttons() == ["Approve and run once", "Deny"]
+    assert said.agreed_on(["once"]) in shown.words
+    await dave.press("Approve and run once")
+    now = await world.now(request)
+    assert (now.state, now.scope) == (RequestState.APPROVED, Scope.ONCE)
+
+
+async def test_only_what_those_before_freed_can_be_freed(world: PageWorld) -> None:
+    """Carol freed nothing, and for a minute: dave's button says so, and so it is."""
+    request = await world.ask(why__approvers=(("dba:2",),), template="delete from customers where id = $1:int")
+    vote = Ballot(VoteVerdict.APPROVE, request.digest, "cli", scope=Scope.TEMPLATE, for_s=60)
+    assert (await world.half.front.cast(request.id, world.circle.kept["carol"], vote)).counted
+    dave = await world.signed_in("dave")
+    shown = await dave.get(f"/r/{request.id}")
+    assert not shown.page.all("input", name="free")
+    assert dave.buttons() == ["Approve and run once", "Approve and run, and this template for 1 min", "Deny"]
+    await dave.press("Approve and run, and this template for 1 min", scope="template")
+    (grant,) = await world.half.front.grants()
+    assert (grant.ends_us - grant.starts_us) // 1_000_000 == 60
+    assert "slot 1" in grant.bound
 
 
 async def test_a_stand_in_sees_what_his_word_does(world: PageWorld) -> None:

@@ -14,7 +14,7 @@ from gatekeep.domain.grants import Slot
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.neighbours import bare_value, neighbours
 from gatekeep.domain.voting import released_by
-from gatekeep.gate.ballots import offered_scopes
+from gatekeep.gate.ballots import offered_scopes, scopes_left
 from gatekeep.messages import web as words
 from gatekeep.messages import web_requests as said
 from gatekeep.web.pages.command_text import CommandText
@@ -81,7 +81,7 @@ async def panel_for(
     has_codes = visit.needs.sign_in.proofs.needs_code(me.name)
     decides = _would_decide(request, me, await _groups(visit))
     return Panel(
-        note="" if decides else said.VOTE_NOT_LAST,
+        note=_note(request, decides=decides),
         may_decide=True,
         barred=_barred(command, needs_code=needs_code, has_codes=has_codes),
         scopes=tuple(_choices(visit, request, decides=decides)),
@@ -97,16 +97,21 @@ async def panel_for(
 def lasts_s(visit: Visit, request: ApprovalRequest, scope: str) -> int:
     """How long an approval of this scope lasts, seconds; 0 where that is no matter of time."""
     if scope == Scope.TEMPLATE:
-        return visit.needs.template_s
+        said_before = (vote.for_s for vote in request.approving if vote.for_s)
+        return min((visit.needs.template_s, *said_before))
     if request.place.session:
         return 0
     return request.grant_s or _LONGEST_S
 
 
 def slots_of(request: ApprovalRequest) -> list[SlotChoice]:
-    """The values of its template that may be freed: none that is sensitive, none of a secret text."""
-    if Scope.TEMPLATE.value not in offered_scopes(request) or request.subject.redacted:
+    """The values of its template that may be freed: none that is sensitive, none of a secret text.
+
+    Nor any that somebody who has agreed already did not free.
+    """
+    if Scope.TEMPLATE.value not in scopes_left(request) or request.subject.redacted:
         return []
+    kept = [frozenset(vote.freed) for vote in request.approving]
     return [
         SlotChoice(
             slot.number,
@@ -114,7 +119,7 @@ def slots_of(request: ApprovalRequest) -> list[SlotChoice]:
             tuple(words.plain(one, _VALUE) for one in neighbours(slot)),
         )
         for slot in _read_slots(request.subject.facts.get("slots"))
-        if not slot.sensitive
+        if not slot.sensitive and all(slot.number in freed for freed in kept)
     ]
 
 
@@ -134,7 +139,7 @@ def _slot(fact: Mapping[str, Any]) -> Slot:
 
 def _choices(visit: Visit, request: ApprovalRequest, *, decides: bool) -> list[ScopeChoice]:
     choices = []
-    for scope in offered_scopes(request):
+    for scope in scopes_left(request):
         reach = said.Reach(
             request.subject.kind.value, request.subject.verb, request.place.principal,
             request.place.target, request.place.session_code, request.why.rule,
@@ -149,6 +154,13 @@ def _choices(visit: Visit, request: ApprovalRequest, *, decides: bool) -> list[S
             )
         )
     return choices
+
+
+def _note(request: ApprovalRequest, *, decides: bool) -> str:
+    """What his word does not do: decide alone, or reach further than those before him went."""
+    left = scopes_left(request)
+    less = "" if left == offered_scopes(request) else said.agreed_on(left)
+    return " ".join(one for one in ("" if decides else said.VOTE_NOT_LAST, less) if one)
 
 
 def _barred(command: CommandText, *, needs_code: bool, has_codes: bool) -> str:

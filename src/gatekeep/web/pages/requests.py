@@ -13,10 +13,10 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from gatekeep.domain.approvals import ApprovalRequest, Scope, VoteVerdict
+from gatekeep.domain.approvals import ApprovalRequest, RequestState, Scope, VoteVerdict
 from gatekeep.domain.events import EventKind
 from gatekeep.gate.approval_ports import Ballot, Cast
-from gatekeep.gate.ballots import offered_scopes
+from gatekeep.gate.ballots import offered_scopes, scopes_left
 from gatekeep.messages import web_requests as said
 from gatekeep.web.access import AUDIT_READ
 from gatekeep.web.pages.command_text import CommandText
@@ -129,6 +129,8 @@ def _refused(visit: Visit, request: ApprovalRequest, command: CommandText, scope
     """Why this form cannot be an approval, whoever sends it; empty if it can."""
     if scope not in offered_scopes(request) or visit.given("scope", 20) != scope:
         return said.SCOPE_DIFFERS
+    if request.state is RequestState.PENDING and scope not in scopes_left(request):
+        return said.REACHES_LESS
     if not command.whole:
         return said.NOT_WHOLE_REFUSED
     if command.long and visit.given("read", 5) != str(command.count):
