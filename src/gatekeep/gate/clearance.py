@@ -122,6 +122,11 @@ class Clearance:
             if hold is not None and (first := self._asker.first(ruled)) is not None:
                 given = await self._asker.segment(live, session_fragment, actions, first, hold())
                 ruled = self._judge(live, actions, around, vector_known=vector_known, given=given)
+                if given.approval is not None and self._asker.first(ruled) is not None:
+                    given = await self._asker.void(given)
+                    ruled = self._judge(
+                        live, actions, around, vector_known=vector_known, given=given
+                    )
                 request = given.request
             self._count(live, ruled)
             for one in ruled:
@@ -225,7 +230,9 @@ class Clearance:
             judgement = self._policy.judge(live.session, action)
             asked = False
             if given is not None and judgement.decision.verdict is Verdict.ASK:
-                judgement = given.judged(self._policy, live.session, action, judgement)
+                judgement = given.judged(
+                    self._policy, live.session, action, judgement, position - 1
+                )
                 asked = judgement.decision.verdict is Verdict.ALLOW
             if stopped is not None:
                 ruled.append(_Ruled(action, judgement, stopped, b"skipped"))

@@ -146,6 +146,12 @@ class Holding:
         finally:
             hold.over()
 
+    async def void(self, request: ApprovalRequest | None, changed: str) -> NotReleased:
+        """What was approved does not go out all the same; no request where it was leave that said yes."""
+        if request is not None:
+            await self._desk.outcome(request.id, f"void: {changed}")
+        return NotReleased("void", request, changed=changed)
+
     def settled(self, request_id: str, outcome: Outcome, duration_us: int) -> None:
         """An approved action has come to its end: those who look at the request learn how."""
         said = outcome.tag or outcome.status or outcome.kind.value
@@ -233,8 +239,7 @@ class Holding:
         if not changed and not self._allowed(held, approval):
             changed = "policy"
         if changed:
-            await self._desk.outcome(request.id, f"void: {changed}")
-            return NotReleased("void", request, changed=changed)
+            return await self.void(request, changed)
         hold.approved(request)
         return Released(approval, request)
 
@@ -264,13 +269,19 @@ def _subject(held: Held, risk: str) -> Subject:
     return sql_subject(statements, risk) if statements else command_subject(commands[0], risk)
 
 
+def _rules(held: Held) -> str:
+    """Every rule that has a say in it: leave for a session is for what these ask about, and no other."""
+    decisions = [one.decision for one in held.judgements]
+    return ", ".join(sorted({rule for one in decisions for rule in (one.rule, *one.rules) if rule}))
+
+
 def _situation(held: Held, hold: Hold, subject: Subject) -> Situation:
     session = held.session
     scopes = subject.facts["scopes"]
     templated = Scope.TEMPLATE.value in scopes
     return Situation(
         session.principal.name, session.target.name, session.account, session.id,
-        held.judgements[0].decision.rule, subject.verb, exact_of(held.actions),
+        _rules(held), subject.verb, exact_of(held.actions),
         template=subject.template if templated else "",
         slots=tuple(hold.slots()) if templated else (),
         around=around_of(session, hold.around()),
