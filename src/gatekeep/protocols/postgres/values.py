@@ -43,7 +43,7 @@ def bound_value(value: bytes | None, oid: int, binary: bool) -> BoundValue:
                 return BoundValue(oid, text, length)
         except (ValueError, ArithmeticError, struct.error):
             pass  # not what its type says: kept by length and hash like all that is unknown
-    return BoundValue(oid, "", length, hashlib.sha256(value).hexdigest())
+    return BoundValue(oid, "", length, hashlib.sha256(value).hexdigest(), binary)
 
 
 def bound_values(
