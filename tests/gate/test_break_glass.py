@@ -87,7 +87,7 @@ async def test_who_takes_it_and_is_gone_has_taken_it(world: ApprovalWorld) -> No
     heard: list[str] = []
     world.desk.listen_glass(lambda _grant, reason: heard.append(reason))
     world.journal.synced.clear()
-    taking = asyncio.create_task(world.desk.break_glass(ALICE, emergency(world)))
+    taking = world.parts.owner.spawn(world.desk.break_glass(ALICE, emergency(world)), name="take")
     await until(lambda: world.journal.events, "its event is on the way")
     taking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -179,7 +179,7 @@ async def test_bound_values_are_values_too(world: DeskWorld) -> None:
 
 
 async def test_the_form_of_a_value_is_part_of_it(world: DeskWorld) -> None:
-    """The same bytes are another value in the other form: `\\x41…` is A… as text, itself as binary."""
+    """The same bytes are another value in the other form: text is decoded, binary is itself."""
     text, value = "UPDATE t SET a = $1 WHERE id = 1", b"\\x" + 600 * b"41"
     await given(world, text, bound_value(value, 17, binary=False))
     assert await Asking(world, text, bound_value(value, 17, binary=False)).waits() is None

@@ -123,6 +123,7 @@ class BoundValue:
     `text` is the value as text (None for NULL). Values in a binary format that is not among
     the common ones, and long ones, are kept as `length` and `sha256` only, with `text` empty;
     `binary` tells then in which form they were: the same bytes mean something else in the other.
+    `secret`: nobody is shown more of it than that it is there.
     """
 
     oid: int
@@ -130,6 +131,7 @@ class BoundValue:
     length: int = 0
     sha256: str = ""
     binary: bool = False
+    secret: bool = False
 
 
 class SqlAction(NamedTuple):

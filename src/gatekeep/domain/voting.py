@@ -69,10 +69,8 @@ def objection_to(request: ApprovalRequest, voter: Voter) -> str:
     reach = voter.groups.union(*(seat.groups for seat in voter.lent))
     if not reach & asked_groups(request):
         return "outsider"
-    if counted_groups(request, voter):
-        return ""
     near = any({place.person, place.owner} & seat.near for seat in voter.lent)
-    return "delegate" if near else "added"
+    return "" if counted_groups(request, voter) else "delegate" if near else "added"
 
 
 def seats(request: ApprovalRequest, voter: Voter) -> Iterator[Seat]:

@@ -212,8 +212,11 @@ class Holding:
         by = request.place.principal if departure is Departure.CANCELLED else ""
         await self._desk.withdraw_held(request.id, departure.value, by)
         left = await ended
+        return await self._departed(left, departure)
+
+    async def _departed(self, left: ApprovalRequest, departure: Departure) -> NotReleased:
+        """Approved in the very moment of leaving: it does not go out all the same."""
         if left.state is RequestState.APPROVED:
-            # Approved in the very moment of leaving: it does not go out all the same.
             await self._desk.outcome(left.id, f"void: {departure.value}")
         return NotReleased("departed", left, departure=departure)
 
@@ -226,6 +229,9 @@ class Holding:
             return NotReleased(_NO[request.state], request, asked=asked)
         if request.state is not RequestState.APPROVED:
             return NotReleased("void", request, changed=request.decision_reason or "policy")
+        await hold.read_anew()
+        if hold.departed.done():
+            return await self._departed(request, hold.departed.result())
         now = self._now_us()
         groups = groups_of(request, request.votes) or frozenset()
         approval = approval_of(request, groups, now)
