@@ -157,7 +157,7 @@ class Holding:
         said = outcome.tag or outcome.status or outcome.kind.value
         if outcome.kind is OutcomeKind.FAILED and outcome.sqlstate:
             said = f"failed with {outcome.sqlstate}"
-        words = f"{said} in {duration_us / _US:.1f} s"
+        words = f"{said} in {duration_us / _US:.1f} s" if duration_us else said
         self._owner.spawn(self._desk.outcome(request_id, words), name="outcome")
 
     # by a grant

@@ -222,6 +222,20 @@ async def test_a_target_that_leaves_ends_it(story: HeldSession, behind: bool) ->
     assert "action.refused" in story.journal.kinds()
 
 
+async def test_nobody_will_know_how_it_ended(story: HeldSession) -> None:
+    """It was approved and ran, and its target was lost: the request says so, and nothing waits on."""
+    story.slow = {"NOTIFY it"}
+    story.from_client.write(query("NOTIFY it"))
+    request = await story.approve()
+    await until(lambda: story.seen)
+    story.from_target.close()
+    assert await asyncio.wait_for(story.running, LIMIT_S) == "target left"
+    assert not story.session._rooms.gate._asker._approved
+    await story.world.parts.owner.close(grace=1.0)
+    assert (await story.ended(request)).outcome == "unknown"
+    story.slow.clear()
+
+
 @pytest.mark.parametrize("behind", [False, True], ids=["alone", "behind another"])
 async def test_a_gateway_that_stops_ends_it(story: HeldSession, behind: bool) -> None:
     """FATAL, with the request and what to do."""
