@@ -190,6 +190,39 @@ async def test_by_leave_nobody_waits(story: Story) -> None:
     assert story.hold.told == []
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["behind another", "in one text"])
+async def test_leave_for_a_session_reaches_no_other_rule(story: Story, *, alone: bool) -> None:
+    """Not behind what it covers either: what another rule asks about is asked about."""
+    payroll = "UPDATE t; UPDATE payroll" if alone else "UPDATE payroll"
+    story.world.rules.named[payroll] = ("rule", "payroll") if alone else ("payroll",)
+    clearing = story.send(statement("UPDATE t"))
+    await story.world.vote(await story.asked(), BOB, scope=Scope.SESSION)
+    await clearing
+    story.hold = HeldStatement()
+    clearing = story.send(*([] if alone else [statement("UPDATE t")]), statement(payroll))
+    request = await story.asked()
+    await story.world.vote(request, BOB, deny="not payroll")
+    assert not any(isinstance(one, Permit) for one in await clearing)
+    (permit,) = await story.send(statement("UPDATE t"))
+    assert isinstance(permit, Permit)
+
+
+async def test_a_yes_is_for_what_was_shown_alone(story: Story) -> None:
+    """What was free when it was asked, and is not any more, does not go out by a yes to the rest."""
+    clearing = story.send(statement("SELECT secret"), statement("DELETE 1"))
+    request = await story.asked()
+    assert request.subject.text == "DELETE 1"
+    story.world.rules.verdicts = {}
+    await story.world.vote(request, BOB)
+    answers = await clearing
+    assert not any(isinstance(one, Permit) for one in answers)
+    assert isinstance(answers[0], Refusal)
+    assert answers[0].message is not None
+    assert "SELECT secret" not in [text for text, _request in story.events("action.released")]
+    await story.world.owner.close(grace=1.0)
+    assert (await story.world.now(request)).outcome == "void: policy"
+
+
 async def test_what_cannot_be_recorded_is_not_asked_of_anybody(story: Story) -> None:
     """`action.requested` fails: refused, nobody was told, and the request is closed."""
     story.world.journal.break_append_at = 1

@@ -19,6 +19,7 @@ from gatekeep.domain.actions import BoundValue, SqlAction
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Scope
 from gatekeep.domain.decisions import Verdict
 from gatekeep.gate.holding import Held, NotReleased, Released
+from gatekeep.protocols.postgres.values import bound_value
 from gatekeep.protocols.sql.slots import slots_of
 
 ALICE, BOB = person("alice", "engineers"), person("bob", "dba")
@@ -55,6 +56,9 @@ PAIRS = [
     ("SELECT id FROM orders WHERE id = 1", "SELECT id FROM orders WHERE id = 1 FOR UPDATE"),
     ("UPDATE orders SET total = NULL WHERE id = 1", "UPDATE orders SET total = DEFAULT WHERE id = 1"),
     ('DELETE FROM "Orders" WHERE id = 1', "DELETE FROM orders WHERE id = 1"),
+    ("DELETE FROM Äpfel WHERE id = 1", "DELETE FROM äpfel WHERE id = 1"),
+    ("DELETE FROM k WHERE id = 1", "DELETE FROM \N{KELVIN SIGN} WHERE id = 1"),
+    ("DELETE FROM orders WHERE status = N'a'", "DELETE FROM orders WHERE status = n 'a'"),
 ]  # fmt: skip
 FREED = [
     ("UPDATE t SET a = 1 WHERE id = 1 AND role = 'user'", "UPDATE t SET a = 1 WHERE id = 1 AND role = 'admin'"),
@@ -172,6 +176,16 @@ async def test_bound_values_are_values_too(world: DeskWorld) -> None:
         asking = Asking(world, text, *other)
         assert await asking.waits() is not None
         await asking.leaves()
+
+
+async def test_the_form_of_a_value_is_part_of_it(world: DeskWorld) -> None:
+    """The same bytes are another value in the other form: text is decoded, binary is itself."""
+    text, value = "UPDATE t SET a = $1 WHERE id = 1", b"\\x" + 600 * b"41"
+    await given(world, text, bound_value(value, 17, binary=False))
+    assert await Asking(world, text, bound_value(value, 17, binary=False)).waits() is None
+    other = Asking(world, text, bound_value(value, 17, binary=True))
+    assert await other.waits() is not None
+    await other.leaves()
 
 
 async def test_how_it_is_read_is_part_of_it(world: DeskWorld) -> None:

@@ -203,6 +203,35 @@ async def test_revoked_in_the_moment_of_its_use(world: DeskWorld) -> None:
         assert not await using or opened
 
 
+async def test_revoked_in_the_moment_of_its_making(world: DeskWorld) -> None:
+    """Before its event is durable it is seen in the store: revoked there, it never counts."""
+    request = await world.ask(ALICE, session="", grant_s=600, scope=Scope.ACCESS)
+    world.journal.synced.clear()
+    voting = world.owner.spawn(world.vote(request, BOB), name="vote")
+    while not (made := await world.grants.grants(live=False)):
+        await asyncio.sleep(0)
+    revoking = world.owner.spawn(world.grants.revoke(made[0].id, "bob"), name="revoke")
+    while not world.books.grants()[0].revoked_us:
+        await asyncio.sleep(0)
+    world.journal.synced.set()
+    assert (await voting).counted
+    await revoking
+    assert world.grants.opening("alice", "orders", "app") == []
+    world.clock.pass_s(601)
+    world.grants.tick()
+    assert not world.grants._revoked
+
+
+async def test_an_account_that_is_another_persons_now_has_no_leave(world: DeskWorld) -> None:
+    """It was given to a person; the name alone is not he."""
+    await world.granted(ALICE, BOB, Scope.ACCESS)
+    assert world.grants.opening("alice", "orders", "app")
+    world.directory.kept["alice"] = person("alice", "engineers", of="bob")
+    assert world.grants.opening("alice", "orders", "app") == []
+    del world.directory.kept["alice"]
+    assert world.grants.opening("alice", "orders", "app") == []
+
+
 async def test_when_its_time_is_over_sessions_that_it_opened_end(world: DeskWorld) -> None:
     """Those of a template that they used go on: they were open before."""
     access = await world.granted(ALICE, BOB, Scope.ACCESS)

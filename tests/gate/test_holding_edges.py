@@ -174,6 +174,20 @@ async def test_left_in_the_moment_of_the_yes(world: DeskWorld, waits: int) -> No
         assert (found.state, cast.refusal) == (RequestState.WITHDRAWN, "late")
 
 
+async def test_left_while_it_is_looked_at_again(world: DeskWorld) -> None:
+    """Approved, and nobody is there any more when what it means was found out: nothing goes out."""
+    waiting = Waiting(world)
+    request = await waiting.request()
+
+    async def leaves() -> None:
+        waiting.hold.departed.set_result(Departure.CLIENT_LEFT)
+
+    waiting.hold.meanwhile = leaves
+    await world.vote(request, BOB)
+    assert (await waiting.answer()).departure is Departure.CLIENT_LEFT
+    assert (await world.now(request)).outcome == "void: client left"
+
+
 async def test_a_session_that_is_torn_down_takes_its_request_along(world: DeskWorld) -> None:
     """Cancelled while it waits: nobody can approve it afterwards."""
     waiting = Waiting(world)

@@ -114,7 +114,8 @@ class Standing(NobodySpecial):
 class Rules:
     """A policy that asks for everything but `verdicts` (by first word), and releases as `enough` says.
 
-    `approvers` are who may release what it asks about, by first word, a dba unless told.
+    `approvers` are who may release what it asks about, by first word, a dba unless told; `named` are
+    the rules that ask, by text, the same one for all unless told.
     """
 
     version = "7f3a9c2"
@@ -123,10 +124,12 @@ class Rules:
         self.enough: Callable[[Approval], bool] = lambda _approval: True
         self.verdicts: dict[str, Verdict] = {}
         self.approvers: dict[str, tuple[tuple[str, ...], ...]] = {}
+        self.named: dict[str, tuple[str, ...]] = {}
 
     def judge(self, _session: Session, action: SqlAction | SshAction) -> Judgement:
         word = action.text.split()[0]
-        return _judgement(self.verdicts.get(word, Verdict.ASK), self.approvers.get(word, DBA))
+        verdict, groups = self.verdicts.get(word, Verdict.ASK), self.approvers.get(word, DBA)
+        return _judgement(verdict, groups, self.named.get(action.text, ("rule",)))
 
     judge_command = judge
 
@@ -137,8 +140,14 @@ class Rules:
         return _judgement(Verdict.ALLOW if self.enough(approval) else Verdict.ASK)
 
 
-def _judgement(verdict: Verdict, approvers: tuple[tuple[str, ...], ...] = DBA) -> Judgement:
-    decision = Decision(verdict, "rule", "why", Rules.version, approvers=approvers)
+def _judgement(
+    verdict: Verdict,
+    approvers: tuple[tuple[str, ...], ...] = DBA,
+    rules: tuple[str, ...] = ("rule",),
+) -> Judgement:
+    decision = Decision(
+        verdict, rules[0], "why", Rules.version, approvers=approvers, rules=rules
+    )
     return Judgement(decision, b"{}", b"{}", b'{"decision":"%b"}' % verdict.value.encode())
 
 

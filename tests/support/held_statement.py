@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from support import builders
 from support.desk_world import DeskWorld, person
@@ -26,6 +26,10 @@ FIELDS = {
 }  # fmt: skip
 
 
+async def _nothing() -> None:
+    """Nothing happens."""
+
+
 class HeldStatement:
     """A hold that notes what it is told, and whose situation a test may change."""
 
@@ -35,10 +39,15 @@ class HeldStatement:
         self.departed: asyncio.Future[Departure] = asyncio.get_running_loop().create_future()
         self.in_transaction = False
         self.values: tuple[Slot, ...] = ()
+        self.meanwhile: Callable[[], Awaitable[None]] = _nothing
 
     def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
         """The fields as they are now."""
         return tuple(self.fields.items())
+
+    async def read_anew(self) -> None:
+        """Nothing has changed by itself; what a test wants to happen meanwhile happens."""
+        await self.meanwhile()
 
     def slots(self) -> Sequence[Slot]:
         """The values of its template."""

@@ -121,13 +121,17 @@ class BoundValue:
     """One bind value of an execution, decoded for the record.
 
     `text` is the value as text (None for NULL). Values in a binary format that is not among
-    the common ones, and long ones, are kept as `length` and `sha256` only, with `text` empty.
+    the common ones, and long ones, are kept as `length` and `sha256` only, with `text` empty;
+    `binary` tells then in which form they were: the same bytes mean something else in the other.
+    `secret`: nobody is shown more of it than that it is there.
     """
 
     oid: int
     text: str | None
     length: int = 0
     sha256: str = ""
+    binary: bool = False
+    secret: bool = False
 
 
 class SqlAction(NamedTuple):

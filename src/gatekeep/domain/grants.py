@@ -154,7 +154,8 @@ def template_bound(now: Situation, freed: Collection[int]) -> dict[str, str]:
 class Review:
     """A break-glass grant that somebody else must look at. Times are microseconds UTC, 0: not yet.
 
-    `principal` and `person` took the leave, for `reason`; `finding` is the word of `closed_by`.
+    `principal` took the leave, for `reason`; `person` is whose that is, or who answers for the machine
+    that took it. `finding` is the word of `closed_by`.
     """
 
     id: str

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Review:
     """A break-glass grant that is to be looked at. Times are microseconds UTC, 0 for not yet.
 
-    `principal` and `person` took the leave, for `reason`; `finding` is the word of `closed_by`.
+    `principal` took the leave, for `reason`; `person` is whose that is, or who answers for the machine
+    that took it. `finding` is the word of `closed_by`.
     """
 
     id: str

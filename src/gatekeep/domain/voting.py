@@ -17,11 +17,13 @@ class Seat:
     """Groups that somebody may speak for: his own, or, with `delegator`, in that person's place.
 
     `added_by` maps a group to the person who put the seat's own person into it in the last 24 h.
+    `near` are the persons who stand in for the delegator now, and for whom he does.
     """
 
     delegator: str
     groups: frozenset[str]
     added_by: Mapping[str, str] = field(default_factory=dict)
+    near: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def objection_to(request: ApprovalRequest, voter: Voter) -> str:
 
     `own`: asked by this person. `owner`: he answers for the machine that asks. `delegate`: he
     votes in the place of who asks (or of who answers for the machine that does), or that one in
-    his. `added`: the requester (or who answers for the machine that asks) put him, or him in whose
+    his; or he votes in the place of somebody of whom that is true. `added`: the requester (or who answers for the machine that asks) put him, or him in whose
     place he votes, into the group. `machine`: a machine never fills a seat. `outsider`: in none of the groups that are asked.
     """
     place = request.place
@@ -67,13 +69,16 @@ def objection_to(request: ApprovalRequest, voter: Voter) -> str:
     reach = voter.groups.union(*(seat.groups for seat in voter.lent))
     if not reach & asked_groups(request):
         return "outsider"
-    return "" if counted_groups(request, voter) else "added"
+    near = any({place.person, place.owner} & seat.near for seat in voter.lent)
+    return "" if counted_groups(request, voter) else "delegate" if near else "added"
 
 
 def seats(request: ApprovalRequest, voter: Voter) -> Iterator[Seat]:
     """The seats that this voter may take on this request, with the groups that count: his own first."""
     asked, theirs = asked_groups(request), {request.place.person, request.place.owner} - {""}
     for seat in (Seat("", voter.groups, voter.added_by), *voter.lent):
+        if seat.near & theirs:
+            continue
         counted = frozenset(
             group for group in seat.groups & asked if seat.added_by.get(group) not in theirs
         )

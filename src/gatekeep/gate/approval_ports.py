@@ -230,10 +230,12 @@ class Hold(Protocol):
     def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
         """What the approval of these actions (their places in the submission) is bound to, now.
 
-        Named fields in a fixed order: the exact bytes of each action as SHA-256, and everything
-        about the session that decides what they mean. Asked at the question and again at release:
-        any field that differs voids the approval.
+        Named fields in a fixed order: the exact bytes of each action as SHA-256, and all that decides
+        what they mean. Asked at the question and at release: any that differs voids the approval.
         """
+
+    async def read_anew(self) -> None:
+        """Before a release: what its names stand for may have changed. `binding` tells; may raise."""
 
     def slots(self) -> Sequence[Slot]:
         """The values of a single statement's template, in order; none where there is no template."""
@@ -280,9 +282,8 @@ class Cast(Protocol):
         """Why it does not count, as one word for programs.
 
         `late`: it was decided before. `digest`: not what was shown. `voted`: this person has
-        voted, or somebody in his place. `reason`: a denial needs one. `mfa`: it takes a second factor. `scope`: not offered.
-        `void`: policy would not release it now. Else a word of `voting.objection_to`, such as
-        `own` or `outsider`.
+        voted, or somebody in his place. `reason`: a denial needs one. `mfa`: it takes a second factor.
+        `scope`: not offered. `void`: policy would not release it now. Else see `voting.objection_to`.
         """
 
     @property
@@ -296,7 +297,6 @@ Listener = Callable[[str, ApprovalRequest], None]
 `what` is requested, seen (the sight was found out), voted, escalated, decided (approved or
 denied), expired, withdrawn, or outcome. Must return at once and never raise.
 """
-
 
 GlassListener = Callable[[Grant, str], None]
 """Hears of leave that somebody took without being asked: the grant, and the reason given."""

@@ -16,7 +16,7 @@ from gatekeep.gate.approval_ports import Hold
 from gatekeep.gate.command_evidence import command_payload
 from gatekeep.gate.evidence import EvidenceWriter
 from gatekeep.gate.fitness import unfit
-from gatekeep.gate.holding import Held, Holding, NotReleased
+from gatekeep.gate.holding import Held, Holding, NotReleased, Released
 from gatekeep.gate.ports import Journal, Judgement, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
 
@@ -25,11 +25,17 @@ ASKED = b"approval"
 
 
 class Given(NamedTuple):
-    """What came of asking: an approval, or why there is none. `request` is its id, empty for none."""
+    """What came of asking: an approval, or why there is none. `request` is its id, empty for none.
+
+    `released` is that approval whole, and `positions` are the places in the segment of what it is
+    for: nothing else goes out by it.
+    """
 
     request: str
     approval: Approval | None
     not_released: NotReleased | None = None
+    positions: frozenset[int] = frozenset({0})
+    released: Released | None = None
 
     def judged(
         self,
@@ -37,9 +43,10 @@ class Given(NamedTuple):
         session: Session,
         action: SqlAction | SshAction,
         judgement: Judgement,
+        position: int = 0,
     ) -> Judgement:
-        """The judgement as it stands now that there is an approval, if there is one."""
-        if self.approval is None:
+        """The judgement as it stands now that there is an approval, if there is one for this."""
+        if self.approval is None or position not in self.positions:
             return judgement
         return policy.judge_approved(session, action, self.approval)
 
@@ -112,6 +119,13 @@ class Asker:
         """The question about one action over SSH. Raises as `segment` does."""
         return await self._put(live, fragment, Held(live.session, [action], [judgement], [0]), hold)
 
+    async def void(self, given: Given) -> Given:
+        """Policy asks by now about more than was shown: what was given lets nothing out."""
+        if self._holding is None or given.released is None:
+            return given
+        void = await self._holding.void(given.released.request, "policy")
+        return Given(given.request, None, void)
+
     def released(self, request: str, events: Sequence[int]) -> None:
         """What was approved goes out under these events."""
         for n in events:
@@ -142,7 +156,10 @@ class Asker:
         answer = await self._holding.released(held, hold, record_asked)
         if isinstance(answer, NotReleased):
             return Given(answer.request.id if answer.request else "", None, answer)
-        return Given(answer.approval.request, answer.approval)
+        return Given(
+            answer.approval.request, answer.approval,
+            positions=frozenset(held.positions), released=answer,
+        )  # fmt: skip
 
     def _payload(
         self, action: SqlAction | SshAction, judgement: Judgement, fragment: bytes, request: str

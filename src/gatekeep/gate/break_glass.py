@@ -15,7 +15,7 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.grants import Grant
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.reviews import Review
-from gatekeep.errors import NotPermitted
+from gatekeep.errors import JournalUnavailable, NotPermitted
 from gatekeep.gate import approval_events as told
 from gatekeep.gate.ahead import AheadDesk
 from gatekeep.gate.approval_ports import Emergency, GlassListener
@@ -77,11 +77,24 @@ class BreakGlass:
             ends_us=now + lasts_s * _US, mfa=True, shown=emergency.reason, settled=True,
         )  # fmt: skip
         review = Review(
-            f"R{grant.id[1:]}", grant.id, by.name, by.person, grant.target, grant.account, now,
+            f"R{grant.id[1:]}", grant.id, by.name, by.owner or by.person, grant.target, grant.account, now,
             reason=emergency.reason,
         )  # fmt: skip
+        # Goes on where the caller leaves: nobody has leave that others did not hear of.
+        taken = self._taken(grant, review, emergency)
+        return await self._record.to_its_end(taken, name="break glass")
+
+    async def _taken(self, grant: Grant, review: Review, emergency: Emergency) -> Grant:
         events = told.glass_broken(grant, review, emergency)
-        await self._record.change(lambda store: store.add_grant(grant, review, events))
+        try:
+            await self._record.change(lambda store: store.add_grant(grant, review, events))
+        except JournalUnavailable:
+            # Should the store have it, it is revoked there before its events can make it count.
+            at, event = self._now_us(), told.grant_revoked(grant, "")
+            self._record.later(
+                lambda store: store.revoke_grant(grant.id, at, "", event), name="take back"
+            )
+            raise
         self._grants.add(grant)
         for listener in self._listeners:
             try:
@@ -94,7 +107,7 @@ class BreakGlass:
         """What has to be looked at, as far as `by` may see it: his own, or all who may close them."""
         found = await self._record.read(lambda store: store.reviews(still_open=still_open))
         everybody = self._may_close(by)
-        return [one for one in found if everybody or one.person == by.person]
+        return [one for one in found if everybody or one.person in {by.person, by.owner}]
 
     async def close(self, review_id: str, by: Principal, finding: str) -> Review:
         """Somebody else has looked at it. Raises as `Approvals.close_review` says."""

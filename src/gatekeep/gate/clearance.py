@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -118,11 +119,15 @@ class Clearance:
         ruled: list[_Ruled] = []
         recorded: list[PendingReceipt] = []
         request = ""
+        judge = partial(self._judge, live, actions, around, vector_known=vector_known)
         try:
-            ruled = self._judge(live, actions, around, vector_known=vector_known)
+            ruled = judge()
             if hold is not None and (first := self._asker.first(ruled)) is not None:
                 given = await self._asker.segment(live, session_fragment, actions, first, hold())
-                ruled = self._judge(live, actions, around, vector_known=vector_known, given=given)
+                ruled = judge(given=given)
+                if given.approval is not None and self._asker.first(ruled) is not None:
+                    given = await self._asker.void(given)
+                    ruled = judge(given=given)
                 request = given.request
             self._count(live, ruled)
             for one in ruled:
@@ -131,9 +136,8 @@ class Clearance:
                 return [EarlyPermit(pending) for pending in recorded]
             receipts = [await pending.durable() for pending in recorded]
             if request:
-                self._asker.released(
-                    request, [n.n for one, n in zip(ruled, recorded, strict=True) if one.asked]
-                )
+                asked = [n.n for one, n in zip(ruled, recorded, strict=True) if one.asked]
+                self._asker.released(request, asked)
         except asyncio.CancelledError:
             self._give_up(live, ruled, recorded)
             raise
@@ -222,11 +226,11 @@ class Clearance:
         before, behind = around
         ruled: list[_Ruled] = []
         stopped: Refusal | None = None
-        for position, action in enumerate(actions, 1):
+        for at, action in enumerate(actions):
             judgement = self._policy.judge(live.session, action)
             asked = False
             if given is not None and judgement.decision.verdict is Verdict.ASK:
-                judgement = given.judged(self._policy, live.session, action, judgement)
+                judgement = given.judged(self._policy, live.session, action, judgement, at)
                 asked = judgement.decision.verdict is Verdict.ALLOW
             if stopped is not None:
                 ruled.append(_Ruled(action, judgement, stopped, b"skipped"))
@@ -234,7 +238,7 @@ class Clearance:
             if vector_known and _passes(live, action, judgement):
                 objection = None
             else:
-                place = Place(before + position, before + len(actions) + behind, pipeline=True)
+                place = Place(before + at + 1, before + len(actions) + behind, pipeline=True)
                 objection = self._objection(
                     live, action, judgement, place, vector_known=vector_known, given=given
                 )
@@ -281,6 +285,10 @@ class Clearance:
         )
         self.tally.finished += 1
         self._asker.finished(of, outcome, duration_us)
+
+    def lost(self, n: int) -> None:
+        """Nobody will learn how the action of this index ended."""
+        self._asker.finished(n, Outcome(OutcomeKind.UNKNOWN), 0)
 
     def _objection(
         self,

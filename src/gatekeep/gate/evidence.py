@@ -171,9 +171,10 @@ def strictest_class(facts: tuple[SqlFacts, ...]) -> str:
 
 def _parameters(values: tuple[BoundValue, ...]) -> bytes:
     shown = [
-        value.text if not value.sha256 else {"length": value.length, "sha256": value.sha256}
+        {"length": value.length, "secret": True} if value.secret
+        else value.text if not value.sha256 else {"length": value.length, "sha256": value.sha256}
         for value in values
-    ]
+    ]  # fmt: skip
     encoded = orjson.dumps(shown)
     return b'"parameters":%b,' % encoded
 

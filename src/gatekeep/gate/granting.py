@@ -52,6 +52,7 @@ class GrantBook:
         self._live: dict[str, dict[str, Grant]] = {}
         self._used_by: dict[str, set[str]] = {}
         self._to_end: dict[str, tuple[str, int]] = {}
+        self._revoked: dict[str, int] = {}
 
     async def load(self) -> None:
         """After a start: what is live still."""
@@ -61,7 +62,9 @@ class GrantBook:
                 self.add(grant)
 
     def add(self, grant: Grant) -> None:
-        """A grant whose event is durable counts from now on."""
+        """A grant whose event is durable counts from now on, unless it was revoked before that."""
+        if grant.id in self._revoked:
+            return
         self._live.setdefault(grant.principal, {})[grant.id] = grant
 
     def covering(self, now: Situation) -> Sequence[Grant]:
@@ -128,6 +131,7 @@ class GrantBook:
         grant = await self.grant(grant_id)
         if grant is None:
             raise KeyError(grant_id)
+        self._revoked[grant_id] = grant.ends_us
         self._live.get(grant.principal, {}).pop(grant_id, None)
         self._end_sessions(grant, "the grant it lived by was revoked")
         event, at = told.grant_revoked(grant, by), self._now_us()
@@ -147,6 +151,8 @@ class GrantBook:
                 self._used_by.pop(grant.id, None)
             if not held:
                 del self._live[principal]
+        for grant_id in [one for one, ends_us in self._revoked.items() if now >= ends_us]:
+            del self._revoked[grant_id]
         for session, (why, until_us) in list(self._to_end.items()):
             if self._supervision.end(session, why) or now >= until_us:
                 del self._to_end[session]
@@ -177,7 +183,11 @@ class GrantBook:
         )  # fmt: skip
 
     def _counts(self, grant: Grant, at_us: int) -> bool:
-        return grant.live_at(at_us) and self._voters.still_count(grant.persons)
+        return (
+            grant.live_at(at_us)
+            and self._voters.is_of(grant.principal, grant.person)
+            and self._voters.still_count(grant.persons)
+        )
 
     def _end_sessions(self, grant: Grant, why: str) -> None:
         for session in self._used_by.pop(grant.id, ()):

@@ -146,12 +146,18 @@ class Holding:
         finally:
             hold.over()
 
+    async def void(self, request: ApprovalRequest | None, changed: str) -> NotReleased:
+        """What was approved does not go out all the same; no request where it was leave that said yes."""
+        if request is not None:
+            await self._desk.outcome(request.id, f"void: {changed}")
+        return NotReleased("void", request, changed=changed)
+
     def settled(self, request_id: str, outcome: Outcome, duration_us: int) -> None:
         """An approved action has come to its end: those who look at the request learn how."""
         said = outcome.tag or outcome.status or outcome.kind.value
         if outcome.kind is OutcomeKind.FAILED and outcome.sqlstate:
             said = f"failed with {outcome.sqlstate}"
-        words = f"{said} in {duration_us / _US:.1f} s"
+        words = f"{said} in {duration_us / _US:.1f} s" if duration_us else said
         self._owner.spawn(self._desk.outcome(request_id, words), name="outcome")
 
     # by a grant
@@ -206,8 +212,11 @@ class Holding:
         by = request.place.principal if departure is Departure.CANCELLED else ""
         await self._desk.withdraw_held(request.id, departure.value, by)
         left = await ended
+        return await self._departed(left, departure)
+
+    async def _departed(self, left: ApprovalRequest, departure: Departure) -> NotReleased:
+        """Approved in the very moment of leaving: it does not go out all the same."""
         if left.state is RequestState.APPROVED:
-            # Approved in the very moment of leaving: it does not go out all the same.
             await self._desk.outcome(left.id, f"void: {departure.value}")
         return NotReleased("departed", left, departure=departure)
 
@@ -220,6 +229,9 @@ class Holding:
             return NotReleased(_NO[request.state], request, asked=asked)
         if request.state is not RequestState.APPROVED:
             return NotReleased("void", request, changed=request.decision_reason or "policy")
+        await hold.read_anew()
+        if hold.departed.done():
+            return await self._departed(request, hold.departed.result())
         now = self._now_us()
         groups = groups_of(request, request.votes) or frozenset()
         approval = approval_of(request, groups, now)
@@ -233,8 +245,7 @@ class Holding:
         if not changed and not self._allowed(held, approval):
             changed = "policy"
         if changed:
-            await self._desk.outcome(request.id, f"void: {changed}")
-            return NotReleased("void", request, changed=changed)
+            return await self.void(request, changed)
         hold.approved(request)
         return Released(approval, request)
 
@@ -264,13 +275,19 @@ def _subject(held: Held, risk: str) -> Subject:
     return sql_subject(statements, risk) if statements else command_subject(commands[0], risk)
 
 
+def _rules(held: Held) -> str:
+    """Every rule that has a say in it: leave for a session is for what these ask about, and no other."""
+    decisions = [one.decision for one in held.judgements]
+    return ", ".join(sorted({rule for one in decisions for rule in (one.rule, *one.rules) if rule}))
+
+
 def _situation(held: Held, hold: Hold, subject: Subject) -> Situation:
     session = held.session
     scopes = subject.facts["scopes"]
     templated = Scope.TEMPLATE.value in scopes
     return Situation(
         session.principal.name, session.target.name, session.account, session.id,
-        held.judgements[0].decision.rule, subject.verb, exact_of(held.actions),
+        _rules(held), subject.verb, exact_of(held.actions),
         template=subject.template if templated else "",
         slots=tuple(hold.slots()) if templated else (),
         around=around_of(session, hold.around()),

@@ -135,7 +135,10 @@ def sql_subject(actions: Sequence[SqlAction], risk: str) -> Subject:
         verbs_of(facts),
         "\n".join(_with_values(one) for one in actions),
         "; ".join(fact.template for fact in facts),
-        redacted=any(one.redacted != one.text for one in actions),
+        redacted=any(
+            one.redacted != one.text or any(value.secret for value in one.parameters)
+            for one in actions
+        ),
         facts=shown,
         tags=frozenset().union(*(fact.tags for fact in facts), *(one.tags for one in actions)),
         unbound=tuple(unbound),
@@ -215,7 +218,8 @@ def _with_values(action: SqlAction) -> str:
     if not action.parameters:
         return action.redacted
     values = (
-        f"-- ${number} = {value.text!r}" if not value.sha256 and value.text is not None
+        f"-- ${number} = '***'" if value.secret
+        else f"-- ${number} = {value.text!r}" if not value.sha256 and value.text is not None
         else f"-- ${number} = NULL" if not value.sha256
         else f"-- ${number} = {value.length} bytes, SHA-256 {value.sha256}"
         for number, value in enumerate(action.parameters, 1)

@@ -116,7 +116,8 @@ class Voters:
             own,
             machine=bool(principal.owner),
             lent=tuple(
-                Seat(person, lent[person], self.people.added_by(person)) for person in sorted(lent)
+                Seat(person, lent[person], self.people.added_by(person), self._near(person))
+                for person in sorted(lent)
             ),
             delegates=self.people.delegates_of(principal.person),
             added_by=self.people.added_by(principal.person),
@@ -172,6 +173,11 @@ class Voters:
         known = self._directory.principal(name)
         return "nobody" if known is None else " ".join(sorted(known.groups))
 
+    def is_of(self, name: str, person: str) -> bool:
+        """Whether this principal is this person's at this moment."""
+        known = self._directory.principal(name)
+        return known is not None and known.person == person
+
     def still_count(self, persons: Mapping[str, frozenset[str]]) -> bool:
         """Whether each of these persons is still in the groups that he spoke for."""
         return all(groups <= self._reach(person) for person, groups in persons.items())
@@ -190,6 +196,9 @@ class Voters:
             for delegator, groups in self.people.lent_to(person).items()
             if (own := self._groups_of(frozenset({delegator})))
         }
+
+    def _near(self, person: str) -> frozenset[str]:
+        return self.people.delegates_of(person).union(self.people.lent_to(person))
 
     def _members(self, group: str) -> frozenset[str]:
         return frozenset(

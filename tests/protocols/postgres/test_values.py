@@ -94,7 +94,9 @@ def test_formats_stand_for_the_values_as_the_protocol_says() -> None:
 def test_what_cannot_be_shown_is_length_and_hash(value: bytes, oid: int, binary: bool) -> None:
     """Long values, unknown types, and values that are not what their type says."""
     digest = hashlib.sha256(value).hexdigest()
-    assert bound_value(value, oid, binary) == BoundValue(oid, "", len(value), digest)
+    assert bound_value(value, oid, binary) == BoundValue(
+        oid, "", len(value), digest, binary
+    )
 
 
 @given(st.binary(max_size=80), st.sampled_from([oid for _, oid, _ in CASES]), st.booleans())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from support.postgres_link import run
 from support.session_story import message, query
 
 from gatekeep.domain.approvals import RequestState, VoteVerdict
+from gatekeep.domain.catalogue import RelationFacts
 from gatekeep.gate.approval_ports import Ballot
 from gatekeep.protocols.postgres import messages as m
 
@@ -56,6 +58,49 @@ async def test_a_yes_lets_it_run(story: HeldSession) -> None:
     ]  # fmt: skip
     assert story.seen == ["NOTIFY it"]
     assert story.outcomes() == ["done"]
+
+
+async def test_what_its_names_have_come_to_mean_is_not_what_was_approved(story: HeldSession) -> None:
+    """The table is a view by now that runs code: the same bytes, and another statement."""
+    table = RelationFacts("public.orders", "r")
+    story.desk.view = replace(story.desk.view, relations={"public.orders": table})
+    story.from_client.write(query("DELETE FROM orders"))
+    request = await story.asked()
+    view = replace(table, kind="v", reaches=frozenset({"public.salaries"}))
+    story.desk.view = replace(story.desk.view, epoch="two", relations={"public.orders": view})
+    await story.approve()
+    await story.until_told("no longer fits")
+    assert "DELETE FROM orders" not in story.seen
+    assert (await story.ended(request)).outcome == "void: meaning"
+
+
+async def test_a_catalogue_that_changed_beside_it_changes_nothing(story: HeldSession) -> None:
+    """Only what the statement means counts."""
+    table = RelationFacts("public.orders", "r")
+    story.desk.view = replace(story.desk.view, relations={"public.orders": table})
+    story.from_client.write(query("DELETE FROM orders"))
+    await story.asked()
+    both = {"public.orders": table, "public.other": replace(table, name="public.other")}
+    story.desk.view = replace(story.desk.view, epoch="two", relations=both)
+    await story.approve()
+    await story.until_told("C DELETE")
+
+
+async def test_a_secret_that_is_bound_is_not_shown(story: HeldSession) -> None:
+    """As little as one that is written: neither who decides sees it, nor does any event tell it."""
+    story.from_client.write(
+        m.parse("", "UPDATE users SET password = $1 WHERE id = $2", [25, 23])
+        + m.bind("", "", [b"hunter2", b"7"]) + m.execute("") + m.SYNC
+    )  # fmt: skip
+    request = await story.asked()
+    assert "hunter2" not in repr(request)
+    assert "-- $1 = '***'" in request.subject.text
+    assert "-- $2 = '7'" in request.subject.text
+    assert request.subject.redacted
+    assert "slots" not in request.subject.facts
+    await story.approve()
+    await until(lambda: story.seen)
+    assert "hunter2" not in repr(story.journal.events)
 
 
 async def test_a_hold_that_the_reader_of_the_target_met_is_read_on(story: HeldSession) -> None:
@@ -175,6 +220,20 @@ async def test_a_target_that_leaves_ends_it(story: HeldSession, behind: bool) ->
     ended = await story.ended(request)
     assert (ended.state, ended.decision_reason) == (RequestState.WITHDRAWN, "target left")
     assert "action.refused" in story.journal.kinds()
+
+
+async def test_nobody_will_know_how_it_ended(story: HeldSession) -> None:
+    """It was approved and ran, and its target was lost: the request says so, and nothing waits on."""
+    story.slow = {"NOTIFY it"}
+    story.from_client.write(query("NOTIFY it"))
+    request = await story.approve()
+    await until(lambda: story.seen)
+    story.from_target.close()
+    assert await asyncio.wait_for(story.running, LIMIT_S) == "target left"
+    assert not story.session._rooms.gate._asker._approved
+    await story.world.parts.owner.close(grace=1.0)
+    assert (await story.ended(request)).outcome == "unknown"
+    story.slow.clear()
 
 
 @pytest.mark.parametrize("behind", [False, True], ids=["alone", "behind another"])

@@ -10,6 +10,7 @@ import hashlib
 import struct
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -19,6 +20,8 @@ MAX_VALUE: Final = 1_024
 """Longer values are kept as length and SHA-256, in bytes."""
 _MAX_BYTEA: Final = 64
 _BINARY: Final = 1
+_NO_SECRETS: Final = frozenset({16, 20, 21, 23, 26, 700, 701, 1082, 1114, 1184, 1700, 2950})
+"""Truth values, numbers, times and ids."""
 _EPOCH_DAY: Final = date(2000, 1, 1)
 _INFINITE_DATE: Final = {2**31 - 1: "infinity", -(2**31): "-infinity"}
 _INFINITE_TIME: Final = {2**63 - 1: "infinity", -(2**63): "-infinity"}
@@ -43,7 +46,7 @@ def bound_value(value: bytes | None, oid: int, binary: bool) -> BoundValue:
                 return BoundValue(oid, text, length)
         except (ValueError, ArithmeticError, struct.error):
             pass  # not what its type says: kept by length and hash like all that is unknown
-    return BoundValue(oid, "", length, hashlib.sha256(value).hexdigest())
+    return BoundValue(oid, "", length, hashlib.sha256(value).hexdigest(), binary)
 
 
 def bound_values(
@@ -60,6 +63,14 @@ def bound_values(
             (formats[0] if one else formats[at] if at < len(formats) else 0) == _BINARY,
         )
         for at, value in enumerate(values)
+    )
+
+
+def as_secrets(values: Sequence[BoundValue]) -> tuple[BoundValue, ...]:
+    """The same, where the statement is of a kind that holds secrets: as its literals, all texts are."""
+    return tuple(
+        value if value.text is None or value.oid in _NO_SECRETS else replace(value, secret=True)
+        for value in values
     )
 
 

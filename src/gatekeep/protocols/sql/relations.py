@@ -39,7 +39,12 @@ def _split(search_path: str) -> Iterable[str]:
 def _unquoted(word: str) -> str:
     if len(word) > 1 and word[0] == word[-1] == '"':
         return word[1:-1].replace('""', '"')
-    return word.lower()
+    return folded(word)
+
+
+def folded(word: str) -> str:
+    """An unquoted name as the target keeps it: it folds A to Z alone, whatever else has two cases."""
+    return word.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def written(name: Name) -> str:

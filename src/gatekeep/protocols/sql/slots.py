@@ -51,7 +51,7 @@ def slots_of(text: str, bound: Sequence[BoundValue] = ()) -> tuple[Slot, ...]:
     written = len(found)
     found.extend(
         Slot(
-            written + number, f"oid {value.oid}", _shown(value), bound=True,
+            written + number, f"oid {value.oid}{' binary' if value.binary else ''}", _shown(value), bound=True,
             sensitive=bool(value.sha256) or number in hidden,
         )
         for number, value in enumerate(bound, 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gatekeep.protocols.sql.digest import digest
 from gatekeep.protocols.sql.parse import scan_tokens
+from gatekeep.protocols.sql.relations import folded
 
 
 def template_of(text: str) -> str:
@@ -18,18 +19,22 @@ def template_of(text: str) -> str:
         return exact_template(text)
     data = text.encode()
     parts: list[str] = []
-    slot = 0
+    slot = end = 0
     for token in tokens:
         piece = data[token.start : token.end].decode()
         if token.kind == "comment":
             continue
         if token.kind in {"string", "number"}:
             slot += 1
-            parts.append(f"${slot}:{_slot_type(token.kind, piece)}")
+            value = f"${slot}:{_slot_type(token.kind, piece)}"
+            if token.start == end and parts[-1] == "n":  # N'a'; n 'a' is a value of the type n
+                value = parts.pop() + value
+            parts.append(value)
         elif token.kind == "word" and not piece.startswith(('"', "U&", "u&")):
-            parts.append(piece.lower())
+            parts.append(folded(piece))
         else:
             parts.append(piece)
+        end = token.end
     return " ".join(parts)
 
 

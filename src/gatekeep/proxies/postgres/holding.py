@@ -26,6 +26,7 @@ from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.rereading import READ_AS
 from gatekeep.protocols.sql.slots import slots_of
 from gatekeep.proxies.postgres.knowledge import Knowledge, canonical
+from gatekeep.proxies.postgres.prepared import Read
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.target import TargetLink
 
@@ -96,6 +97,9 @@ class PostgresHold:
         self.sights: Sights | None = None
         self.request = ""
         """The id of the request while it waits; else empty."""
+        self.read_as: Sequence[Read] = ()
+        """What the segment was read as when it was asked about."""
+        self._means_the_same = True
 
     # what the session tells
 
@@ -131,8 +135,15 @@ class PostgresHold:
             *self.around().items(),
             ("transaction", self._transaction()),
             ("target identity", self._wires.system),
+            ("meaning", "as it was read" if self._means_the_same else "another"),
             *((f"statement {at + 1}", self._exact(at)) for at in positions),
         )
+
+    async def read_anew(self) -> None:
+        """Read the segment again: a catalogue is known for 60 s, and people take longer."""
+        if self.read_as:
+            again = await self._knowledge.read_again(self._talk, self._segment)
+            self._means_the_same = again == [reading.facts for _one, _under, reading in self.read_as]
 
     def slots(self) -> Sequence[Slot]:
         """The values of a single statement's template."""
@@ -294,11 +305,15 @@ class Holds:
         self.withdrawn = ""
 
     def begin(
-        self, segment: talk.Segment, actions: Sequence[SqlAction], leaving: str
+        self,
+        segment: talk.Segment,
+        actions: Sequence[SqlAction],
+        leaving: str,
+        read_as: Sequence[Read] = (),
     ) -> PostgresHold:
         """The segment may have to wait; `leaving` is why the session is to end, if it is."""
         hold = PostgresHold(*self._made_of, segment, actions)
-        hold.link_to, hold.sights = self._link_to, self._sights
+        hold.link_to, hold.sights, hold.read_as = self._link_to, self._sights, read_as
         self.current = hold
         if leaving:
             self.leave(leaving)

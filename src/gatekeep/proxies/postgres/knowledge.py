@@ -15,8 +15,9 @@ from gatekeep.gate.fitness import TOO_LARGE, UNSYNCED_CALL
 from gatekeep.gate.sight_ports import Standing
 from gatekeep.messages import sight as words
 from gatekeep.protocols.postgres import conversation as talk
-from gatekeep.protocols.postgres.values import bound_values
+from gatekeep.protocols.postgres.values import as_secrets, bound_values
 from gatekeep.protocols.sql.below_proof import Below
+from gatekeep.protocols.sql.digest import looks_secret
 from gatekeep.protocols.sql.reading import ending_changes
 from gatekeep.proxies.postgres.effects import (
     PutOff,
@@ -52,6 +53,17 @@ class Knowledge:
             self._reader, conversation, segment, lambda: self._scope(conversation.vector)
         )
 
+    async def read_again(
+        self, conversation: talk.Conversation, segment: talk.Segment
+    ) -> list[tuple[SqlFacts, ...]]:
+        """The facts of a segment that was read before, and waited, as they are now."""
+        return [
+            reading.facts
+            for _execution, _scope, reading in await read_segment(
+                self._reader, conversation, segment, lambda: self._scope(conversation.vector)
+            )
+        ]
+
     def _scope(self, vector: SessionVector | None) -> Scope:
         """Under what statements are read now; found anew only when that has changed."""
         provable = not self._tainted
@@ -77,6 +89,8 @@ class Knowledge:
             oids, formats = execution.parameter_oids, execution.parameter_formats
             facts = self._reader.bound(scope, facts, oids)
             values = bound_values(execution.values, oids, formats)
+            if looks_secret(execution.text):
+                values = as_secrets(values)
         if self._unsettled:
             facts = ending_changes(facts)
         facts = self._put_off.told(facts, failed=transaction_status == "E")

@@ -114,5 +114,6 @@ class SessionRecord:
         """What was forwarded and never answered is said to be unknown."""
         for permit, _left_ns in self._forwarded.values():
             of = permit.n
+            self._gate.lost(of)
             self.note(EventKind.ACTION_UNKNOWN, {"cause": cause, "of": of}, of_counters(of))
         self._forwarded.clear()

@@ -29,6 +29,7 @@ from gatekeep.protocols.postgres.messages import error_response
 from gatekeep.proxies.postgres.effects import released
 from gatekeep.proxies.postgres.holding import Holds, PostgresHold, Wires
 from gatekeep.proxies.postgres.knowledge import Knowledge
+from gatekeep.proxies.postgres.prepared import Read
 from gatekeep.proxies.postgres.record import SessionRecord
 from gatekeep.proxies.postgres.rooms import Rooms as Rooms  # noqa: PLC0414 - a session is made with it
 from gatekeep.runtime.tasks import TaskOwner
@@ -220,7 +221,7 @@ class PostgresSession:
                     self._live, self._fragment, actions, vector_known=vector is not None,
                     overlap=vector is not None and vector.transaction_read_only == "on",
                     around=(segment.before, segment.behind),
-                    hold=lambda: self._begin_hold(segment, actions),
+                    hold=lambda: self._begin_hold(segment, actions, read),
                 )  # fmt: skip
                 if len(answers) < len(actions):
                     actions = self._knowledge.only(actions[: len(answers)])
@@ -229,11 +230,13 @@ class PostgresSession:
             self._clearing = False
             self._holds.answered()
 
-    def _begin_hold(self, segment: talk.Segment, actions: Sequence[SqlAction]) -> PostgresHold:
+    def _begin_hold(
+        self, segment: talk.Segment, actions: Sequence[SqlAction], read: Sequence[Read]
+    ) -> PostgresHold:
         """The segment may have to wait for a person, and whoever reads the target must not."""
         if self._owner is not None and asyncio.current_task() is self._reader:
             self._reader = self._start(self._owner, self._from_target)
-        return self._holds.begin(segment, actions, self._reason)
+        return self._holds.begin(segment, actions, self._reason, read)
 
     def _forward(
         self, segment: talk.Segment, actions: Sequence[SqlAction], answers: Sequence[Answer]

@@ -107,6 +107,9 @@ class Held:
         """See `bindings.bound`."""
         return self._bound()
 
+    async def read_anew(self) -> None:
+        """What a command names is not looked up."""
+
     def slots(self) -> Sequence[Slot]:
         """Commands have no templates."""
         return ()

@@ -368,6 +368,7 @@ class SshSession:
         await self._cleared.wait()
         self._closed = True
         for permit, _begun in self._running.values():
+            self.rooms.gate.lost(permit.n)
             with contextlib.suppress(JournalUnavailable):
                 self.rooms.journal.append(
                     self.live.events,
