@@ -29,7 +29,6 @@ from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable, SettingsError
 from gatekeep.gate.ports import PolicyWish, TokenRow
 from gatekeep.gate.supervision import LiveSession
-from gatekeep.identity import outbox
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs
 from gatekeep.messages import ssh as ssh_words
@@ -234,7 +233,7 @@ class Gateway:
 
     async def _open(self, configuration: Configuration) -> None:
         parts = self._parts
-        await parts.telling.tell(outbox.any_kind)
+        await parts.telling.tell()  # approvals tell their own below, before anything is served
         parts.people.recovered()
         running = parts.versions.last(configuration.policy)
         await self._activate(configuration, running, own_wish("start"))

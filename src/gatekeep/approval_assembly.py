@@ -25,7 +25,10 @@ from gatekeep.stores.sqlite.state import StateStore
 
 @dataclass(frozen=True, slots=True)
 class ApprovalNeeds:
-    """What approvals need of the rest. `state` is a connection that nobody else uses."""
+    """What approvals need of the rest. `state` is a connection that nobody else uses.
+
+    `now_us` never goes back; `set_back_us` tells how far the clock of the machine was set back.
+    """
 
     state: StateStore
     journal: Journal
@@ -37,6 +40,7 @@ class ApprovalNeeds:
     reader: ReadText
     now_us: Callable[[], int]
     draw: Callable[[int], bytes]
+    set_back_us: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,10 @@ def assemble_approvals(settings: Settings, needs: ApprovalNeeds) -> ApprovalHalf
     return ApprovalHalf(
         desk=desk,
         grants=grants,
-        holding=Holding(desk, grants, policy, voters, needs.now_us, owner),
+        holding=Holding(
+            desk, grants, policy, voters, needs.now_us, owner,
+            set_back_us=needs.set_back_us,
+        ),
         ahead=ahead,
         voters=voters,
         front=ApprovalFront(Rooms(desk, record, voters, grants, policy, ahead, glass)),

@@ -113,7 +113,8 @@ async def assemble(
         settings,
         ApprovalNeeds(
             open_state(), journal, desk, directory, people, targets, supervision,
-            TextReader(catalogues, statements, CommandReader(offload)), steady.now_us, random_bytes,
+            TextReader(catalogues, statements, CommandReader(offload)), steady.onward_us, random_bytes,
+            steady.set_back_us,
         ),
     )  # fmt: skip
     gate = Clearance(
@@ -207,7 +208,7 @@ def _people(
     state: StateStore, directory: EmbeddedDirectory, telling: Telling, steady: SteadyTime
 ) -> PeopleBook:
     books, now_us = PeopleBooks(state), steady.now_us
-    delegations = Delegations(books, directory, now_us, random_bytes, telling.tell)
+    delegations = Delegations(books, directory, steady.onward_us, random_bytes, telling.tell)
     return PeopleBook(delegations, Memberships(books, now_us, steady.least_us), now_us)
 
 

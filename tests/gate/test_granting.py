@@ -101,6 +101,17 @@ async def test_a_clock_set_forward_ends_it(world: DeskWorld) -> None:
     assert world.grants.covering(situation(grant, world)) == []
 
 
+async def test_leave_that_was_given_ahead_of_the_time_ends_in_its_time(world: DeskWorld) -> None:
+    """The clock was an hour ahead, and is put right: it counts at once, and ten minutes long."""
+    world.clock.step_s(3600)
+    grant = await world.granted(ALICE, BOB, for_s=600)
+    world.clock.step_s(-3600)
+    world.clock.pass_s(599)
+    assert world.grants.covering(situation(grant, world)) == [grant]
+    world.clock.pass_s(1)
+    assert world.grants.covering(situation(grant, world)) == []
+
+
 async def test_nothing_lasts_longer_than_it_may(world: DeskWorld) -> None:
     """Eight hours, whatever the ballot says; a session's twelve; ahead of time what was asked for."""
     long = await world.granted(ALICE, BOB, for_s=10**6)
@@ -230,6 +241,22 @@ async def test_an_account_that_is_another_persons_now_has_no_leave(world: DeskWo
     assert world.grants.opening("alice", "orders", "app") == []
     del world.directory.kept["alice"]
     assert world.grants.opening("alice", "orders", "app") == []
+
+
+@pytest.mark.parametrize("how", ["it is over", "who gave it is gone"])
+async def test_what_ends_in_the_moment_of_its_use_lets_nothing_out(world: DeskWorld, how: str) -> None:
+    """While its use is recorded its time comes, or somebody leaves the group: it was not used."""
+    grant = await world.granted(ALICE, BOB, for_s=600)
+
+    def ends() -> None:
+        world.thread.before = lambda: None
+        if how == "it is over":
+            world.clock.pass_s(600)
+        else:
+            world.directory.regroup("bob", "engineers")
+
+    world.thread.before = ends
+    assert not await world.grants.spend(grant, "s1")
 
 
 async def test_when_its_time_is_over_sessions_that_it_opened_end(world: DeskWorld) -> None:

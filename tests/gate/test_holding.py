@@ -112,7 +112,7 @@ def _clock_on(world: ApprovalWorld) -> None:
 
 
 def _clock_back(world: ApprovalWorld) -> None:
-    world.clock.pass_s(-60)
+    world.clock.step_s(-60)
 
 
 @pytest.mark.parametrize(

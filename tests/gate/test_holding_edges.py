@@ -96,17 +96,56 @@ async def test_what_changes_after_the_verdict_voids_it(
     assert "approved" not in waiting.hold.told
 
 
-@pytest.mark.parametrize("step_s", [-86_400 * 365, -3600, -1])
-async def test_a_clock_set_back_neither_voids_nor_lengthens(world: DeskWorld, step_s: float) -> None:
-    """Time goes on as it had: a yes in time counts, and one after the deadline does not."""
+@pytest.mark.parametrize("late", [False, True], ids=["before the yes", "after the yes"])
+@pytest.mark.parametrize("step_s", [-86_400 * 365, -3600, -3])
+async def test_a_clock_set_back_voids_it_and_lengthens_nothing(
+    world: DeskWorld, step_s: float, late: bool
+) -> None:
+    """Whenever it was set back while it waited; and the deadline is the one that was told."""
     first, second = Waiting(world), Waiting(world, "DELETE FROM orders WHERE id = 2")
     requests = await first.request(), await second.request()
-    world.clock.step_s(step_s)
+    if late:
+        world.desk.listen(
+            lambda what, _request: world.clock.step_s(step_s) if what == "decided" else None
+        )
+    else:
+        world.clock.step_s(step_s)
     assert (await world.vote(requests[0], BOB)).counted
-    assert isinstance(await first.task, Released)
+    answer = await first.answer()
+    assert (answer.cause, answer.changed) == ("void", "time")
+    assert (await world.now(requests[0])).outcome == "void: time"
     world.clock.pass_s(900)
     assert (await world.vote(requests[1], BOB)).refusal == "late"
     assert (await second.answer()).cause == "expired"
+
+
+@pytest.mark.parametrize("step_s", [-1, -0.001, 0, 1])
+async def test_a_clock_that_is_only_put_right_is_not_set_back(world: DeskWorld, step_s: float) -> None:
+    """What time servers do all day voids nothing."""
+    waiting = Waiting(world)
+    request = await waiting.request()
+    world.clock.step_s(step_s)
+    assert (await world.vote(request, BOB)).counted
+    assert isinstance(await waiting.task, Released)
+
+
+async def test_a_clock_that_was_wrong_and_is_right_again_lengthens_nothing(world: DeskWorld) -> None:
+    """Asked an hour ahead of the time, and then the clock was put right: open as long as it was said."""
+    world.clock.step_s(3600)
+    waiting = Waiting(world)
+    request = await waiting.request()
+    world.clock.step_s(-3600)
+    world.clock.pass_s(900)
+    assert (await world.vote(request, BOB)).refusal == "late"
+    assert (await waiting.answer()).cause == "expired"
+
+
+async def test_a_clock_that_was_set_back_before_counts_for_nothing(world: DeskWorld) -> None:
+    """Only what happens between the question and the release does."""
+    world.clock.step_s(-3600)
+    waiting = Waiting(world)
+    assert (await world.vote(await waiting.request(), BOB)).counted
+    assert isinstance(await waiting.task, Released)
 
 
 async def test_nothing_of_the_session_can_change_unseen(world: DeskWorld) -> None:

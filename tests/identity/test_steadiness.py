@@ -18,3 +18,20 @@ def test_the_later_ends_and_the_earlier_waits(step_s: int) -> None:
     truth = begin + 60_000_000
     assert steady.least_us() <= truth <= steady.now_us()
     assert truth in {steady.least_us(), steady.now_us()}
+
+
+def test_what_is_given_while_a_clock_is_wrong_ends_in_its_time() -> None:
+    """Set forward by an hour and back again: the time by which rights end goes on, and never back."""
+    clock = MovedClock()
+    steady = SteadyTime(clock)
+    clock.step_s(3600)
+    given = steady.onward_us()
+    assert (given, steady.set_back_us()) == (clock.wall, 0)
+    clock.step_s(-3600)
+    assert (steady.onward_us(), steady.set_back_us()) == (given, 3_600_000_000)
+    clock.pass_s(60)
+    assert steady.onward_us() == given + 60_000_000
+    clock.step_s(-3600)
+    assert (steady.onward_us(), steady.set_back_us()) == (given + 60_000_000, 7_200_000_000)
+    clock.step_s(4 * 3600)
+    assert (steady.onward_us(), steady.set_back_us()) == (clock.wall, 0)

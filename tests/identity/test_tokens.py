@@ -149,6 +149,19 @@ def test_a_token_expires_and_no_step_of_the_clock_revives_it(
     assert desk.verifiers("alice") == ()
 
 
+def test_a_token_made_while_the_clock_is_wrong_ends_in_its_time(
+    desk: TokenDesk, clock: MovedClock
+) -> None:
+    """Made a year ahead of the time; when the clock is put right, it still lasts what was said."""
+    clock.step_s(YEAR_S)
+    working(desk, ttl_s=100)
+    clock.step_s(-YEAR_S)
+    clock.pass_s(99)
+    assert desk.verifiers("alice")
+    clock.pass_s(1)
+    assert desk.verifiers("alice") == ()
+
+
 def test_a_step_forward_ends_tokens_early(desk: TokenDesk, clock: MovedClock) -> None:
     """The later of both clocks counts."""
     working(desk, ttl_s=100)

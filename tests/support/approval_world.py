@@ -44,6 +44,7 @@ from gatekeep.identity.memberships import Memberships
 from gatekeep.identity.on_call import load_schedule
 from gatekeep.identity.outbox import Telling
 from gatekeep.identity.people import PeopleBook
+from gatekeep.identity.steadiness import SteadyTime
 from gatekeep.identity.tokens import TokenDesk
 from gatekeep.identity.totp import OneTimeCodes, code_at
 from gatekeep.policy.loading import load
@@ -158,13 +159,15 @@ class ApprovalWorld(World):
         self.bearers = Bearers(
             self.people, self.tokens.holder, self.lock_outs, lambda *said: self.noted.append(said)
         )
+        steady = SteadyTime(self.clock)
         self.parts = assemble_approvals(
             Settings(),
             ApprovalParts(
                 state=StateStore.open(state / "state.db", bytes(32), self.clock),
                 journal=self.journal, policy=self.policy, directory=self.people,
                 people=self._standing(), targets=self.book, supervision=self.supervision,
-                reader=Reader(), now_us=self.clock.wall_us, draw=random_bytes,
+                reader=Reader(), now_us=steady.onward_us, draw=random_bytes,
+                set_back_us=steady.set_back_us,
             ),
         )  # fmt: skip
         self.parts.desk.limits = Limits(max_open=500)

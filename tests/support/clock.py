@@ -1,15 +1,17 @@
-"""A clock that only tests move."""
+"""Clocks that tests move."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from gatekeep.runtime.clock import SystemClock
 
 _START_US = 1_700_000_000_000_000
 
 
 @dataclass
 class MovedClock:
-    """Wall and monotonic time, moved together by `pass_s` or apart by `step_s`."""
+    """A clock that only tests move. Wall and monotonic time, moved together by `pass_s` or apart by `step_s`."""
 
     wall: int = _START_US
     monotonic: int = 0
@@ -30,3 +32,18 @@ class MovedClock:
     def step_s(self, seconds: float) -> None:
         """Set the wall clock forward or back, as an operator or NTP would."""
         self.wall += int(seconds * 1_000_000)
+
+
+class SteppedClock(SystemClock):
+    """The machine's own time, whose wall clock a test sets forward or back."""
+
+    def __init__(self) -> None:
+        self._stepped_us = 0
+
+    def wall_us(self) -> int:
+        """As it was set."""
+        return super().wall_us() + self._stepped_us
+
+    def step_s(self, seconds: float) -> None:
+        """Set the wall clock forward or back."""
+        self._stepped_us += int(seconds * 1_000_000)

@@ -157,7 +157,8 @@ class DeskWorld:
     def __init__(self, *principals: Principal, limits: Limits | None = None) -> None:
         self._place = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         self.clock = MovedClock()
-        self.now_us = SteadyTime(self.clock).now_us
+        self.steady = SteadyTime(self.clock)
+        self.now_us = self.steady.onward_us
         self.journal = FakeJournal()
         self.directory = Crowd(principals)
         self.standing = Standing()
@@ -184,8 +185,9 @@ class DeskWorld:
         self.heard: list[tuple[str, ApprovalRequest]] = []
         self.desk.listen(lambda what, request: self.heard.append((what, request)))
         self.holding = Holding(
-            self.desk, self.grants, self.rules, self.voters, self.now_us, self.owner  # type: ignore[arg-type]  # as above
-        )
+            self.desk, self.grants, self.rules, self.voters, self.now_us, self.owner,  # type: ignore[arg-type]  # as above
+            set_back_us=self.steady.set_back_us,
+        )  # fmt: skip
 
     async def restart(self) -> None:
         """Stop without a word, and start again."""

@@ -192,7 +192,8 @@ class PageWorld:
             ApprovalNeeds(
                 state=StateStore.open(state_db, bytes(32), clock), journal=journal, policy=rules,  # type: ignore[arg-type]  # fakes of what is used
                 directory=circle, people=special, targets=Book(), supervision=Supervision(),  # type: ignore[arg-type]  # fakes of what is used
-                reader=no_reading, now_us=steady.now_us, draw=random_bytes,
+                reader=no_reading, now_us=steady.onward_us, draw=random_bytes,
+                set_back_us=steady.set_back_us,
             ),
         )  # fmt: skip
         folded: list[Folded] = []

@@ -7,10 +7,11 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.approval_world import Reader
+from support.clock import SteppedClock
 from support.fake_journal import FakeJournal, KeptEvent
 from support.ssh_story import Book, ScriptedPolicy, SshStory, ssh_story
 
@@ -22,7 +23,7 @@ from gatekeep.gate.approval_values import CastVote, Limits
 from gatekeep.gate.holding import Holding
 from gatekeep.gate.supervision import Supervision
 from gatekeep.gate.voters import NobodySpecial
-from gatekeep.runtime.clock import SystemClock
+from gatekeep.identity.steadiness import SteadyTime
 from gatekeep.settings import Settings
 from gatekeep.stores.sqlite.state import StateStore
 
@@ -36,13 +37,20 @@ PEOPLE = (
 class People:
     """alice asks, bob and carol decide."""
 
+    def __init__(self) -> None:
+        self.kept = {one.name: one for one in PEOPLE}
+
     def principal(self, name: str) -> Principal | None:
         """By name."""
-        return next((one for one in PEOPLE if one.name == name), None)
+        return self.kept.get(name)
 
     def principals(self) -> Sequence[Principal]:
         """All three."""
-        return PEOPLE
+        return tuple(self.kept.values())
+
+    def regroup(self, name: str, *groups: str) -> None:
+        """From now on this one is in these groups."""
+        self.kept[name] = replace(self.kept[name], groups=frozenset(groups))
 
     def scram_secrets(self, name: str) -> Sequence[object]:
         """Nobody signs in by a token here."""
@@ -59,6 +67,8 @@ class Asking:
 
     story: SshStory
     approvals: ApprovalHalf
+    clock: SteppedClock
+    people: People
 
     async def asked(self, count: int = 1) -> ApprovalRequest:
         """The last of so many requests that wait."""
@@ -77,7 +87,7 @@ class Asking:
         scope = how.get("scope", Scope.ONCE)
         assert isinstance(scope, Scope)
         ballot = Ballot(verdict, request.digest, "cli", reason=deny, scope=scope)
-        voter = People().principal(name)
+        voter = self.people.principal(name)
         assert voter is not None
         return await self.approvals.front.cast(request.id, voter, ballot)
 
@@ -101,16 +111,17 @@ async def ssh_asking(
 ) -> AsyncIterator[Asking]:
     """A story whose policy asks about these words."""
     made: list[ApprovalHalf] = []
+    clock, people = SteppedClock(), People()
     with tempfile.TemporaryDirectory(prefix="gk-ask-") as place:
 
         def holding(journal: FakeJournal, policy: ScriptedPolicy) -> Holding:
-            clock = SystemClock()
+            steady = SteadyTime(clock)
             state = StateStore.open(Path(place) / "state.db", bytes(32), clock)
             half = assemble_approvals(
                 Settings(),
                 ApprovalNeeds(
-                    state, journal, policy, People(), NobodySpecial(), Book(), Supervision(),
-                    Reader(), clock.wall_us, os.urandom,
+                    state, journal, policy, people, NobodySpecial(), Book(), Supervision(),
+                    Reader(), steady.onward_us, os.urandom, steady.set_back_us,
                 ),
             )  # fmt: skip
             half.desk.limits = Limits(open_s=open_s, max_open=max_open, after_denial_s=0.001)
@@ -121,7 +132,7 @@ async def ssh_asking(
             story.policy.asked |= set(asked)
             ticking = asyncio.ensure_future(_ticking(made[0]))
             try:
-                yield Asking(story, made[0])
+                yield Asking(story, made[0], clock, people)
             finally:
                 ticking.cancel()
         await made[0].close()

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from gatekeep.domain.approvals import ApprovalRequest, RequestState, Vote
+from gatekeep.domain.events import EventKind
 from gatekeep.domain.grants import Grant
 from gatekeep.gate import approval_events as told
 from gatekeep.gate.approval_ports import ApprovalStore, Ending, Listener
@@ -134,6 +135,13 @@ class Changes:
         found = await self._record.read(lambda store: store.grants(principal=kept.place.principal))
         made = [one for one in found if one.request == kept.id and not one.revoked_us]
         self._over(pending, kept, made)
+
+    async def settled(self) -> list[ApprovalRequest]:
+        """Tell the journal all that it is owed; what was held and is approved by that alone."""
+        owed = await self._record.owed(EventKind.APPROVAL_DECIDED)
+        await self._record.tell()
+        kept = [await self.as_kept(one) for one in owed]
+        return [one for one in kept if one.place.session and one.state is RequestState.APPROVED]
 
     async def as_kept(self, request_id: str) -> ApprovalRequest:
         """As it stands in the store. Raises KeyError."""

@@ -50,6 +50,7 @@ _log = structlog.get_logger(__name__)
 
 _MOST_TRIES: Final = 64
 _ALL: Final = 1_000_000
+_RESTARTED: Final = "the gateway restarted"
 _US: Final = 1_000_000
 
 
@@ -371,16 +372,17 @@ class ApprovalDesk:
     async def recover(self) -> None:
         """After a start: whoever waited in place is gone, so nobody shall approve it any more.
 
-        What was asked ahead of time waits on; `adopt` says how it may be released.
+        What was asked ahead of time waits on; see `adopt`. A yes that only this start tells let
+        nothing out.
         """
-        await self._record.tell()
-        pending_before = await self._record.read(
+        for cut_off in await self._changes.settled():
+            await self.outcome(cut_off.id, f"void: {_RESTARTED}")
+        for request in await self._record.read(
             lambda store: store.requests(state=RequestState.PENDING, limit=_ALL)
-        )
-        for request in pending_before:
+        ):
             if request.place.session:
                 pending = self._open[request.id] = Pending(request, _never, _none)
-                ending = Ending(RequestState.WITHDRAWN, self._now_us(), "", "the gateway restarted")
+                ending = Ending(RequestState.WITHDRAWN, self._now_us(), "", _RESTARTED)
                 await self._changes.end(pending, ending)
 
     async def adopt(self, request: ApprovalRequest, enough: Enough, grant_for: GrantFor) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
+from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.approval_ports import ApprovalStore
 from gatekeep.gate.ports import Journal, OutboxRow, PendingReceipt
@@ -65,6 +66,11 @@ class ApprovalRecord:
     def later(self, change: Callable[[ApprovalStore], object], *, name: str) -> None:
         """Make a change that only takes a right, and wait for nothing: who calls has failed."""
         self._owner.spawn(self.change(change, takes=True), name=name)
+
+    async def owed(self, kind: EventKind) -> Sequence[str]:
+        """The ids of what changed, for each event of this kind that the journal was not told yet."""
+        rows = await self.read(lambda store: store.pending())
+        return [row.subject for row in rows if row.kind is kind]
 
     async def catch_up(self) -> None:
         """Tell what an earlier telling could not; called again and again."""

@@ -102,7 +102,8 @@ class GrantBook:
         if not await self._record.change(lambda store: store.spend(grant.id, event, once=once)):
             return False
         held = self._kept(grant)
-        if held is None:  # revoked or over while its use was recorded
+        # Revoked or over while its use was recorded, or given by somebody who may no more.
+        if held is None or not self._counts(held, self._now_us()):
             return False
         self._live[grant.principal][grant.id] = replace(held, used=held.used + 1)
         self.lives_by(grant, session)

@@ -48,6 +48,8 @@ _REMIND_S: Final = 60.0
 _LOOK_S: Final = 0.15
 _US: Final = 1_000_000
 _FRESH_US: Final = 60 * _US
+_STEP_US: Final = 2 * _US
+"""From how much on a clock that was set back counts as set back, as for the journal."""
 _NO: Final = {RequestState.DENIED: "denied", RequestState.EXPIRED: "expired"}
 
 
@@ -85,14 +87,25 @@ class Released:
     request: ApprovalRequest | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """What was so when the question was asked, and has to be so at the release."""
+
+    binding: Binding
+    set_back_us: int
+
+
 RecordAsked = Callable[[str], Awaitable[None]]
 """Makes the events `action.requested` of what waits durable, under the request's id."""
 
 
 class Holding:
-    """Holds actions until somebody has decided."""
+    """Holds actions until somebody has decided.
 
-    def __init__(
+    `set_back_us` is how far the wall clock was set back so far; see `SteadyTime`.
+    """
+
+    def __init__(  # noqa: PLR0913 - the rooms around it, and two readings of one clock
         self,
         desk: ApprovalDesk,
         grants: GrantBook,
@@ -100,6 +113,8 @@ class Holding:
         voters: Voters,
         now_us: Callable[[], int],
         owner: TaskOwner,
+        *,
+        set_back_us: Callable[[], int],
     ) -> None:
         self._desk = desk
         self._grants = grants
@@ -107,6 +122,7 @@ class Holding:
         self._voters = voters
         self._now_us = now_us
         self._owner = owner
+        self._set_back_us = set_back_us
 
     async def released(
         self, held: Held, hold: Hold, record_asked: RecordAsked
@@ -118,9 +134,9 @@ class Holding:
         granted = await self._granted(held, situation)
         if granted is not None:
             return granted
-        binding = self._binding(held, hold)
+        then = _Then(self._binding(held, hold), self._set_back_us())
         wish = NewRequest(
-            place_of(held.session), with_slots(subject, situation.slots), why, binding.digest,
+            place_of(held.session), with_slots(subject, situation.slots), why, then.binding.digest,
             in_transaction=hold.in_transaction,
         )  # fmt: skip
         asked = await self._desk.ask(
@@ -136,7 +152,7 @@ class Holding:
             waited = await self._waited(asked, hold, ended)
             if isinstance(waited, NotReleased):
                 return waited
-            return await self._decided(held, hold, waited, binding)
+            return await self._decided(held, hold, waited, then)
         except BaseException:
             # Whatever went wrong here: nobody shall approve what nobody waits for.
             self._owner.spawn(
@@ -221,7 +237,7 @@ class Holding:
         return NotReleased("departed", left, departure=departure)
 
     async def _decided(
-        self, held: Held, hold: Hold, request: ApprovalRequest, binding: Binding
+        self, held: Held, hold: Hold, request: ApprovalRequest, then: _Then
     ) -> Released | NotReleased:
         """What the end of the waiting means: an approval counts if everything is as it was."""
         if request.state in _NO:
@@ -235,12 +251,13 @@ class Holding:
         now = self._now_us()
         groups = groups_of(request, request.votes) or frozenset()
         approval = approval_of(request, groups, now)
-        changed = next(binding.changed(self._binding(held, hold)), "")
+        changed = next(then.binding.changed(self._binding(held, hold)), "")
         if not changed and not self._voters.still_count(
             {one.person: one.groups for one in request.approving}
         ):
             changed = "approver's group"
-        if not changed and not 0 <= now - request.decided_us <= _FRESH_US:
+        stepped = self._set_back_us() - then.set_back_us > _STEP_US
+        if not changed and (stepped or not 0 <= now - request.decided_us <= _FRESH_US):
             changed = "time"
         if not changed and not self._allowed(held, approval):
             changed = "policy"

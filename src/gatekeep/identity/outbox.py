@@ -14,7 +14,7 @@ from gatekeep.gate.ports import Journal, Outbox
 
 
 def any_kind(_kind: EventKind) -> bool:
-    """All of them: at start-up."""
+    """All of them."""
     return True
 
 

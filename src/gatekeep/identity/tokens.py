@@ -185,7 +185,7 @@ class TokenDesk:
             raise NotPermitted("a token needs a positive life")
         if len(self._live(principal)) + len(referenced) >= LIVE_TOKENS:
             raise NotPermitted(f"a principal has at most {LIVE_TOKENS} live tokens; revoke one")
-        now = self._time.now_us()
+        now = self._time.onward_us()
         secret = new_secret(self._random)
         row = TokenRow(
             id=self._new_id(),
@@ -210,7 +210,7 @@ class TokenDesk:
         """
         row = self._find(token_id).row
         if row.revoked_us == 0:
-            self._store.revoke_token(row.id, self._time.now_us(), _event(row))
+            self._store.revoke_token(row.id, self._time.onward_us(), _event(row))
             self._read()
         return self._tokens[row.id].row
 
@@ -248,7 +248,7 @@ class TokenDesk:
     def _is_live(self, row: TokenRow) -> bool:
         if row.revoked_us:
             return False
-        return row.expires_us == 0 or self._time.now_us() < row.expires_us
+        return row.expires_us == 0 or self._time.onward_us() < row.expires_us
 
     def _find(self, token_id: str) -> StoredToken:
         exact = self._tokens.get(token_id)

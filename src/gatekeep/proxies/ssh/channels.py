@@ -41,6 +41,7 @@ _log = structlog.get_logger(__name__)
 
 REFUSED: Final = 126
 UNREACHED: Final = 255
+_PARTING_S: Final = 1.0
 _WINDOW: Final = 128 * 1024
 _SUBSYSTEM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/-]{0,63}")
 _LANGUAGE: Final = re.compile(rb"LC_[A-Z]{1,32}")
@@ -63,6 +64,9 @@ async def serve_channel(session: SshSession, end: ClientEnd, recordings: Recordi
         end.abort()
     finally:
         session.take_back(end.agent)
+        if session.ending:
+            # A client that hears of the session's end before it has read ours shows nothing of it.
+            await end.parted(_PARTING_S)
         session.leave()
 
 

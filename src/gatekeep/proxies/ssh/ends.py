@@ -7,6 +7,7 @@ connection. Data that arrives before there is a flow waits, and the peer's windo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
@@ -123,6 +124,12 @@ class _End:
         """Close at once."""
         if self.channel is not None:
             self.channel.abort()
+
+    async def parted(self, limit_s: float) -> None:
+        """Wait until the peer has closed the channel as well, at most `limit_s`."""
+        if self.channel is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.left.wait(), limit_s)
 
     def when_left(self, call: Callable[[], None]) -> Callable[[], None]:
         """Call it, once, when the peer has closed the channel or is gone; now, if that is so.

@@ -262,6 +262,11 @@ class SshSession:
             self.note(EventKind.TARGET_FAULT, {"what": why})
         self.end("target left", words.target_gone(self.live.session.target.name))
 
+    @property
+    def ending(self) -> bool:
+        """Whether it is to end, at once or once its last channel has."""
+        return self._draining or self.over.is_set()
+
     # channels
 
     def enter(self) -> int | None:
