@@ -34,3 +34,8 @@ class Outcome(NamedTuple):
     sqlstate: str = ""
     message: str = ""
     status: str = ""
+
+
+def failed_outcome(words: str) -> Outcome:
+    """What was released and then could not be begun."""
+    return Outcome(OutcomeKind.FAILED, message=words)

@@ -15,7 +15,7 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target, TargetKind
-from gatekeep.gate.clearance import rule_words
+from gatekeep.gate.judgements import rule_words
 from gatekeep.gate.ports import Judgement, PolicyDesk, TargetBook
 from gatekeep.messages import RuleWords, WireMessage
 

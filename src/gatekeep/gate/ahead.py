@@ -32,8 +32,8 @@ from gatekeep.gate.approval_desk import ApprovalDesk
 from gatekeep.gate.approval_ports import Ahead, Ballot
 from gatekeep.gate.approval_record import ApprovalRecord
 from gatekeep.gate.approval_values import Enough, GrantFor, NewRequest, NotAsked
-from gatekeep.gate.clearance import rule_words
 from gatekeep.gate.granting import LONGEST_S, GrantBook
+from gatekeep.gate.judgements import rule_words
 from gatekeep.gate.ports import PolicyDesk, TargetBook
 from gatekeep.gate.subjects import (
     around_of,

@@ -38,6 +38,7 @@ from gatekeep.gate.fitness import (
 )
 from gatekeep.gate.held_words import lines_of, message_of
 from gatekeep.gate.holding import Holding
+from gatekeep.gate.judgements import rule_words
 from gatekeep.gate.permit import CommandRefusal, EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
@@ -388,16 +389,4 @@ def _only_reads(live: LiveSession, ruled: Sequence[_Ruled]) -> bool:
         and one.action.vector_safe
         and not one.action.tags
         for one in ruled
-    )
-
-
-def rule_words(decision: Decision, session_code: str) -> RuleWords:
-    """What a message says of a decision's rule."""
-    return RuleWords(
-        decision.rule,
-        decision.reason,
-        decision.owner,
-        messages.context_line(
-            rule=decision.rule, policy=decision.policy[:7], session=session_code
-        ),
     )

@@ -1,4 +1,4 @@
-"""Decisions with their evidence, encoded once for every event that cites them. Decides nothing."""
+"""Decisions with their evidence, encoded once for every event that cites them, and in words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 import structlog
 
+from gatekeep import messages
 from gatekeep.domain.decisions import Decision
 from gatekeep.gate.ports import Judgement
+from gatekeep.messages import RuleWords
 
 _log = structlog.get_logger(__name__)
 
@@ -31,6 +33,18 @@ def judgement_of(decision: Decision, request_json: bytes) -> Judgement:
                 "policy": decision.policy,
                 "rule": decision.rule,
             },
+        ),
+    )
+
+
+def rule_words(decision: Decision, session_code: str) -> RuleWords:
+    """What a message says of a decision's rule."""
+    return RuleWords(
+        decision.rule,
+        decision.reason,
+        decision.owner,
+        messages.context_line(
+            rule=decision.rule, policy=decision.policy[:7], session=session_code
         ),
     )
 

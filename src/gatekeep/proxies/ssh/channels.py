@@ -17,7 +17,7 @@ import structlog
 from gatekeep import messages
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.domain.outcomes import Outcome, OutcomeKind, failed_outcome
 from gatekeep.errors import SettingsError, TargetFault
 from gatekeep.gate.permit import CommandRefusal, Permit
 from gatekeep.messages import ssh as words
@@ -33,7 +33,7 @@ from gatekeep.proxies.ssh.files import FileRelay
 from gatekeep.proxies.ssh.holding import Held, OnStderr, attend
 from gatekeep.proxies.ssh.pinned_files import pinned_file
 from gatekeep.proxies.ssh.relay import Relay
-from gatekeep.proxies.ssh.session import SshSession, failed_outcome
+from gatekeep.proxies.ssh.session import SshSession
 from gatekeep.proxies.ssh.shell import ShellRelay
 from gatekeep.proxies.ssh.ways import Recordings
 

@@ -396,8 +396,3 @@ def _looked_at(dialling: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
     """Whoever waited for it may be gone: its failure is no news then."""
     if not dialling.cancelled():
         dialling.exception()
-
-
-def failed_outcome(words: str) -> Outcome:
-    """What was released and then could not be begun."""
-    return Outcome(OutcomeKind.FAILED, message=words)

@@ -14,7 +14,7 @@ import asyncssh
 from gatekeep import messages
 from gatekeep.domain.commands import TUNNEL_LISTEN, SshAction, TunnelFacts
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.outcomes import Outcome, OutcomeKind
+from gatekeep.domain.outcomes import Outcome, OutcomeKind, failed_outcome
 from gatekeep.errors import SettingsError, TargetFault
 from gatekeep.gate.permit import CommandRefusal, Permit
 from gatekeep.messages import ssh as words
@@ -25,7 +25,7 @@ from gatekeep.proxies.ssh.holding import Silent
 from gatekeep.proxies.ssh.leads import Lead, Lines
 from gatekeep.proxies.ssh.listener_seams import listen_at_target
 from gatekeep.proxies.ssh.relay import Relay
-from gatekeep.proxies.ssh.session import SshSession, failed_outcome
+from gatekeep.proxies.ssh.session import SshSession
 
 _PROHIBITED: Final = asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
 _FAILED: Final = asyncssh.OPEN_CONNECT_FAILED
