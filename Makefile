@@ -56,7 +56,7 @@ $(COMPILED): $(READY) setup.py $(shell find src -name '*.py')
 test-compiled: $(COMPILED) ## the tests of the rooms that are compiled, over the compiled package
 	@PYTHONPATH=build/compiled $(PYTHON) -m pytest -n $(WORKERS) -m 'not soak' --compiled \
 	    tests/gate tests/journal tests/protocols/postgres tests/proxies tests/stores \
-	    $(addprefix tests/journeys/test_,copy_out.py flips.py hostile_target.py pgbench.py)
+	    $(addprefix tests/journeys/test_,copy_out.py flips.py held_statements.py hostile_target.py pgbench.py)
 
 bench: $(COMPILED) ## throughput and CPU per statement: direct, pooled, through the gateway
 	@PYTHONPATH=build/compiled $(PYTHON) bench/postgres.py

@@ -20,6 +20,9 @@ from gatekeep.protocols.postgres import messages as m
 from gatekeep.proxies.postgres import holding
 from gatekeep.proxies.postgres.holding import Holds, PostgresHold
 
+#: Its wires are of the tests' own kind; journeys hold statements over the compiled package.
+pytestmark = pytest.mark.uncompiled
+
 
 @pytest.fixture
 async def story() -> AsyncIterator[HeldSegment]:

@@ -23,6 +23,9 @@ from gatekeep.proxies.postgres import holding
 from gatekeep.proxies.postgres.target import Dial, TargetLink
 from gatekeep.proxies.postgres.tls_bytes import TlsInfo
 
+#: Its wires are of the tests' own kind; journeys hold statements over the compiled package.
+pytestmark = pytest.mark.uncompiled
+
 Change = Callable[[HeldSegment], None]
 
 
