@@ -64,7 +64,7 @@ async def serve_channel(session: SshSession, end: ClientEnd, recordings: Recordi
         end.abort()
     finally:
         session.take_back(end.agent)
-        if session.ending:
+        if session.draining or session.over.is_set():
             # A client that hears of the session's end before it has read ours shows nothing of it.
             await end.parted(_PARTING_S)
         session.leave()

@@ -103,7 +103,7 @@ class SshSession:
         self.listeners = 0
         self._lent: list[OpenAgent] = []
         self._numbers = 0
-        self._draining = False
+        self.draining = False
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._closed = False
@@ -262,11 +262,6 @@ class SshSession:
             self.note(EventKind.TARGET_FAULT, {"what": why})
         self.end("target left", words.target_gone(self.live.session.target.name))
 
-    @property
-    def ending(self) -> bool:
-        """Whether it is to end, at once or once its last channel has."""
-        return self._draining or self.over.is_set()
-
     # channels
 
     def enter(self) -> int | None:
@@ -283,7 +278,7 @@ class SshSession:
         self.channels -= 1
         if not self.channels:
             self._quiet.set()
-        if self._draining and not self.channels:
+        if self.draining and not self.channels:
             self.end(_STOPPED, words.gateway_drains())
 
     # the client's agent
@@ -360,7 +355,7 @@ class SshSession:
 
     def drain(self) -> None:
         """End as soon as no channel is open. What waits for a person waits no more."""
-        self._draining = True
+        self.draining = True
         self.holds.leave(Departure.DRAINING)
         if not self.channels:
             self.end(_STOPPED, words.gateway_drains())

@@ -1,0 +1,129 @@
+"""Two hundred statements that wait: other sessions do not feel it, and nothing of them is left.
+
+Compared within one run, turn and turn about: with them and without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import logging
+import statistics
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from support.asking_gateway import Asking, asking_gateway, until
+from support.postgres_server import PostgresServer
+from support.running_gateway import ask, own_database
+
+from gatekeep.gate.approval_changes import Pending
+from gatekeep.proxies.postgres.holding import PostgresHold
+
+pytestmark = pytest.mark.journey
+
+_log = logging.getLogger(__name__)
+
+SIZES = [pytest.param(20, 2, id="small"), pytest.param(200, 5, id="whole", marks=pytest.mark.soak)]
+ASKED = 300
+MOST = 3.0
+"""How many times as long as in the worst turn without them the slowest of a hundred may take."""
+FLOOR_S = 0.02
+LIMIT_S = 180.0
+TEXT = "DELETE FROM customers AS c{} WHERE id = 1"
+_NAMES = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def roomy() -> Iterator[PostgresServer]:
+    """A target that takes so many connections."""
+    server = PostgresServer(settings={"max_connections": "260"})
+    yield server
+    server.stop()
+
+
+async def pace(connection: psycopg.AsyncConnection[tuple[int]]) -> tuple[float, float]:
+    """Median and p99 of a read, in seconds."""
+    took: list[float] = []
+    for _ in range(ASKED):
+        begun = time.perf_counter()
+        await (await connection.execute("SELECT 1")).fetchone()
+        took.append(time.perf_counter() - begun)
+    cuts = statistics.quantiles(took, n=100)
+    return cuts[49], cuts[98]
+
+
+@asynccontextmanager
+async def held(
+    asking: Asking, connections: list[psycopg.AsyncConnection[tuple[int]]]
+) -> AsyncIterator[None]:
+    """On each of these a statement waits; at the end each is decided from two places at once.
+
+    Every one has a template of its own: a no reaches all that is the same.
+    """
+    running = [
+        asyncio.ensure_future(one.execute(TEXT.format(next(_NAMES)).encode())) for one in connections
+    ]
+    desk = asking.approvals.desk
+    await until(lambda: len(desk._open) == len(connections), "all wait", LIMIT_S)
+    await until(lambda: not len(asking.approvals.owner), "all was looked at", LIMIT_S)
+    requests = await asking.asked(len(connections))
+    yield
+    ballots = [
+        asking.vote(request, name, deny=no)
+        for request in requests
+        for name, no in (("bob", ""), ("carol", "no"))
+    ]
+    casts = await asyncio.gather(*ballots)
+    assert sum(one.counted for one in casts) == len(requests)
+    assert all("already" in one.words for one in casts if not one.counted)
+    done = await asyncio.gather(*running, return_exceptions=True)
+    told = [one for one in done if not isinstance(one, psycopg.Cursor | psycopg.AsyncCursor)]
+    assert all(isinstance(one, psycopg.errors.InsufficientPrivilege) for one in told)
+
+
+def left_in_memory() -> int:
+    """Holds and requests that are still there."""
+    gc.collect()
+    return sum(isinstance(one, PostgresHold | Pending) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize(("count", "rounds"), SIZES)
+async def test_nobody_is_slower_for_what_waits(
+    roomy: PostgresServer, count: int, rounds: int
+) -> None:
+    """The p99 of another session's reads, with so many held beside it and with none."""
+    settings = {"approvals": {"max_open": count}}
+    alone: list[tuple[float, float]] = []
+    beside: list[tuple[float, float]] = []
+    with own_database(roomy) as database:
+        ask(roomy, database, "CREATE TABLE customers (id int)")
+        async with asking_gateway(roomy, database=database, settings=settings) as asking:
+            connections = [await asking.connect() for _ in range(count)]
+            working = await asking.connect("dave")
+            async with held(asking, connections):
+                await pace(working)  # what is made once is made by now
+            threads, before = threading.active_count(), left_in_memory()
+            for _ in range(rounds):
+                alone.append(await pace(working))
+                async with held(asking, connections):
+                    beside.append(await pace(working))
+            alone.append(await pace(working))
+            desk = asking.approvals.desk
+            await until(lambda: not len(asking.approvals.owner), "all is done", LIMIT_S)
+            assert (desk._open, desk._asking) == ({}, {})
+            assert left_in_memory() <= before
+            assert threading.active_count() <= threads
+            for one in (*connections, working):
+                await one.close()
+    slow, slow_beside = (statistics.median(p99 for _, p99 in one) for one in (alone, beside))
+    _log.info(
+        "%d held beside: p50 %.2f ms, p99 %.2f ms; none: p50 %.2f ms, p99 %.2f ms; ratio of p99 %.2f",
+        count, *(1e3 * statistics.median(cut[at] for cut in beside) for at in (0, 1)),
+        *(1e3 * statistics.median(cut[at] for cut in alone) for at in (0, 1)), slow_beside / slow,
+    )  # fmt: skip
+    assert slow_beside <= max(MOST * max(p99 for _, p99 in alone), FLOOR_S)
