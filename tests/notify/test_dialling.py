@@ -196,3 +196,11 @@ async def test_nobody_there_is_told_in_few_words() -> None:
             await caller.post(f"http://127.0.0.1:{port}/", b"{}", {})
     assert str(port) not in fault_of(caught.value)
     await caller.close()
+
+
+async def test_a_closed_caller_opens_nothing() -> None:
+    """What still looks at the clock while the gateway stops gets an error, not a connection."""
+    caller = Caller()
+    await caller.close()
+    with pytest.raises(NotDialled, match="stops"):
+        await caller.post("http://127.0.0.1:1/", b"", {})

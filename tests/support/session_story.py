@@ -40,6 +40,7 @@ def query(text: str) -> bytes:
     return message(b"Q", text.encode() + b"\0")
 
 
+LIMIT_S = 30.0
 DONE = message(b"C", b"SELECT 0\0") + message(b"Z", b"I")
 
 
@@ -141,7 +142,7 @@ class Story:
 
     async def __aexit__(self, *_: object) -> None:
         self.session.stop_now(messages.gateway_drains())
-        await asyncio.wait_for(self.running, 5)
+        await asyncio.wait_for(self.running, LIMIT_S)
         for writer in (self.from_client, self.from_target):
             writer.transport.abort()
         for wire in self.ends:
@@ -153,11 +154,11 @@ class Story:
 
     async def at_target(self, expected: bytes) -> None:
         """What reaches the target, exactly."""
-        assert await asyncio.wait_for(self.target.readexactly(len(expected)), 5) == expected
+        assert await asyncio.wait_for(self.target.readexactly(len(expected)), LIMIT_S) == expected
 
     async def at_client(self, expected: bytes) -> None:
         """What reaches the client, exactly."""
-        assert await asyncio.wait_for(self.client.readexactly(len(expected)), 5) == expected
+        assert await asyncio.wait_for(self.client.readexactly(len(expected)), LIMIT_S) == expected
 
     async def nothing_at_target(self) -> None:
         """After the loop has turned a while, the target has seen nothing."""

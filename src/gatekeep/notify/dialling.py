@@ -109,6 +109,7 @@ class Caller:
         self._resolver = resolver
         self._trust = trust
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, read: bool = False
@@ -131,12 +132,15 @@ class Caller:
             return Answered(response.status, told, response.headers, again_s)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; nothing is opened any more."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise NotDialled("the gateway stops")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(

@@ -90,10 +90,13 @@ class SlackApi:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._client: AsyncWebClient | None = None
+        self._closed = False
         self._paused_until: dict[str, int] = {}
 
     async def call(self, method: str, **body: Any) -> Answer:
         """Call a method with these arguments. What Slack said about waiting is kept to."""
+        if self._closed:
+            return Answer(error="closed")
         paused_s = (self._paused_until.get(method, 0) - self._clock.monotonic_ns()) / _NS
         if paused_s > 0:
             return Answer(error="ratelimited", again_s=paused_s)
@@ -108,6 +111,8 @@ class SlackApi:
         """Answer a click where only who clicked sees it, at the address that came with it."""
         if not self._may_respond_to(url):
             return Answer(error="strange_address")
+        if self._closed:
+            return Answer(error="closed")
         body = {"response_type": "ephemeral", "replace_original": False, "text": text}
         try:
             async with self._opened()[0].post(url, json=body, allow_redirects=False) as response:
@@ -118,7 +123,8 @@ class SlackApi:
             return Answer(error=type(error).__name__, again_s=_SOON)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; none is opened any more."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
 
