@@ -9,6 +9,8 @@ from support.policies import engine
 from gatekeep.domain.commands import Assurance, CommandFacts, SshAction, TunnelFacts
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.targets import Target, TargetKind
+from gatekeep.gate.command_evidence import command_payload
+from gatekeep.gate.ports import Judgement
 from gatekeep.policy.command_request import command_questions, command_request_json
 from gatekeep.policy.request import Place
 
@@ -76,3 +78,27 @@ def test_the_request_is_kept_whole() -> None:
     assert shown["commands"][0]["argv"] == ["ls"]
     assert shown["assurance"] == "exact"
     assert shown["target"]["kind"] == "ssh"
+
+
+def test_a_secret_that_is_not_in_the_text_is_nowhere_in_the_record() -> None:
+    """Policy reads the words as they are; what is written down has those alone that the text shows."""
+    line = "mysql -phunter2 --user=app shop /etc/hunter2.cnf"
+    words = tuple(line.split())
+    fact = CommandFacts(
+        "ssh.exec", "mysql", words, frozenset({"-phunter2"}), frozenset({"/etc/hunter2.cnf"})
+    )
+    action = SshAction(
+        "exec", line, (fact,), redacted="mysql -p*** --user=app shop ***", digest="d"
+    )
+    (asked,) = command_questions(PLACE, action, None)
+    assert "-phunter2" in asked.context["argv"]
+    recorded = command_request_json(PLACE, action, None)
+    assert b"hunter2" not in recorded
+    shown = orjson.loads(recorded)
+    assert shown["masked"]
+    assert shown["commands"][0]["argv"] == ["***", "--user=app", "mysql", "shop"]
+    decision = Decision(Verdict.ALLOW, "exec", "", "0123456789ab")
+    judged = Judgement(decision, recorded, b"{}", b"{}")
+    assert b"hunter2" not in command_payload(action, judged, b"{}")
+    open_one = SshAction("exec", "ls", (CommandFacts("ssh.exec", "ls", ("ls",)),), redacted="ls")
+    assert b"masked" not in command_request_json(PLACE, open_one, None)

@@ -15,6 +15,7 @@ from gatekeep.domain.commands import (
     TunnelFacts,
 )
 from gatekeep.gate.ports import Judgement
+from gatekeep.policy.command_request import shown_words
 
 _MOST_COMMANDS = 256
 _WORDS_KEPT = 64
@@ -49,7 +50,7 @@ def command_payload(
         "tags": sorted(action.tags.union(*(fact.tags for fact in facts))),
         "verb": verbs_of(action),
         "mode": action.mode,
-        "commands": [_fact(fact) for fact in facts],
+        "commands": [_fact(action, fact) for fact in facts],
         "digest": action.digest,
         "request": orjson.Fragment(judgement.request_json),
         "session": orjson.Fragment(session),
@@ -85,7 +86,7 @@ def verbs_of(action: SshAction) -> str:
     return ", ".join(programs) or action.mode
 
 
-def _fact(fact: CommandFacts | TunnelFacts) -> dict[str, Any]:
+def _fact(action: SshAction, fact: CommandFacts | TunnelFacts) -> dict[str, Any]:
     if isinstance(fact, TunnelFacts):
         return {
             "action": fact.action,
@@ -97,7 +98,7 @@ def _fact(fact: CommandFacts | TunnelFacts) -> dict[str, Any]:
     return {
         "action": fact.action,
         "complete": fact.complete,
-        "paths": sorted(fact.paths)[:_WORDS_KEPT],
+        "paths": shown_words(action, fact.paths)[:_WORDS_KEPT],
         "program": fact.program,
         "tags": sorted(fact.tags),
     }

@@ -6,7 +6,7 @@ The same rule as for statements: what is not known for sure is named, attribute 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -16,6 +16,7 @@ from gatekeep.policy.request import Moment, Place, Question, shown_place, surrou
 
 _WORDS_UNKNOWN: Final = frozenset({"argv", "flags", "paths", "tags"})
 _ALL_UNKNOWN: Final = _WORDS_UNKNOWN | {"program"}
+_HIDDEN: Final = "***"
 
 
 def command_questions(place: Place, action: SshAction, now: Moment | None) -> list[Question]:
@@ -24,8 +25,23 @@ def command_questions(place: Place, action: SshAction, now: Moment | None) -> li
     return [_question(action, fact, around, absent) for fact in action.facts]
 
 
+def hides(action: SshAction) -> bool:
+    """Whether something was taken out of its text, so that words of it may be secrets."""
+    return bool(action.redacted) and action.redacted != action.text
+
+
+def shown_words(action: SshAction, words: Iterable[str]) -> list[str]:
+    """Words for the record, sorted: those that the redacted text has not are not shown."""
+    if not hides(action):
+        return sorted(set(words))
+    return sorted({word if word in action.redacted else _HIDDEN for word in words})
+
+
 def command_request_json(place: Place, action: SshAction, now: Moment | None) -> bytes:
-    """The whole normalised request: sorted keys, sets as sorted lists."""
+    """The whole normalised request: sorted keys, sets as sorted lists.
+
+    It is `masked` where words may be secrets: those stand there as `***`.
+    """
     shown = {
         **shown_place(place, now),
         "assurance": action.assurance.value,
@@ -35,6 +51,7 @@ def command_request_json(place: Place, action: SshAction, now: Moment | None) ->
         ],
         "mode": action.mode,
         "resolved": action.resolved,
+        **({"masked": True} if hides(action) else {}),
     }
     return orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
 
@@ -75,7 +92,8 @@ def _unknown(action: SshAction, fact: CommandFacts) -> frozenset[str]:
 def _shown(action: SshAction, fact: CommandFacts | TunnelFacts) -> dict[str, Any]:
     if isinstance(fact, TunnelFacts):
         return {**_tunnel(action, fact), "address": fact.address}
-    return _command(action, fact)
+    words = {name: shown_words(action, getattr(fact, name)) for name in ("argv", "flags", "paths")}
+    return {**_command(action, fact), **words}
 
 
 def _command(action: SshAction, fact: CommandFacts) -> dict[str, Any]:

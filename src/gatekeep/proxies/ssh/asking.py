@@ -99,7 +99,7 @@ async def _exec(
     if end.terminal is None and read_file is not None and len(reading.facts) == 1:
         file = await read_file(end.text, details)
         if file is not None and isinstance(own := reading.facts[0], CommandFacts):
-            action = await pinned_action(end.text, own, file, reader, details)
+            action = await pinned_action((end.text, reading.redacted), own, file, reader, details)
             return Asked(action, pinned=file)
     action = _action("exec", end.text, reading.facts, details)
     return Asked(replace(action, redacted=reading.redacted, resolved=reading.resolved))

@@ -82,18 +82,26 @@ async def _read(session: SshSession, file: ScriptFile) -> tuple[bytes, bool]:
 
 
 async def pinned_action(
-    line: str, own: CommandFacts, file: PinnedFile, reader: CommandReader, details: dict[str, Any]
+    line: tuple[str, str],
+    own: CommandFacts,
+    file: PinnedFile,
+    reader: CommandReader,
+    details: dict[str, Any],
 ) -> SshAction:
-    """The run of a pinned file as one action: the command, and everything in the file."""
+    """The run of a pinned file as one action: the command, and everything in the file.
+
+    `line` is the command as sent, and the same without secrets.
+    """
+    text, shown = line
     pinned = file.pinned
     reading = await reader.read(pinned.text, EXEC, pinned.interpreter, terminal=False)
     command = replace(own, tags=(own.tags - _CHANGEABLE) | {PINNED}, complete=True)
     exact = f"{pinned.line}\0".encode() + file.content
     return SshAction(
         "script",
-        f"{line}\n{pinned.text}".rstrip(),
+        f"{text}\n{pinned.text}".rstrip(),
         (command, *reading.facts),
-        f"{line}\n{reading.redacted}".rstrip(),
+        f"{shown}\n{reading.redacted}".rstrip(),
         hashlib.sha256(exact).hexdigest(),
         resolved=reading.resolved,
         details=details,
