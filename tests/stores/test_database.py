@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import apsw
 import pytest
@@ -41,6 +43,28 @@ def test_a_plain_database_is_not_taken(tmp_path: Path) -> None:
     plain.close()
     with pytest.raises(SettingsError):
         open_database(path, KEY, SCHEMA)
+
+
+def test_several_open_a_new_database_at_once(tmp_path: Path) -> None:
+    """Whoever comes first makes it; the others wait for that, and none is told that it is locked."""
+    at_once = 6
+
+    def opened(path: Path, together: Barrier) -> None:
+        together.wait()
+        connection = open_database(path, KEY, SCHEMA, synchronous="NORMAL")
+        connection.execute("INSERT INTO notes VALUES ('here')")
+        connection.close()
+
+    with ThreadPoolExecutor(at_once) as threads:
+        for attempt in range(20):
+            path, together = tmp_path / f"index-{attempt}.db", Barrier(at_once)
+            each = [threads.submit(opened, path, together) for _ in range(at_once)]
+            for one in each:
+                one.result()
+            connection = open_database(path, KEY, SCHEMA)
+            ((found,),) = connection.execute("SELECT count(*) FROM notes").fetchall()
+            connection.close()
+            assert found == at_once
 
 
 def test_nothing_is_readable_in_the_files(tmp_path: Path) -> None:

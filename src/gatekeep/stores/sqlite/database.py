@@ -8,6 +8,7 @@ of the same library do not. The key is given raw: it comes from HKDF, there is n
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ KEY_BYTES: Final = 32
 
 BUSY_MS: Final = 5_000
 """How long one process waits for the other's transaction; all of ours last milliseconds."""
+
+_RETRY_S: Final = 0.005
 
 
 def open_database(
@@ -112,13 +115,30 @@ def _unlock(connection: apsw.Connection, path: Path, key: bytes) -> None:
 
 
 def _configure(connection: apsw.Connection, synchronous: str) -> None:
-    connection.pragma("journal_mode", "wal")
+    _write_ahead(connection)
     connection.pragma("synchronous", synchronous)
     connection.pragma("secure_delete", "ON")
     connection.pragma("foreign_keys", "ON")
     # Sorting must never spill into a file, which would not be encrypted.
     connection.pragma("temp_store", "MEMORY")
     connection.pragma("trusted_schema", "OFF")
+
+
+def _write_ahead(connection: apsw.Connection) -> None:
+    """Switch to the write-ahead log, also beside another connection that does so right now.
+
+    SQLite does not wait here by itself: two that both mean to change the mode would wait for ever.
+    """
+    deadline = time.monotonic() + BUSY_MS / 1_000
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 def _migrate(connection: apsw.Connection, path: Path, migrations: Sequence[str]) -> None:
