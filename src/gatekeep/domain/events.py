@@ -66,6 +66,19 @@ class EventKind(enum.StrEnum):
     REVIEW_CLOSED = "review.closed"
     HOSTKEY_ACCEPTED = "hostkey.accepted"
     HOSTKEY_CHANGED = "hostkey.changed"
+    SUGGESTION_PROPOSED = "suggestion.proposed"
+    SUGGESTION_SNOOZED = "suggestion.snoozed"
+    SUGGESTION_DISMISSED = "suggestion.dismissed"
+    SUGGESTION_ACCEPTED = "suggestion.accepted"
+    SUGGESTION_SHADOW = "suggestion.shadow"
+    SUGGESTION_CANARY = "suggestion.canary"
+    SUGGESTION_ACTIVE = "suggestion.active"
+    SUGGESTION_VERIFIED = "suggestion.verified"
+    SUGGESTION_REVERTED = "suggestion.reverted"
+    SUGGESTION_EXPIRED = "suggestion.expired"
+    SUGGESTION_SAMPLED = "suggestion.sampled"
+    SUGGESTION_ANSWERED = "suggestion.answered"
+    SUGGESTION_CHECKED = "suggestion.checked"
 
 
 class Receipt(NamedTuple):

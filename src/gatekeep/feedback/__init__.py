@@ -1,0 +1,1 @@
+"""The feedback loop: from decisions to suggestions, and back to check. Functions over evidence."""
