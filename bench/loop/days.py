@@ -100,7 +100,7 @@ class Later:
     groups: tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass
 class World:
     """One organisation under one seed. `read` gets every event; `came` keeps what came of each try.
 

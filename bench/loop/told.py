@@ -32,7 +32,7 @@ SYSTEM: Final = "0" * 32
 _DONE: Final = Outcome(OutcomeKind.DONE, tag="UPDATE 1", rows=1)
 
 
-@dataclass(slots=True)
+@dataclass
 class Pen:
     """Writes events in order and hands each to `read`; `wall_us` tells the time of now."""
 
