@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatekeep.cli.policy_directory import load_policy_directory
 from gatekeep.documents import everything, first_with_rest
 from gatekeep.domain.targets import Target
 from gatekeep.errors import SettingsError
@@ -15,7 +14,8 @@ from gatekeep.identity.on_call import NO_SCHEDULE, Schedule, load_schedule
 from gatekeep.identity.principals import PrincipalEntry, load_principals
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.identity.targets import load_targets
-from gatekeep.policy.loading import PolicyVersion
+from gatekeep.loop_layer import Dropped, Fitted, fitted, read_layer
+from gatekeep.policy.rules import PolicyVersion
 from gatekeep.settings import Settings
 
 SHORTEST_KEY = 24
@@ -24,20 +24,26 @@ SHORTEST_KEY = 24
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the files say, all of it valid."""
+    """What the files say, all of it valid. `dropped` are adopted rules that do not fit them."""
 
     targets: tuple[Target, ...]
     principals: tuple[PrincipalEntry, ...]
     policy: PolicyVersion
     schedule: Schedule = NO_SCHEDULE
+    dropped: tuple[Dropped, ...] = ()
 
 
-def load_configuration(settings: Settings, secrets: SecretReader) -> Configuration:
-    """Read all files. Raises SettingsError naming file, key and fix; further faults at `also`."""
+def load_configuration(
+    settings: Settings, secrets: SecretReader, layer: str | None = None
+) -> Configuration:
+    """Read all files; `layer` are the adopted rules where they are known better than their file.
+
+    Raises SettingsError naming file, key and fix; further faults at `also`.
+    """
     problems: list[SettingsError] = []
     targets: tuple[Target, ...] = ()
     principals: tuple[PrincipalEntry, ...] = ()
-    policy: PolicyVersion | None = None
+    policy: Fitted | None = None
     try:
         targets = load_targets(settings.targets, secrets)
     except SettingsError as error:
@@ -47,7 +53,8 @@ def load_configuration(settings: Settings, secrets: SecretReader) -> Configurati
     except SettingsError as error:
         problems.extend(everything(error))
     try:
-        policy = load_policy_directory(settings.policy.dir, settings.state_dir)
+        adopted = read_layer(settings.state_dir) if layer is None else layer
+        policy = fitted(settings.policy.dir, adopted)
     except SettingsError as error:
         problems.extend(everything(error))
     schedule = NO_SCHEDULE
@@ -58,7 +65,7 @@ def load_configuration(settings: Settings, secrets: SecretReader) -> Configurati
     problems += _notice_problems(settings, principals, schedule, secrets)
     if problems or policy is None:
         raise first_with_rest(problems)
-    return Configuration(targets, principals, policy, schedule)
+    return Configuration(targets, principals, policy.version, schedule, policy.dropped)
 
 
 def _notice_problems(

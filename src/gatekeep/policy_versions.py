@@ -9,13 +9,16 @@ Part of the composition root. Every way in (start, SIGHUP, `reload`, `policy app
     every change is proven stricter → activated (policy.activated)
     may loosen, single_person       → activated (policy.activated, which says so)
     may loosen, two people needed   → held (policy.held); the version before stays
+
+Accepted suggestions come in by `adopt`: it changes the adopted layer alone, and who accepted them
+are the people that a loosening needs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,12 +31,19 @@ from gatekeep.cli.policy_directory import (
     all_cases,
     demand_cases,
     facts_of,
-    load_policy_directory,
 )
 from gatekeep.errors import JournalUnavailable, SettingsError
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.ports import Journal, OutboxRow, PolicyRecord, PolicyWish
 from gatekeep.identity.directory import os_user_name
+from gatekeep.loop_layer import (
+    Dropped,
+    Fitted,
+    fitted,
+    read_layer,
+    with_layer,
+    write_layer,
+)
 from gatekeep.policy.comparison import Comparison, compare
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion
@@ -63,6 +73,25 @@ def own_wish(via: str) -> PolicyWish:
     return PolicyWish(by=via, via=via, os_user=os_user_name(os.getuid()) or "")
 
 
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A change of the adopted layer: its whole text, whose doing it is, and what changed in it.
+
+    `by` is a principal, empty where the loop takes something back by itself; `accepted_by` are the
+    principals who accepted what came in, `suggestions` the ids of what came in or went.
+    """
+
+    layer: str
+    by: str
+    reason: str
+    accepted_by: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+
+
+async def _nobody(_dropped: Sequence[Dropped]) -> None:
+    return None
+
+
 class PolicyVersions:
     """The versions in the state, and the one way into force. Implements gate.ports.PolicyBook.
 
@@ -85,6 +114,8 @@ class PolicyVersions:
         self._desk = desk
         self._owner = TaskOwner("policy")
         self.loading = asyncio.Lock()
+        self.layer: Callable[[], str] | None = None
+        self.on_dropped: Callable[[Sequence[Dropped]], Awaitable[None]] = _nobody
 
     @property
     def single_person(self) -> bool:
@@ -108,12 +139,12 @@ class PolicyVersions:
 
     async def _apply(self, wish: PolicyWish) -> Mapping[str, Any]:
         async with self.loading:
-            files = await self._offload.run(
-                partial(load_policy_directory, self._settings.dir, self._state_dir)
-            )
+            found = await self._offload.run(self.files)
+            files = found.version
             before = self._desk.active
             settled = await self.settle(files, before, wish)
             self._desk.activate(settled.version)
+        await self.note_dropped(found.dropped, settled)
         return {
             "policy": settled.version.digest,
             "before": before.digest,
@@ -121,6 +152,68 @@ class PolicyVersions:
             "held": list(settled.held),
             **settled.summary,
         }
+
+    def files(self) -> Fitted:
+        """The files with the adopted layer as it is in the state. Raises SettingsError."""
+        layer = self.layer() if self.layer is not None else read_layer(self._state_dir)
+        return fitted(self._settings.dir, layer)
+
+    async def note_dropped(self, dropped: Sequence[Dropped], settled: Settled) -> None:
+        """Tell whose rules had to be left out of what rules now; `loading` is not held."""
+        if dropped and not settled.held:
+            await self.on_dropped(dropped)
+
+    async def adopt(self, adoption: Adoption) -> PolicyVersion:
+        """Put the version that rules into force with another layer; the files do not change.
+
+        Its event is durable, and the file is written, before it rules. Raises SettingsError where
+        the layer does not fit, JournalUnavailable; then nothing changed.
+        """
+        return await self.whole(self._adopt(adoption))
+
+    async def _adopt(self, adoption: Adoption) -> PolicyVersion:
+        async with self.loading:
+            before = self._desk.active
+            version = await self._adopted(adoption, before)
+            if version is not before:
+                self._desk.activate(version)
+        return version
+
+    async def recovered(self, adoption: Adoption) -> None:
+        """At a start: what was adopted or taken back, and not yet activated, is so from now on."""
+        record = self._state.active_policy()
+        if record is None:
+            return
+        try:
+            before = _loaded(record)
+            await self._adopted(adoption, before)
+        except SettingsError as error:
+            _log.warning("the adopted rules do not fit the version before", error=error.public)
+
+    async def _adopted(self, adoption: Adoption, before: PolicyVersion) -> PolicyVersion:
+        texts = with_layer(before.texts, adoption.layer)
+        if texts == dict(before.texts):
+            await self._offload.run(partial(write_layer, self._state_dir, adoption.layer))
+            return before
+        directory = self._settings.dir
+        version = await self._offload.run(partial(load, texts))
+        found = await self._offload.run(partial(_examined, version, before, directory))
+        facts = {
+            "by": adoption.by or "suggestion",
+            "via": "suggestion",
+            "os_user": "",
+            "reason": adoption.reason,
+            "rules": len(version.rules),
+            "before": before.digest,
+            "single_person": self._settings.single_person,
+            "accepted_by": list(adoption.accepted_by),
+            "suggestions": list(adoption.suggestions),
+            **({"principal": adoption.by} if adoption.by else {}),
+            **(found.summary() if found is not None else {}),
+        }
+        await self._offload.run(partial(write_layer, self._state_dir, adoption.layer))
+        await self._tell(self._state.activate_policy(version.digest, version.texts, facts))
+        return version
 
     async def close(self) -> None:
         """Let a loading that runs come to its end."""

@@ -293,8 +293,8 @@ class SuggestionLife:
 
     `accepted_by` are those who said yes (two persons where two are needed), `since_us` when the
     state began, `in_force_us` when its rule came into force, `expires_us` when it ends. `weight` is
-    the evidence it had when it was dismissed: it comes back when that has doubled. `settled`: the
-    event of the last change is durable.
+    the evidence it had when it was over: it comes back when that has doubled. `settled`: the event
+    of the last change is durable. `returned_by` are those who want a rule that asks more taken back.
     """
 
     suggestion: Suggestion
@@ -309,6 +309,7 @@ class SuggestionLife:
     weight: int = 0
     effect: Effect = field(default_factory=Effect)
     settled: bool = True
+    returned_by: tuple[Acceptance, ...] = ()
 
 
 class SampleAnswer(enum.StrEnum):

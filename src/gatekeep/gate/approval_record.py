@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable
 from gatekeep.gate.approval_ports import ApprovalStore
-from gatekeep.gate.ports import Journal, OutboxRow, PendingReceipt
+from gatekeep.gate.ports import Journal, Outbox, OutboxRow, PendingReceipt
 from gatekeep.runtime.tasks import TaskOwner
 
 Result = TypeVar("Result")
+Store = TypeVar("Store", bound=Outbox)
 
 
 class Thread(Protocol):
@@ -26,11 +27,11 @@ class Thread(Protocol):
         """What the function returns; its exceptions pass through."""
 
 
-class ApprovalRecord:
-    """The store, and what it owes the journal. Raises JournalUnavailable where either cannot write."""
+class Record(Generic[Store]):
+    """A store, and what it owes the journal. Raises JournalUnavailable where either cannot write."""
 
     def __init__(
-        self, store: ApprovalStore, thread: Thread, journal: Journal, owner: TaskOwner
+        self, store: Store, thread: Thread, journal: Journal, owner: TaskOwner
     ) -> None:
         self._store = store
         self._thread = thread
@@ -39,12 +40,12 @@ class ApprovalRecord:
         self._telling = asyncio.Lock()
         self._owes = False
 
-    async def read(self, question: Callable[[ApprovalStore], Result]) -> Result:
+    async def read(self, question: Callable[[Store], Result]) -> Result:
         """Ask the store."""
         return await self._thread.run(lambda: question(self._store))
 
     async def change(
-        self, change: Callable[[ApprovalStore], Result], *, takes: bool = False
+        self, change: Callable[[Store], Result], *, takes: bool = False
     ) -> Result:
         """Make one change, and wait until what it owes the journal is durable and has its effect.
 
@@ -63,7 +64,7 @@ class ApprovalRecord:
 
         return await self.to_its_end(whole(), name="change")
 
-    def later(self, change: Callable[[ApprovalStore], object], *, name: str) -> None:
+    def later(self, change: Callable[[Store], object], *, name: str) -> None:
         """Make a change that only takes a right, and wait for nothing: who calls has failed."""
         self._owner.spawn(self.change(change, takes=True), name=name)
 
@@ -117,6 +118,10 @@ class ApprovalRecord:
                 task.exception()  # looked at here, whoever was cancelled
 
 
-def _settle(store: ApprovalStore, rows: Sequence[int]) -> None:
+class ApprovalRecord(Record[ApprovalStore]):
+    """That of requests and grants."""
+
+
+def _settle(store: Outbox, rows: Sequence[int]) -> None:
     for row in rows:
         store.settle(row)

@@ -19,8 +19,8 @@ def any_kind(_kind: EventKind) -> bool:
 
 
 def not_of_approvals(kind: EventKind) -> bool:
-    """Approvals tell the journal themselves, once they are at work."""
-    return not kind.startswith(APPROVAL_KINDS)
+    """Approvals and suggestions tell the journal themselves, once they are at work."""
+    return not kind.startswith((*APPROVAL_KINDS, "suggestion."))
 
 
 async def drain(

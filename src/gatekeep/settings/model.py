@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from gatekeep.documents import FilePath
+from gatekeep.settings.feedback import FeedbackSettings
 from gatekeep.settings.notices import MailSettings, WebhookSettings
 from gatekeep.settings.slack import SlackSettings
 
@@ -335,6 +336,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     policy: PolicySettings = Field(default_factory=PolicySettings)
     approvals: ApprovalSettings = ApprovalSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     mail: MailSettings = MailSettings()
     webhooks: WebhookSettings = WebhookSettings()
     slack: SlackSettings = SlackSettings()

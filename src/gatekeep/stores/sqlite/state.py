@@ -32,6 +32,11 @@ _EFFECTS: Final[Mapping[str, tuple[str, ...]]] = {
         "UPDATE delegations SET settled = 1 WHERE id = ?",
         "UPDATE chat_links SET settled = 1 WHERE 'chat:' || principal = ?",
     ),
+    **{
+        kind: ("UPDATE suggestions SET settled = 1 WHERE id = ?",)
+        for kind in EventKind
+        if kind.startswith("suggestion.")
+    },
 }
 """What comes into effect once an event of this kind is durable."""
 

@@ -91,4 +91,16 @@ MIGRATIONS: Final = (
     CREATE INDEX chat_places_request ON chat_places (request);
     CREATE INDEX chat_places_open ON chat_places (request) WHERE closed = 0;
     """,
+    """
+    CREATE TABLE suggestions (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
+      since_us INTEGER NOT NULL, voices INTEGER NOT NULL, rule_id TEXT NOT NULL,
+      in_force INTEGER NOT NULL, settled INTEGER NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX suggestions_rule ON suggestions (rule_id) WHERE in_force;
+    CREATE TABLE suggestion_samples (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, suggestion TEXT NOT NULL,
+      answered INTEGER NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+    """,
 )

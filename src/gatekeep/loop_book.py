@@ -1,0 +1,221 @@
+"""Suggestions as they are: store, journal, effect. Every change of one goes through `make`.
+
+Part of the composition root. Which change is due is `feedback.life`'s affair; what a person may do
+is `loop_desk`'s. The effect is the adopted layer of the policy and what the sampler knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import structlog
+
+from gatekeep import loop_told
+from gatekeep.domain.suggestions import Sample, SuggestionKind, SuggestionLife, SuggestionState
+from gatekeep.errors import JournalUnavailable, SettingsError
+from gatekeep.feedback.life import Change, Limits, Observation, advance, in_force
+from gatekeep.gate.approval_ports import Told
+from gatekeep.gate.approval_record import Record
+from gatekeep.loop_layer import Dropped, layer_text
+from gatekeep.policy.rules import PolicyVersion
+from gatekeep.policy_versions import Adoption
+from gatekeep.stores.sqlite.suggestions import SuggestionBooks
+
+_log = structlog.get_logger(__name__)
+
+
+class Layers(Protocol):
+    """Puts the adopted layer into force (`policy_versions.PolicyVersions`)."""
+
+    async def adopt(self, adoption: Adoption) -> PolicyVersion:
+        """Raises SettingsError where it does not fit, JournalUnavailable."""
+
+
+class Sampling(Protocol):
+    """Who draws what is looked at. What it does not know is held."""
+
+    def adopt(
+        self, rule_id: str, in_force_us: int, matches: int = 0, last_sampled_us: int = 0
+    ) -> None:
+        """A rule is in force."""
+
+    def forget(self, rule_id: str) -> None:
+        """It is not any more: whatever matches it is held from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where changes have their effect: the layer, the sampler, and the version that rules."""
+
+    layers: Layers
+    sampling: Sampling
+    version: Callable[[], PolicyVersion]
+
+
+class LoopBook:
+    """All suggestions of one gateway in memory, as the store has them.
+
+    Whoever looks at a life and then changes it holds `turn` meanwhile.
+    """
+
+    def __init__(
+        self,
+        record: Record[SuggestionBooks],
+        reach: Reach,
+        now_us: Callable[[], int],
+        limits: Limits,
+    ) -> None:
+        self.record = record
+        self.now_us = now_us
+        self.limits = limits
+        self.lives: dict[str, SuggestionLife] = {}
+        self.samples: dict[str, Sample] = {}
+        self.turn = asyncio.Lock()
+        self._reach = reach
+        self._behind = False
+
+    @property
+    def version(self) -> PolicyVersion:
+        """The version that rules."""
+        return self._reach.version()
+
+    @property
+    def layer(self) -> str:
+        """The text that the adopted layer must have."""
+        return layer_text(self.lives.values())
+
+    def by_rule(self, rule_id: str) -> SuggestionLife | None:
+        """The suggestion whose rule this is and is in force."""
+        found = (one for one in self.lives.values() if one.suggestion.rule_id == rule_id)
+        return next((one for one in found if in_force(one)), None)
+
+    # start
+
+    async def load(self) -> None:
+        """Tell what is owed, then know what the store knows. Raises JournalUnavailable."""
+        await self.record.tell()
+        await self._read()
+        for life in self.lives.values():
+            if in_force(life):
+                self._sample(life)
+
+    async def _read(self) -> None:
+        lives = await self.record.read(lambda store: store.lives())
+        samples = await self.record.read(lambda store: store.samples())
+        self.lives = {one.suggestion.id: one for one in lives}
+        self.samples = {one.id: one for one in samples}
+
+    # changes
+
+    async def make(
+        self,
+        change: Change,
+        *,
+        facts: Mapping[str, Any] | None = None,
+    ) -> SuggestionLife:
+        """Make one change count; `turn` is held. Raises JournalUnavailable.
+
+        What takes something out of force holds at once, whatever the journal says. What cannot come
+        into force, because the policy does not load with it, is reverted, and so it is returned.
+        """
+        await self.catch_up()
+        before = self.lives.get(change.life.suggestion.id)
+        told = loop_told.changed(change, self.version.name, facts)
+        ends = change.life.state.over
+        if ends and before is not None and in_force(before):
+            self._reach.sampling.forget(before.suggestion.rule_id)
+        try:
+            kept = await self.record.change(
+                lambda store: store.put(before, change.life, [told]), takes=ends
+            )
+        except JournalUnavailable:
+            self._behind = True
+            raise
+        if not kept:
+            await self._read()
+            raise JournalUnavailable(f"{change.life.suggestion.id} was changed meanwhile")
+        life = replace(change.life, settled=True)
+        self.lives[life.suggestion.id] = life
+        return await self._took_effect(before, life)
+
+    async def note(
+        self, before: SuggestionLife, after: SuggestionLife, told: tuple[Told, ...] = ()
+    ) -> None:
+        """Keep what was seen of it; its state stays. `turn` is held."""
+        try:
+            kept = await self.record.change(
+                lambda store: store.put(before, after, told), takes=not told
+            )
+        except JournalUnavailable:
+            self._behind = True
+            raise
+        if kept:
+            self.lives[after.suggestion.id] = replace(after, settled=True)
+
+    async def catch_up(self) -> None:
+        """What the journal did not take before, it is told now, and it counts. `turn` is held."""
+        if not self._behind:
+            return
+        await self.record.tell()
+        await self._read()
+        self._behind = False
+        await self._put_in_force("", "what was owed to the journal", ())
+
+    async def _took_effect(
+        self, before: SuggestionLife | None, life: SuggestionLife
+    ) -> SuggestionLife:
+        was = before is not None and in_force(before)
+        if was == in_force(life):
+            return life
+        suggestion = life.suggestion
+        try:
+            await self._put_in_force(
+                life.decided_by if life.state is SuggestionState.REVERTED else "",
+                f"{suggestion.id}: {life.reason}",
+                (suggestion.id,),
+                tuple(one.principal for one in life.accepted_by) if not was else (),
+            )
+        except SettingsError as error:
+            if was:
+                raise  # files that fitted with the rule do not without it: they are as they were
+            return await self._unfit(life, error.public)
+        except JournalUnavailable:
+            self._behind = True
+            raise
+        if not was:
+            self._sample(life)
+        return life
+
+    async def _unfit(self, life: SuggestionLife, why: str) -> SuggestionLife:
+        _log.warning("an accepted rule does not fit", suggestion=life.suggestion.id, error=why)
+        seen = Observation(against=f"the policy does not load with it: {why}")
+        back = advance(life, seen, self.now_us(), self.limits)
+        return await self.make(back) if back is not None else life
+
+    async def _put_in_force(
+        self, by: str, reason: str, suggestions: tuple[str, ...], accepted: tuple[str, ...] = ()
+    ) -> None:
+        await self._reach.layers.adopt(Adoption(self.layer, by, reason, accepted, suggestions))
+
+    def _sample(self, life: SuggestionLife) -> None:
+        suggestion = life.suggestion
+        if suggestion.kind is SuggestionKind.RELAX:
+            mine = [one for one in self.samples.values() if one.suggestion == suggestion.id]
+            last = max((one.at_us for one in mine), default=0)
+            self._reach.sampling.adopt(
+                suggestion.rule_id, life.in_force_us, life.effect.hits, last
+            )
+
+    async def drop(self, dropped: Dropped) -> None:
+        """The files changed so that a rule of the layer no longer fits: it is reverted."""
+        async with self.turn:
+            life = self.by_rule(dropped.rule_id)
+            if life is None:
+                return
+            seen = Observation(against=f"the files changed, and it does not fit: {dropped.why}")
+            back = advance(life, seen, self.now_us(), self.limits)
+            if back is not None:
+                await self.make(back)
