@@ -47,7 +47,7 @@ DATA_COMPANY = Organisation(
     name="data company",
     principals=(
         *people("aki bao chi dag eun fei gao hana", "analysts"), *people("isa jun kai lin mei", "pipelines"),
-        *people("nao omi pei", "data-leads"), *people("qi rin sho", "privacy"),
+        *people("nao omi pei tao", "data-leads"), *people("qi rin sho uma yui", "privacy"),
     ),
     targets=(database("warehouse", "prod", "role=warehouse"), database("serving", "prod", "role=serving")),
     rules={"data.cedar": _RULES},

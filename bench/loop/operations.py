@@ -41,7 +41,7 @@ OPERATIONS = Organisation(
     name="operations",
     principals=(
         *people("alf bob cat dan eve fox", "on-call"), *people("gem hob ivy jay", "edge"),
-        *people("kit lee max", "duty-leads"), *people("nat oz", "network"),
+        *people("kit lee max pat", "duty-leads"), *people("nat oz roy", "network"),
     ),
     targets=(
         *(machine(one, "prod", "role=app") for one in _APPS), *(machine(one, "prod", "role=edge") for one in _EDGES),

@@ -24,7 +24,7 @@ _SUPPORT = ("support",)
 _WEB = ("web",)
 _WEBS = ("web-1", "web-2")
 _ORDERS = numbers(10_012)
-_PAGES = tuple(f"/shop/products/{one}" for one in numbers(3, 30))
+_PAGES = tuple(f"/shop/products/{one}" for one in numbers(3, 8))
 
 
 def _order(name: str, text: str, wanted: bool = True, a_week: float = 0.0, **values: tuple[str, ...]) -> Work:
@@ -39,7 +39,7 @@ _RULES = (
     free("support-opens", "support", f"{OPEN}, {READ}")
     + free("web-opens", "web", OPEN)
     + asking("support-writes", "support", WRITE, '"support-leads"')
-    + asking("web-runs", "web", f'{RUN}, Action::"ssh.opaque"', '"web-leads"', risk="moderate")
+    + asking("web-runs", "web", f'{RUN}, Action::"ssh.opaque"', '"web-leads"')
 )
 
 SHOP = Organisation(
@@ -47,8 +47,8 @@ SHOP = Organisation(
     principals=(
         *people("ada ben cleo dora emil fay", "support"),
         *people("gus hal ina jon kim", "web"),
-        *people("lena mark nora", "support-leads"),
-        *people("olaf pia quin", "web-leads"),
+        *people("lena mark nora ruth seb", "support-leads"),
+        *people("olaf pia quin tess", "web-leads"),
     ),
     targets=(
         database("orders", "prod", "role=db"), database("ledger", "prod", "role=db"),

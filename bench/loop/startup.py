@@ -41,7 +41,7 @@ _RULES = (
 
 STARTUP = Organisation(
     name="startup",
-    principals=(*people("ann bo cy di ed", "team"), *people("flo guy hue", "team", "leads")),
+    principals=(*people("ann bo cy di ed", "team"), *people("flo guy hue ivo", "team", "leads")),
     targets=(
         database("app-db"), database("billing-db"), machine("app-1", "prod", "role=app"),
         machine("build-1", "prod", "role=build"),
