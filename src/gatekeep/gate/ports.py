@@ -90,7 +90,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """What standing rules say yes to: their ids, and what that is to policy as an approval."""
+    """What adopted rules let pass unasked: their ids, and the approval that they stand in for."""
 
     rules: tuple[str, ...]
     approval: Approval
@@ -133,9 +133,9 @@ class PolicyDesk(Protocol):
         """Judge one action now that there is this approval; never kept. Never raises."""
 
     def leave_for(
-        self, session: Session, action: SqlAction | SshAction, likeness: Likeness
+        self, session: Session, action: SqlAction | SshAction, likeness: Likeness | None
     ) -> Leave | None:
-        """Leave that standing rules give for what policy asks about; never kept. Never raises."""
+        """Whether adopted rules answer what would be asked about it now. Never kept, never raises."""
 
     def lines_are_free(self, session: Session) -> bool:
         """Whether every line of a shell would be allowed, whatever it says. In doubt false."""
