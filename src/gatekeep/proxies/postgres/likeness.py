@@ -9,11 +9,9 @@ from typing import Final
 
 from gatekeep.domain.actions import FUNCTION_CALL, SqlAction, SqlClass
 from gatekeep.domain.likeness import Likeness
-from gatekeep.protocols.sql.likeness import sql_likeness
+from gatekeep.protocols.sql.likeness import bound_values, sql_likeness
 
 _CLASSES: Final = frozenset({SqlClass.READ, SqlClass.WRITE})
-_FIRST_OWN_OID: Final = 16_384
-"""Types from here on are not the server's own: a value of one may pick anybody's operator."""
 
 
 def likeness_of(action: SqlAction) -> Likeness | None:
@@ -23,7 +21,4 @@ def likeness_of(action: SqlAction) -> Likeness | None:
     (fact,) = action.facts
     if fact.sql_class not in _CLASSES or fact.takes is not None:
         return None
-    values = action.parameters
-    if any(one.secret or one.sha256 or one.oid >= _FIRST_OWN_OID for one in values):
-        return None
-    return sql_likeness(fact.template, action.text, [one.text for one in values])
+    return sql_likeness(fact.template, action.text, bound_values(action.parameters))
