@@ -51,7 +51,7 @@ def gathered(told: InMemory, after_days: int = 60) -> Evidence:
     collector = Collector()
     for event in told.events:
         collector.feed(event)
-    return collector.evidence(T0_US + after_days * DAY_US, True)
+    return collector.evidence(T0_US + after_days * DAY_US, verified=True)
 
 
 def test_an_approved_command_is_one_deed(told: InMemory, story: LoopStory) -> None:
@@ -65,7 +65,8 @@ def test_an_approved_command_is_one_deed(told: InMemory, story: LoopStory) -> No
     assert (deed.where.person, deed.where.target, deed.where.environment) == ("alice", "web-1", "prod")
     assert deed.where.labels == {"role=web"}
     assert (deed.action, deed.verb, deed.text) == ("ssh.exec", "systemctl", NGINX.text)
-    assert deed.surely and deed.likeness is not None
+    assert deed.surely
+    assert deed.likeness is not None
     assert "approval" not in deed.request
     assert deed.request["target"]["name"] == "web-1"
 
@@ -239,9 +240,13 @@ def test_a_machine_counts_for_who_answers_for_it(told: InMemory, story: LoopStor
 
 def test_rules_know_since_when_their_words_hold(told: InMemory, story: LoopStory) -> None:
     """A version with the same words changes no age; other words begin anew."""
-    story.activated(a='@id("one") permit (principal, action, resource);', b='@id("two") permit (principal, action, resource);')  # noqa: E501
+    one, two, other = (
+        f'@id("{name}") {effect} (principal, action, resource);'
+        for name, effect in (("one", "permit"), ("two", "permit"), ("two", "forbid"))
+    )
+    story.activated(a=one, b=two)
     story.now_us += 5 * DAY_US
-    story.activated(all='@id("one") permit (principal, action, resource);\n@id("two") forbid (principal, action, resource);')  # noqa: E501
+    story.activated(all=f"{one}\n{other}")
     rules = gathered(told).rules
     assert rules["one"].since_us == T0_US
     assert rules["two"].since_us > T0_US + 4 * DAY_US
@@ -295,7 +300,7 @@ def test_whatever_a_payload_holds_it_is_read(events: list[tuple[str, object, obj
         envelope = {"n": n, "k": kind, "s": "5" * 32, "t": n, "r": other, "g": other}
         whole = payload if isinstance(payload, dict) else None
         collector.feed(StoredEvent(n, envelope, whole, "OK"))
-    assert collector.evidence(T0_US, True).next_n == len(events)
+    assert collector.evidence(T0_US, verified=True).next_n == len(events)
 
 
 def ordinary_weeks(told: InMemory) -> None:
@@ -323,6 +328,6 @@ def test_slices_do_not_matter(stops: list[int]) -> None:
     collector = Collector()
     for event in told.events:
         if event.n in stops:
-            collector.evidence(event.envelope["t"], True)
+            collector.evidence(event.envelope["t"], verified=True)
         collector.feed(event)
-    assert collector.evidence(T0_US + 60 * DAY_US, True) == gathered(told)
+    assert collector.evidence(T0_US + 60 * DAY_US, verified=True) == gathered(told)

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from support.loop_events import DAY_US, SHOP, T0_US, WEB, Ask, InMemory, LoopStory, command, person, statement
+from support.loop_events import (
+    DAY_US,
+    SHOP,
+    T0_US,
+    WEB,
+    Ask,
+    InMemory,
+    LoopStory,
+    command,
+    person,
+    statement,
+)
 
 from gatekeep.domain.approvals import RequestState
 from gatekeep.feedback.deeds import Answer, Deed
@@ -21,7 +32,10 @@ class World:
         self.story = LoopStory(self.told)
         self._ids = 0
 
-    def asks(self, who: str, *voters: str, days: float = 0, waits_s: float = 60, state: RequestState = RequestState.APPROVED, line: str = NGINX.text) -> None:  # noqa: E501
+    def asks(
+        self, who: str, *voters: str, days: float = 0, waits_s: float = 60,
+        state: RequestState = RequestState.APPROVED, line: str = NGINX.text,
+    ) -> None:  # fmt: skip
         """One question, so many days after the one before."""
         self.story.now_us += int(days * DAY_US)
         self._ids += 1
@@ -118,7 +132,7 @@ def test_young_rules_are_protected(world: World) -> None:
 def test_what_is_not_known_for_sure(world: World) -> None:
     """Lines that were read from a screen, and statements that nobody understood wholly."""
     story = world.story
-    story.asks(person("alice"), WEB, command("sh -c \"$(curl x)\""), Ask("AB23"))
+    story.asks(person("alice"), WEB, command('sh -c "$(curl x)"'), Ask("AB23"))
     unclear = statement("update orders set state = 'open' where id = 8", tables_complete=False)
     story.asks(person("alice"), SHOP, unclear, Ask("AB24"))
     deeds = world.deeds()

@@ -32,7 +32,7 @@ from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.reviews import Review
 from gatekeep.domain.targets import Target, TargetKind
 from gatekeep.gate import approval_events as told
-from gatekeep.gate.approval_ports import Ending
+from gatekeep.gate.approval_ports import Ending, Told
 from gatekeep.gate.command_evidence import command_payload
 from gatekeep.gate.evidence import EvidenceWriter, of_counters, outcome_counters, outcome_payload
 from gatekeep.gate.judgements import judgement_of
@@ -70,7 +70,7 @@ def machine(name: str, owner: str, *groups: str) -> Principal:
 @functools.cache
 def statement(text: str, **changes: Any) -> SqlAction:
     """A statement that is wholly known: a read unless it begins otherwise, of table `orders`."""
-    verb = text.split()[0].lower()
+    verb = text.partition(" ")[0].lower()
     reads = verb == "select"
     facts = SqlFacts(
         SqlClass.READ if reads else SqlClass.WRITE, verb, "", template_of(text),
@@ -91,7 +91,7 @@ class InMemory:
 
     events: list[StoredEvent] = field(default_factory=list)
 
-    def __call__(
+    def __call__(  # noqa: PLR0917 - as Append
         self, session: str, target: str, kind: EventKind, payload: bytes, decision: bytes,
         counters: bytes, at_us: int,
     ) -> int:
@@ -237,13 +237,15 @@ class LoopStory:
         self.now_us += int(ask.waits_s * SECOND_US)
         said = {RequestState.APPROVED: VoteVerdict.APPROVE, RequestState.DENIED: VoteVerdict.DENY}
         verdict = said.get(ask.state)
-        for voter in ask.voters if verdict is not None else ():
+        for voter in ask.voters:
+            if verdict is None:
+                break
             self.tell(told.voted(request, Vote(voter, voter, verdict, "web", self.now_us)))
         why = "not in the afternoon" if ask.state is RequestState.DENIED else ""
         by = ask.voters[-1] if verdict is not None else ""
         self.tell(told.ended(request, Ending(ask.state, self.now_us, by, why)))
 
-    def tell(self, one: told.Told) -> int:
+    def tell(self, one: Told) -> int:
         """What a change of approvals owes the journal."""
         return self.event(one.kind, one.payload)
 
