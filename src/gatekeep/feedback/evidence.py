@@ -38,7 +38,7 @@ _ENDS: Final = {
 }  # fmt: skip
 _KINDS: Final = {"vote": Answer.APPROVED, "adopted": Answer.ADOPTED}
 _CALM: Final = frozenset(
-    "ok okay fine right good justified legitimate necessary needed appropriate".split()
+    {"ok", "okay", "fine", "right", "good", "justified", "legitimate", "necessary", "needed"}
 )
 """A finding that begins so says that all was well; any other tells of an incident."""
 
@@ -105,7 +105,7 @@ class Collector:
         self.seen(n, at_us)
         self._passes.count(tally, n, at_us)
 
-    def evidence(self, until_us: int, verified: bool, young_us: int = YOUNG_US) -> Evidence:
+    def evidence(self, until_us: int, *, verified: bool, young_us: int = YOUNG_US) -> Evidence:
         """All that is known, at the time `until_us`. Rules younger than `young_us` are protected."""
         known = Knowledge(self._questions.latencies, self._ages.since_us, until_us, young_us)
         incidents = self._incidents

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gatekeep.domain.commands import CommandFacts, TunnelFacts
 from gatekeep.domain.likeness import Likeness
 from gatekeep.feedback import pieces
+from gatekeep.protocols.sql.likeness import sql_likeness
+from gatekeep.protocols.ssh.commands.likeness import command_likeness
 
 _KEPT: Final = 20_000
 _LONGEST: Final = 16_384
@@ -34,8 +37,25 @@ class Likenesses:
 
 
 def _find(payload: Mapping[str, Any], shown: str, template: str) -> Likeness | None:
-    if "assurance" in payload:
-        return Likeness(shown) if len(pieces.inners(payload, "commands")) == 1 else None
-    if payload.get("statements") != 1 or payload.get("class") not in _LIKE:
+    try:
+        if "assurance" in payload:
+            if "commands_left_out" in payload or payload.get("resolved") is not True:
+                return None
+            return command_likeness(shown, [_facts(one) for one in pieces.inners(payload, "commands")])
+        if payload.get("statements") != 1 or payload.get("class") not in _LIKE:
+            return None
+        bound = payload.get("parameters")
+        return sql_likeness(template, shown, bound if isinstance(bound, list) else ())
+    except Exception:  # noqa: BLE001 - whatever a text does to its readers, it is like no other
         return None
-    return Likeness(template) if template and not template.startswith("exact:") else None
+
+
+def _facts(command: Mapping[str, Any]) -> CommandFacts | TunnelFacts:
+    if "destination" in command:
+        return TunnelFacts(pieces.text(command, "action"), "", 0)
+    return CommandFacts(
+        pieces.text(command, "action"),
+        pieces.text(command, "program"),
+        tags=frozenset(pieces.texts(command, "tags")),
+        complete=command.get("complete") is True,
+    )

@@ -102,7 +102,7 @@ class QuestionBook:
     def voted(self, request_id: str, at_us: int, payload: Mapping[str, Any]) -> None:
         """`approval.voted`."""
         question = self._open.get(request_id)
-        if question is None:
+        if question is None or question.answer is not Answer.NONE:
             return
         person = pieces.text(payload, "person") or pieces.text(payload, "voter")
         word = pieces.text(payload, "verdict")
