@@ -39,8 +39,10 @@ def suggestion_id(kind: SuggestionKind, sources: Sequence[str], scope: Suggestio
         list(scope.tables_written),
         [list(one.values) if one.bound is SlotBound.EXACT else "*" for one in scope.slots],
     ]  # fmt: skip
-    if kind is not SuggestionKind.RELAX:
-        about.append(scope.group)
+    if not kind.loosens:
+        about += [scope.group, list(scope.where)]
+    if kind is SuggestionKind.ALERT:
+        about.append(sorted(scope.targets))
     digest = hashlib.sha256(json.dumps(about, ensure_ascii=True).encode()).hexdigest()
     return _PREFIX + digest[:ID_DIGITS]
 

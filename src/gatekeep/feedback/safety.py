@@ -16,6 +16,7 @@ from gatekeep.feedback.deeds import Deed, Evidence
 from gatekeep.feedback.ground import Ground, day_of, head_group
 from gatekeep.feedback.scoring import approver_shares, sure_approvers, weight_of
 from gatekeep.feedback.sifting import Standing, standing_of
+from gatekeep.feedback.writing import LONGEST_DAYS
 from gatekeep.policy.rules import PolicyVersion
 
 LEAST_APPROVALS: Final[Mapping[str, int]] = {"": 15, "low": 15, "moderate": 40}
@@ -26,7 +27,7 @@ LEAST_DAYS: Final = 10
 MOST_SHARE: Final = 0.5
 OLDEST_LAST_DAYS: Final = 30
 YOUNGEST_RULE_DAYS: Final = 14
-LONGEST_DAYS: Final = 90
+NEVER_MUTED: Final = frozenset({"destructive", "privilege", "reads_secret", "hidden_input"})
 _EXPIRES: Final = re.compile(r'@expires\("(\d{4}-\d{2}-\d{2})"\)')
 
 
