@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.suggestions import Backtest, Shifted
-from gatekeep.feedback.deeds import Answer, Deed, Evidence, Passed, PassedKey
+from gatekeep.feedback.deeds import Answer, Deed, Evidence, Passed, PassedKey, Where
 from gatekeep.feedback.heads import Head, actions_of
 from gatekeep.feedback.holdout import count_from
 from gatekeep.feedback.judging import Act, Judge, Judged, day_of
@@ -155,7 +155,27 @@ def _replay_passed(found: Replay, pair: Pair, key: PassedKey, one: Passed, cut_u
     if late:
         found.holdout.add(before.verdict, after.verdict, late)
     if before.verdict is not after.verdict:
+        found.flipped.append((_sample(key, one), before.verdict, after.verdict))
         _note_person(found, key.person, one.count, one.text or key.template)
+
+
+def _sample(key: PassedKey, one: Passed) -> Deed:
+    """What passed unasked, as a deed: the one whose request was kept."""
+    request = one.request
+    target: Mapping[str, Any] = request.get("target") or {}
+    who: Mapping[str, Any] = request.get("principal") or {}
+    where = Where(
+        principal=str(who.get("name", "")), person=key.person, groups=key.groups,
+        owner=str(who.get("owner", "")), target=key.target, kind=str(target.get("kind", "")),
+        environment=key.environment, labels=frozenset(target.get("labels", ())),
+        account=str(request.get("account", "")), database=str(request.get("database", "")),
+    )  # fmt: skip
+    return Deed(
+        n=one.events[0] if one.events else -1, at_us=one.last_us, where=where, action=key.action,
+        verb=key.verb, text=one.text or key.template, tags=one.tags, assurance="", surely=False,
+        likeness=None, tables_read=(), tables_written=(), request=request, verdict=Verdict.ALLOW,
+        rules=(key.rule,), policy="",
+    )  # fmt: skip
 
 
 def _note_broken(found: Replay, before: Judged, after: Judged) -> None:

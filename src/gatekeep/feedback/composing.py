@@ -21,7 +21,7 @@ _ARITHMETIC: Final = frozenset({"+", "-", "*", "neg"})
 _ALWAYS_THERE: Final = frozenset({"principal", "resource", "context"})
 
 
-class CannotCompose(Exception):
+class CompositionError(Exception):
     """The rule of a suggestion makes no version; the message says why, in words."""
 
 
@@ -37,30 +37,30 @@ class Composed:
 def compose(version: PolicyVersion, suggestion: Suggestion) -> Composed:
     """The two versions. A rule that is in force already is taken out of the first one.
 
-    Raises CannotCompose where the rule does not load, is not clean, or is not exactly one more.
+    Raises CompositionError where the rule does not load, is not clean, or is not exactly one more.
     """
     if not suggestion.rule.strip() or not suggestion.rule_id:
-        raise CannotCompose("it has no rule")
+        raise CompositionError("it has no rule")
     adopted = version.texts.get(ADOPTED_FILE, "")
     rest = adopted.replace(suggestion.rule.strip(), "") if suggestion.rule.strip() in adopted else adopted
     try:
         before = version if rest == adopted else load({**version.texts, ADOPTED_FILE: rest})
         after = load({**version.texts, ADOPTED_FILE: f"{rest.rstrip()}\n{suggestion.rule.strip()}\n"})
     except SettingsError as error:
-        raise CannotCompose(f"it does not load: {error}") from error
+        raise CompositionError(f"it does not load: {error}") from error
     found = difference(before, after)
     if (found.ids("added"), found.ids("removed"), found.ids("changed")) != (
         [suggestion.rule_id], [], [],
     ):  # fmt: skip
         changed = ", ".join(one.words() for one in found.changes) or "nothing"
-        raise CannotCompose(f"more or less than one rule would be added: {changed}")
+        raise CompositionError(f"more or less than one rule would be added: {changed}")
     rule = after.rule(suggestion.rule_id)
     if rule is None:
-        raise CannotCompose("its rule is not there once it is loaded")
+        raise CompositionError("its rule is not there once it is loaded")
     known = {(one.rule, one.what) for one in before.warnings}
     new = [one for one in after.warnings if (one.rule, one.what) not in known]
     if new:
-        raise CannotCompose(f"lint says: {new[0].sentence()}")
+        raise CompositionError(f"lint says: {new[0].sentence()}")
     return Composed(before, after, rule)
 
 

@@ -114,7 +114,7 @@ class Judge:
         if not rules or not decision.approvers:
             return ()
         groups = frozenset(one for group in decision.approvers[0] for one in implied(group))
-        approval = Approval("adopted", groups, False, 0, "", rules[0])
+        approval = Approval("adopted", groups, mfa=False, age_s=0, grant=rules[0])
         judged = self._engine.decide_approved(standing, questions, approval)
         return rules if judged.verdict is Verdict.ALLOW else ()
 

@@ -28,16 +28,22 @@ _NEVER_CLASSES: Final = ("sql.opaque", "sql.procedural", "sql.ddl", "sql.dcl", "
 _SSH_OTHERS: Final = ("ssh.shell", "ssh.line", "ssh.exec", "ssh.opaque")
 _MOST_PLACES: Final = 24
 _QUOTED: Final = re.compile(r"[A-Za-z&]{0,2}'.*'", re.DOTALL)
+_PLACE: Final = re.compile(r"\$([1-9])(?::\w+)?(?!\w)")
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Something nobody did. `never`: why it must not pass; empty where it lies in the scope."""
+    """Something nobody did. `never`: why it must not pass; empty where it lies in the scope.
+
+    `in_words`: it differs in words or values alone, which only adopted permits see; rules that ask
+    may reach it.
+    """
 
     text: str
     act: Act
     never: str = ""
+    in_words: bool = False
 
 
 def around(deed: Deed, scope: SuggestionScope, expired_day: int) -> Iterator[Neighbour]:
@@ -49,7 +55,7 @@ def around(deed: Deed, scope: SuggestionScope, expired_day: int) -> Iterator[Nei
     yield from _other_words(deed, scope)
     yield from _other_values(deed, scope)
     act = Act(deed.request, deed.likeness, expired_day)
-    yield Neighbour(f"{deed.text} after the rule has ended", act, "the rule has ended")
+    yield Neighbour(f"{deed.text} after the rule has ended", act, "the rule has ended", in_words=True)
 
 
 # --- who and where ---------------------------------------------------------------------------
@@ -59,32 +65,39 @@ def _elsewhere(deed: Deed, scope: SuggestionScope) -> Iterator[Neighbour]:
     where = deed.where
     target: Mapping[str, Any] = deed.request.get("target") or {}
     for name in (f"{where.target}-2", f"x{where.target}"):
-        yield _changed(deed, f"on {name}", "another target", target={**target, "name": name})
+        yield _with(deed, f"on {name}", "another target", target={**target, "name": name})
     for other in ("prod", "staging", ""):
         if other != where.environment:
-            yield _changed(
+            yield _with(
                 deed, f"in the environment {other or '(none)'}", "another environment",
                 target={**target, "environment": other},
             )  # fmt: skip
+    yield from _other_labels(deed, scope, target)
+    for account in ("root", "postgres", f"{where.account}2"):
+        if account != where.account:
+            yield _with(deed, f"as {account}", "another account", account=account)
+    if where.kind == "postgres":
+        for database in ("postgres", f"{where.database}2"):
+            if database != where.database:
+                yield _with(
+                    deed, f"in the database {database}", "another database", database=database
+                )
+
+
+def _other_labels(
+    deed: Deed, scope: SuggestionScope, target: Mapping[str, Any]
+) -> Iterator[Neighbour]:
+    where = deed.where
     for label in sorted(where.labels):
         key, equals, _ = label.partition("=")
         never = "other labels" if label in scope.labels else ""
         rest = sorted(where.labels - {label})
         others = [f"{key}=db", f"{key}=other"] if equals else [f"{key}-other"]
-        yield _changed(deed, f"without {label}", never, target={**target, "labels": rest})
+        yield _with(deed, f"without {label}", never, target={**target, "labels": rest})
         for other in others:
             if other != label:
                 labels = sorted({*rest, other})
-                yield _changed(deed, f"on {other}", never, target={**target, "labels": labels})
-    for account in ("root", "postgres", f"{where.account}2"):
-        if account != where.account:
-            yield _changed(deed, f"as {account}", "another account", account=account)
-    if where.kind == "postgres":
-        for database in ("postgres", f"{where.database}2"):
-            if database != where.database:
-                yield _changed(
-                    deed, f"in the database {database}", "another database", database=database
-                )
+                yield _with(deed, f"on {other}", never, target={**target, "labels": labels})
 
 
 def _by_others(deed: Deed, scope: SuggestionScope) -> Iterator[Neighbour]:
@@ -92,7 +105,7 @@ def _by_others(deed: Deed, scope: SuggestionScope) -> Iterator[Neighbour]:
     groups = [str(one) for one in who.get("groups", ()) if one != scope.group]
     stranger = {"name": "stranger", "person": "stranger", "owner": ""}
     for held in (groups, [], [f"{scope.group}2"], ["everybody"]):
-        yield _changed(
+        yield _with(
             deed, f"by somebody outside {scope.group}", "another group",
             principal={**who, **stranger, "groups": sorted(held)},
         )  # fmt: skip
@@ -196,9 +209,9 @@ def _other_words(deed: Deed, scope: SuggestionScope) -> Iterator[Neighbour]:
         if template in scope.templates or not template:
             continue
         act = Act(_words_of(deed, changed), replace(likeness, template=template), _day(deed))
-        yield Neighbour(f"{template} ({what})", act, "another template")
+        yield Neighbour(f"{template} ({what})", act, "another template", in_words=True)
     bare = Act(deed.request, None, _day(deed))
-    yield Neighbour(f"{deed.text} in a text that is like no other", bare, "another template")
+    yield Neighbour(f"{deed.text} in a text like no other", bare, "another template", in_words=True)
 
 
 def _words_of(deed: Deed, words: list[str]) -> Mapping[str, Any]:
@@ -224,13 +237,14 @@ def _other_values(deed: Deed, scope: SuggestionScope) -> Iterator[Neighbour]:
             changed = replace(likeness, slots=slots)
             act = Act(_request_with(deed, slot.value, value), changed, _day(deed))
             yield Neighbour(
-                f"{filled(changed)} ({value} for {slot.value})", act, _wrong(slot, bound, value)
+                f"{filled(changed)} ({value} for {slot.value})", act, _wrong(slot, bound, value),
+                in_words=True,
             )
     if likeness.slots:
         fewer = Likeness(likeness.template, likeness.slots[:-1])
         yield Neighbour(
             f"{likeness.template} with a value less", Act(deed.request, fewer, _day(deed)),
-            "another template",
+            "another template", in_words=True,
         )  # fmt: skip
 
 
@@ -278,10 +292,13 @@ def _wrong(slot: LikeSlot, bound: SlotScope, value: str) -> str:
 
 def filled(likeness: Likeness) -> str:
     """The template with its values in place."""
-    text = likeness.template
-    for number, slot in reversed(list(enumerate(likeness.slots, 1))):
-        text = re.sub(rf"\${number}(:\w+)?(?!\w)", lambda _, one=slot.value: one, text)
-    return text
+    values = likeness.values
+
+    def value(found: re.Match[str]) -> str:
+        at = int(found[1]) - 1
+        return values[at] if 0 <= at < len(values) else found[0]
+
+    return _PLACE.sub(value, likeness.template)
 
 
 # --- making them -----------------------------------------------------------------------------
@@ -289,10 +306,6 @@ def filled(likeness: Likeness) -> str:
 
 def _day(deed: Deed) -> int:
     return day_of(deed.at_us)
-
-
-def _changed(deed: Deed, what: str, never: str, **changes: Any) -> Neighbour:
-    return _with(deed, what, never, **changes)
 
 
 def _with(deed: Deed, what: str, never: str, **changes: Any) -> Neighbour:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.suggestions import (
     DAY_US,
     Backtest,
@@ -21,9 +20,8 @@ from gatekeep.domain.suggestions import (
 from gatekeep.errors import SettingsError
 from gatekeep.feedback.backtest import Pair, Replay, act_of, drawn, replay
 from gatekeep.feedback.composing import (
-    ADOPTED_FILE,
-    CannotCompose,
     Composed,
+    CompositionError,
     compose,
     may_err,
     names_unseen,
@@ -47,6 +45,7 @@ MOST_WAITS_A_WEEK: Final = 10
 _WEEK_US: Final = 7 * DAY_US
 _SEEDS: Final = 6
 _MOST_SHOWN: Final = 40
+_MOST_LISTED: Final = 5
 _LOWER_RISKS: Final = frozenset({"", "low", "moderate"})
 
 Members = Mapping[str, frozenset[str]]
@@ -99,7 +98,7 @@ def prove(
         return suggestion
     try:
         composed = compose(version, suggestion)
-    except CannotCompose as error:
+    except CompositionError as error:
         failed = Check("composition", passed=False, why=str(error))
         return replace(
             suggestion, checks=(*suggestion.checks, failed), backtest=_untried(evidence, str(error))
@@ -299,14 +298,14 @@ def _neighbours(case: _Case) -> tuple[list[Probe], Check]:
     """Every neighbour of what was seen, under both versions; what becomes of those that change."""
     expired = day_of(case.now_us) + LONGEST_DAYS + 1
     shown: dict[str, Probe] = {}
-    wrong: list[str] = []
+    wrong: dict[str, list[str]] = {}
     count = 0
     for deed in case.seeds:
         for near in around(deed, case.suggestion.scope, expired):
             count += 1
             fault = _probed(case, near, shown)
             if fault:
-                wrong.append(f"{near.text}: {fault}")
+                wrong.setdefault(fault, []).append(near.text)
     return list(shown.values())[:_MOST_SHOWN], _near_check(case, count, len(shown), wrong)
 
 
@@ -321,15 +320,18 @@ def _probed(case: _Case, near: Neighbour, shown: dict[str, Probe]) -> str:
     shown.setdefault(near.text, Probe(near.text, before.verdict.value, after.verdict.value))
     if (before.verdict, after.verdict) != MAY_FLIP[case.kind]:
         return f"{before.verdict.value} becomes {after.verdict.value}"
-    return near.never if case.kind.loosens else ""
+    if case.kind is SuggestionKind.RELAX or (case.kind.loosens and not near.in_words):
+        return near.never
+    return ""
 
 
-def _near_check(case: _Case, count: int, changed: int, wrong: Sequence[str]) -> Check:
+def _near_check(case: _Case, count: int, changed: int, wrong: Mapping[str, Sequence[str]]) -> Check:
     if not count:
         return Check("neighbours", passed=False, why="there is nothing to invent neighbours of")
     if wrong:
         what = "would also pass" if case.kind is SuggestionKind.RELAX else "would change"
-        why = f"{len(wrong)} of {count} neighbours {what}: {'; '.join(wrong[:3])}"
+        shown = "; ".join(f"{texts[0]} ({fault})" for fault, texts in wrong.items())
+        why = f"{sum(map(len, wrong.values()))} of {count} neighbours {what}: {shown}"
         return Check("neighbours", passed=False, why=why)
     why = f"{changed} of {count} invented neighbours would come out otherwise"
     return Check("neighbours", passed=True, why=f"{why}, all within its scope" if changed else why)
@@ -368,4 +370,5 @@ def _saving(case: _Case, proven: Suggestion) -> Suggestion:
 
 
 def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")
+    more = len(words) - _MOST_LISTED
+    return ", ".join(words[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
