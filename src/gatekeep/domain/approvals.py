@@ -218,8 +218,9 @@ class ApprovalRequest:
 class Approval:
     """What an approval is to policy: the context that a rule may read.
 
-    `kind` is vote, grant, access or break_glass; `groups` are written `dba` and `dba:2`;
-    `age_s` counts from the last vote. `request` and `grant` name where it comes from.
+    `kind` is vote, grant, access, break_glass or adopted (nobody was asked: `grant` is then the id
+    of a standing rule); `groups` are written `dba` and `dba:2`; `age_s` counts from the last vote.
+    `request` and `grant` name where it comes from.
     """
 
     kind: str

@@ -15,10 +15,13 @@ from gatekeep.domain.approvals import Approval
 from gatekeep.domain.commands import LINE, OPAQUE, CommandFacts, SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target
 from gatekeep.gate.judgements import judgement_of
-from gatekeep.gate.ports import Judgement
+from gatekeep.gate.leave import leave_of
+from gatekeep.gate.ports import Judgement, Leave
+from gatekeep.policy.action_request import action_questions, action_request_json
 from gatekeep.policy.command_request import command_questions, command_request_json
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.request import (
@@ -216,17 +219,27 @@ class PolicyDeskOver:
         active = self._active
         try:
             around, now = self._around(active, session)
-            if isinstance(action, SqlAction):
-                facts = action.facts or (EMPTY_STATEMENT,)
-                questions = sql_questions(around.place, facts, action.mode, now, action.tags)
-                shown = sql_request_json(around.place, facts, action.mode, now, action.tags)
-            else:
-                questions = command_questions(around.place, action, now)
-                shown = command_request_json(around.place, action, now)
+            questions = action_questions(around.place, action, now)
+            shown = action_request_json(around.place, action, now)
             decision = active.engine.decide_approved(around.standing, questions, approval)
             return judgement_of(decision, with_approval(shown, approval))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
             return _failed(active, error)
+
+    def leave_for(
+        self, session: Session, action: SqlAction | SshAction, likeness: Likeness | None
+    ) -> Leave | None:
+        """Whether adopted rules answer what would be asked about it now. Never kept, never raises."""
+        active = self._active
+        if likeness is None or not active.version.standing:
+            return None
+        try:
+            around, _ = self._around(active, session)
+            minute = self._clock.wall_us() // _US_IN_MINUTE
+            questions = action_questions(around.place, action, moment(minute))
+            return leave_of(active.engine, around.standing, questions, likeness, minute // 1440)
+        except Exception:  # noqa: BLE001 - whatever went wrong, people are asked
+            return None
 
     def lines_are_free(self, session: Session) -> bool:
         """Whether every line of a shell would be allowed, whatever it says, now and later.

@@ -15,6 +15,7 @@ from gatekeep.domain.events import EventKind, Receipt
 from gatekeep.domain.events import SearchQuery as SearchQuery  # noqa: PLC0414 - part of the port
 from gatekeep.domain.events import StoredEvent as StoredEvent  # noqa: PLC0414 - part of the port
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Target
 
@@ -87,6 +88,14 @@ class Judgement:
     envelope_json: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What adopted rules let pass unasked: their ids, and the approval that they stand in for."""
+
+    rules: tuple[str, ...]
+    approval: Approval
+
+
 class PolicyDesk(Protocol):
     """Asks the active policy; caches what may be cached."""
 
@@ -122,6 +131,11 @@ class PolicyDesk(Protocol):
         self, session: Session, action: SqlAction | SshAction, approval: Approval
     ) -> Judgement:
         """Judge one action now that there is this approval; never kept. Never raises."""
+
+    def leave_for(
+        self, session: Session, action: SqlAction | SshAction, likeness: Likeness | None
+    ) -> Leave | None:
+        """Whether adopted rules answer what would be asked about it now. Never kept, never raises."""
 
     def lines_are_free(self, session: Session) -> bool:
         """Whether every line of a shell would be allowed, whatever it says. In doubt false."""

@@ -78,6 +78,34 @@ def compared_with(node: Any, attributes: frozenset[str]) -> Iterator[tuple[str, 
         yield from compared_with(body, attributes)
 
 
+def demanded(est: Mapping[str, Any], attribute: str) -> list[str]:
+    """The strings that `context.<attribute>` must equal, as a set, for a rule to match.
+
+    Empty where it does not demand any by `==` in the outermost `&&` of a `when`.
+    """
+    for clause in est["conditions"]:
+        if clause["kind"] != "when":
+            continue
+        for part in _conjuncts(clause["body"]):
+            body = part.get("==") if isinstance(part, dict) else None
+            if body and _plain_attribute(body["left"]) == attribute and "Set" in body["right"]:
+                return literals(body["right"]) or []
+    return []
+
+
+def _conjuncts(node: Any) -> Iterator[Any]:
+    """The operands below `&&`."""
+    found, waiting = [], [node]
+    while waiting:
+        one = waiting.pop()
+        body = one.get("&&") if isinstance(one, dict) else None
+        if body:
+            waiting += [body["right"], body["left"]]
+        else:
+            found.append(one)
+    return iter(found)
+
+
 def _plain_attribute(node: Any) -> str:
     return _context_attribute(node) if isinstance(node, dict) and "." in node else ""
 

@@ -72,8 +72,8 @@ class Difference:
 
 def difference(old: PolicyVersion, new: PolicyVersion) -> Difference:
     """What `new` has otherwise than `old`."""
-    before = {rule.id: rule for rule in old.rules}
-    after = {rule.id: rule for rule in new.rules}
+    before = {rule.id: rule for rule in old.all_rules}
+    after = {rule.id: rule for rule in new.all_rules}
     changes = tuple(_changes(before, after))
     kept = len(after.keys() & before.keys()) - sum(one.kind == "changed" for one in changes)
     return Difference(changes, kept, tuple(_files(old.texts, new.texts)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, Final
 
 import cedarpy
@@ -16,8 +16,10 @@ import cedarpy
 from gatekeep.domain.approvals import Approval
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.likeness import MOST_SLOTS, Likeness
 from gatekeep.domain.targets import Target
 from gatekeep.policy.conditions import bounded_rule
+from gatekeep.policy.findings import Finding, Standing, errors_of, policy_set, union
 from gatekeep.policy.lattice import implied, largest_approval, smallest_sets
 from gatekeep.policy.request import (
     Question,
@@ -28,7 +30,16 @@ from gatekeep.policy.request import (
     resource_uid,
 )
 from gatekeep.policy.rules import PolicyVersion, Rule
-from gatekeep.policy.schema import OPTIONAL, SESSION_ACTIONS, SQL_ACTIONS, SSH_ACTIONS, schema
+from gatekeep.policy.schema import (
+    OPTIONAL,
+    SESSION_ACTIONS,
+    SLOTS,
+    SQL_ACTIONS,
+    SSH_ACTIONS,
+    schema,
+)
+
+__all__ = ["NOTHING_PERMITS", "NOT_CERTAIN", "RISKS", "Engine", "Finding", "Standing"]
 
 NOTHING_PERMITS: Final = "no rule permits it"
 NOT_CERTAIN: Final = " (it cannot be ruled out for this statement)"
@@ -38,29 +49,6 @@ RISKS: Final = ("", "low", "moderate", "high", "critical")
 
 _FIXED: Final = frozenset({"account", "database", "source"})
 _FEW_READS: Final = frozenset({"sql.read", "sql.session"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Cedar's answer to one question. `rules` are the determining ones, in file order."""
-
-    allowed: bool
-    rules: tuple[Rule, ...] = ()
-    errors: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Standing:
-    """One principal before one target: parsed entities, and the rules whose heads fit.
-
-    Groups and labels are fixed here; make a new one when they change.
-    """
-
-    principal: Principal
-    target: Target | None
-    handle: cedarpy.Entities
-    slices: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
-    sets: dict[tuple[str, frozenset[str], bool], cedarpy.PolicySet] = field(default_factory=dict)
 
 
 class Engine:
@@ -73,9 +61,10 @@ class Engine:
         self.version = version
         self._members = members
         self._order = {rule.id: number for number, rule in enumerate(version.rules)}
-        self._heads = _policy_set(
+        self._heads = policy_set(
             {rule.id: {**rule.est, "effect": "permit", "conditions": []} for rule in version.rules}
         )
+        self._leave = Engine(_standing_only(version), members) if version.standing else None
 
     def standing(self, principal: Principal, target: Target | None) -> Standing:
         """Entities of this principal and target, parsed once (None: the gateway itself)."""
@@ -94,10 +83,10 @@ class Engine:
             return self._denied((), ("nothing was asked",))
         plain = [self.evaluate(standing, one) for one in questions]
         if all(found.allowed for found in plain):
-            rules = _union(plain)
+            rules = union(plain)
             return self._decision(Verdict.ALLOW, rules, obliging=rules)
         refused = [one for one, found in zip(questions, plain, strict=True) if not found.allowed]
-        errors = _errors(plain)
+        errors = errors_of(plain)
         wanted = self._approvers(standing, refused)
         if errors or not wanted:
             return self._deny(refused, [found for found in plain if not found.allowed], errors)
@@ -113,9 +102,67 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
             return self._denied((), (f"evaluation failed: {type(error).__name__}",))
         if questions and all(one.allowed for one in found):
-            rules = _union(found)
+            rules = union(found)
             return self._decision(Verdict.ALLOW, rules, obliging=rules)
         return self.decide(standing, questions)
+
+    def standing_rules_for(
+        self,
+        standing: Standing,
+        questions: Sequence[Question],
+        decision: Decision,
+        likeness: Likeness | None,
+        day: int,
+    ) -> tuple[str, ...]:
+        """The standing rules that answer `decision` (an ask) for each question that it refuses.
+
+        Empty where one of these questions has none, without a likeness, and upon any error. They
+        do not release anything: the action must still be judged as approved. Never raises.
+        """
+        if self._leave is None or likeness is None or len(likeness.slots) > MOST_SLOTS:
+            return ()
+        if decision.verdict is not Verdict.ASK or decision.errors:
+            return ()
+        try:
+            return self._standing_rules_for(
+                standing, questions, self._leave_context(decision, likeness, day)
+            )
+        except Exception:  # noqa: BLE001 - whatever went wrong, people are asked
+            return ()
+
+    def _standing_rules_for(
+        self, standing: Standing, questions: Sequence[Question], added: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        over = self._leave
+        if over is None:
+            return ()
+        if standing.leave is None:
+            standing.leave = Standing(standing.principal, standing.target, standing.handle)
+        found: list[Finding] = []
+        for question in questions:
+            plain = self.evaluate(standing, question)
+            if plain.errors:
+                return ()
+            if plain.allowed:
+                continue
+            context = {**question.context, **added}
+            answer = over.evaluate(standing.leave, replace(question, context=context))
+            if not answer.allowed:
+                return ()
+            found.append(answer)
+        return tuple(rule.id for rule in union(found))
+
+    def _leave_context(
+        self, decision: Decision, likeness: Likeness, day: int
+    ) -> dict[str, Any]:
+        """What standing rules are told beside the facts. KeyError for a rule that is not ours."""
+        marks = {self.version.rules[self._order[rule]].mark for rule in decision.rules}
+        return {
+            "asked_by": sorted(marks),
+            "template": likeness.template,
+            "day": day,
+            **dict(zip(SLOTS, likeness.values, strict=False)),
+        }
 
     def _ask(
         self,
@@ -129,8 +176,8 @@ class Engine:
         excluded = {principal.person, principal.owner} - {""}
         largest = largest_approval(wanted, self._members, excluded)
         best = [self.evaluate(standing, one, approval_context(largest)) for one in refused]
-        if _errors(best):
-            return self._deny(refused, best, _errors(best))
+        if errors_of(best):
+            return self._deny(refused, best, errors_of(best))
         if not all(found.allowed for found in best):
             return self._unreleasable(standing, refused, best, wanted)
         sets = smallest_sets(
@@ -141,8 +188,8 @@ class Engine:
         )
         if not sets:
             return self._deny(refused, plain, ("a rule needs approval and names nobody for it",))
-        forbidding = _union(plain)
-        releasing = _union(best)
+        forbidding = union(plain)
+        releasing = union(best)
         return self._decision(
             Verdict.ASK,
             (*forbidding, *releasing) if forbidding else releasing,
@@ -163,7 +210,7 @@ class Engine:
         if all(found.allowed for found in anybody):
             lacking = ", ".join(sorted(wanted))
             errors = (f"nobody but the requester could approve ({lacking})",)
-            if not _union(best):
+            if not union(best):
                 return self._deny(refused, anybody, errors)
         kept = [
             (one, found) for one, found in zip(refused, best, strict=True) if not found.allowed
@@ -275,7 +322,7 @@ class Engine:
         key = (action, unknown, widen)
         known = standing.sets.get(key)
         if known is None:
-            known = standing.sets[key] = _policy_set(
+            known = standing.sets[key] = policy_set(
                 {
                     rule.id: bounded_rule(
                         rule.est, unknown, widen=(rule.effect == "forbid") == widen
@@ -297,7 +344,7 @@ class Engine:
     def _deny(
         self, questions: Sequence[Question], found: Sequence[Finding], errors: tuple[str, ...]
     ) -> Decision:
-        rules = _union(found)
+        rules = union(found)
         guessed = bool(rules) and any(
             rules[0] in one.rules and not (question.unknown - OPTIONAL).isdisjoint(rules[0].reads)
             for question, one in zip(questions, found, strict=False)
@@ -336,19 +383,10 @@ class Engine:
         )
 
 
+def _standing_only(version: PolicyVersion) -> PolicyVersion:
+    read = frozenset(name for rule in version.standing for name in rule.reads)
+    return replace(version, rules=version.standing, reads=read, forbid_reads=frozenset(), standing=())
+
+
 def _severity(risk: str) -> int:
     return RISKS.index(risk) if risk in RISKS else 0
-
-
-def _policy_set(rules: Mapping[str, Mapping[str, Any]]) -> cedarpy.PolicySet:
-    return cedarpy.PolicySet.from_json_str(
-        json.dumps({"staticPolicies": rules, "templates": {}, "templateLinks": []})
-    )
-
-
-def _union(found: Iterable[Finding]) -> tuple[Rule, ...]:
-    return tuple(dict.fromkeys(rule for one in found for rule in one.rules))
-
-
-def _errors(found: Iterable[Finding]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(error for one in found for error in one.errors))

@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from gatekeep.policy import conditions
 from gatekeep.policy.rules import Problem, Rule
-from gatekeep.policy.schema import NOT_SUPPLIED
+from gatekeep.policy.schema import NOT_SUPPLIED, STANDING
 
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*")
 _COLUMN: Final = re.compile(r"[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*")
 _TABLES: Final = frozenset({"tables_read", "tables_written"})
 _NAMED: Final = frozenset({*_TABLES, "columns"})
+_MARK: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}:[0-9a-f]{12}")
 
 
 def lint(rules: Sequence[Rule]) -> list[Problem]:
@@ -50,6 +51,7 @@ def _alone(rule: Rule) -> Iterator[Problem]:
                 "approval may only help: permit … when { context has approval && "
                 'context.approval.groups.contains("dba") }, or the same in forbid … unless',
             )
+    yield from _standing(rule)
     for attribute, name in conditions.compared_with(rule.est["conditions"], _NAMED):
         pattern = _TABLE if attribute in _TABLES else _COLUMN
         if not pattern.fullmatch(name):
@@ -69,6 +71,35 @@ def _alone(rule: Rule) -> Iterator[Problem]:
         yield _problem(
             rule, "permits any principal", 'name a group: principal in Group::"engineers"',
             error=False,
+        )  # fmt: skip
+
+
+def _standing(rule: Rule) -> Iterator[Problem]:
+    """What a standing rule must be, and what no other rule may read."""
+    if not rule.standing:
+        for attribute in sorted(rule.reads & STANDING)[:1]:
+            yield _problem(
+                rule,
+                f"reads context.{attribute}, which only standing rules are given",
+                "a standing rule is a permit that reads asked_by; leave it out of any other",
+            )
+        return
+    if "approval" in rule.reads:
+        yield _problem(
+            rule, "is a standing rule and reads approval",
+            "leave it out: what it permits is judged as approved by the groups that were to be asked",
+        )  # fmt: skip
+    scope = rule.est["principal"]
+    if scope["op"] != "in" or scope["entity"].get("type") != "Group":
+        yield _problem(
+            rule, "is a standing rule for no group", 'name one: principal in Group::"engineers"'
+        )
+    marks = conditions.demanded(rule.est, "asked_by")
+    if not marks or not all(map(_MARK.fullmatch, marks)):
+        yield _problem(
+            rule, "is a standing rule and does not say which rules it answers",
+            'demand it: when { context has asked_by && context.asked_by == ["rule-id:0123456789ab"] '
+            "&& … }, where the digits are the first 12 of the SHA-256 of that rule's text",
         )  # fmt: skip
 
 

@@ -90,11 +90,15 @@ def load(files: Mapping[str, str], folder: str = "") -> PolicyVersion:
 
 
 def _version(digest: str, rules: Sequence[Rule], warnings: Sequence[Problem]) -> PolicyVersion:
-    read = frozenset(name for rule in rules for name in rule.reads)
+    ordinary = tuple(rule for rule in rules if not rule.standing)
+    read = frozenset(name for rule in ordinary for name in rule.reads)
     forbidding = frozenset(
-        name for rule in rules if rule.effect == "forbid" for name in rule.reads
+        name for rule in ordinary if rule.effect == "forbid" for name in rule.reads
     )
-    return PolicyVersion(digest, tuple(rules), read, forbidding, tuple(warnings))
+    standing = tuple(rule for rule in rules if rule.standing)
+    return PolicyVersion(
+        digest, ordinary, read, forbidding, tuple(warnings), standing=standing
+    )
 
 
 def _load(file: str, piece: Piece) -> Rule | Problem:

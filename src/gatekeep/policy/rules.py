@@ -5,6 +5,7 @@ Values only; how they come to be is `loading`, what they decide is `engine`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -63,6 +64,21 @@ class Rule:
         """What people are told: the `@why`, else the `@title`."""
         return self.why or self.title
 
+    @property
+    def digest(self) -> str:
+        """The first 12 hex digits of the SHA-256 of its text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:_SHOWN_DIGITS]
+
+    @property
+    def mark(self) -> str:
+        """`id:digest`: this rule, as long as it reads so."""
+        return f"{self.id}:{self.digest}"
+
+    @property
+    def standing(self) -> bool:
+        """Whether it answers in place of people what another rule asks them (see `engine`)."""
+        return self.effect == "permit" and "asked_by" in self.reads
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
@@ -70,7 +86,8 @@ class PolicyVersion:
 
     `digest` is the SHA-256, 64 hex digits, over the names and texts of all files and the schema.
     `reads` are the context attributes that any rule reads, `forbid_reads` those of forbids.
-    `texts` are the files it was made of, by name.
+    `texts` are the files it was made of, by name. `standing` rules are kept apart from `rules`:
+    they take no part in a decision, and are asked only where it is *ask*.
     """
 
     digest: str
@@ -79,6 +96,7 @@ class PolicyVersion:
     forbid_reads: frozenset[str]
     warnings: tuple[Problem, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    standing: tuple[Rule, ...] = ()
 
     @property
     def name(self) -> str:
@@ -87,4 +105,9 @@ class PolicyVersion:
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that id, if there is one."""
-        return next((one for one in self.rules if one.id == rule_id), None)
+        return next((one for one in self.all_rules if one.id == rule_id), None)
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Its rules and its standing rules."""
+        return (*self.rules, *self.standing)

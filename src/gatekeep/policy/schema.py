@@ -10,6 +10,8 @@ from typing import Final
 
 import cedarpy
 
+from gatekeep.domain.likeness import MOST_SLOTS
+
 #: Actions on SQL targets, each `sql.<class>` of domain.actions.SqlClass.
 SQL_ACTIONS: Final = (
     "sql.read",
@@ -62,6 +64,12 @@ OPTIONAL: Final = frozenset(
 #: Optional attributes that nothing supplies yet: a rule that needs one never sees it.
 NOT_SUPPLIED: Final = frozenset({"mfa_age", "reason", "ticket", "grant"})
 
+#: The values of an action's template, as standing rules read them, in order.
+SLOTS: Final = tuple(f"slot{number}" for number in range(1, MOST_SLOTS + 1))
+
+#: Optional attributes that only standing rules are given, those that read `asked_by`.
+STANDING: Final = frozenset({"asked_by", "template", "day", *SLOTS})
+
 _ENTITIES: Final = """\
 entity Group;
 entity Environment;
@@ -85,6 +93,14 @@ _ANYWHERE: Final = """\
 
 _PLACE: Final = f"account: Account, database: String,\n{_ANYWHERE}"
 
+# `asked_by` holds `id:digest` of the rules that ask, the digest being the first 12 hex digits of the
+# SHA-256 of a rule's text; `day` counts from 1970-01-01 UTC.
+_STANDING: Final = f"""\
+  asked_by?: Set<String>, template?: String, day?: Long,
+  {", ".join(f"{name}?: String" for name in SLOTS)}"""
+
+_ACTION_PLACE: Final = f"{_PLACE},\n{_STANDING}"
+
 # Sets are taken as upper bounds by a forbid: where one may lack members, it counts as holding
 # whatever the forbid looks for. `known_tags` are the same tags without that: those surely there.
 _SQL_FACTS: Final = f"""\
@@ -93,7 +109,7 @@ _SQL_FACTS: Final = f"""\
   functions: Set<String>, tags: Set<String>, known_tags: Set<String>,
   settings: Set<String>, roles: Set<String>,
   tables_complete: Bool, columns_complete: Bool, functions_complete: Bool,
-  {_PLACE}"""
+  {_ACTION_PLACE}"""
 
 # `resolved` is false where a line of a shell could not be read for sure; `complete` where words of
 # a command are not literal, or hide more. `mode` is the way in: exec, line, sftp, scp and so on.
@@ -101,13 +117,13 @@ _COMMAND_FACTS: Final = f"""\
   program: String, argv: Set<String>, flags: Set<String>, paths: Set<String>,
   tags: Set<String>, known_tags: Set<String>, assurance: String, mode: String,
   resolved: Bool, complete: Bool,
-  {_PLACE}"""
+  {_ACTION_PLACE}"""
 
 # `address` is what the gateway dials; absent where the target resolves the name.
 _TUNNEL_FACTS: Final = f"""\
   destination: String, port: Long, address?: ipaddr, resolved_by: String,
   tags: Set<String>, known_tags: Set<String>,
-  {_PLACE}"""
+  {_ACTION_PLACE}"""
 
 
 def _actions(parent: str, names: tuple[str, ...], resource: str, context: str) -> str:
@@ -135,7 +151,7 @@ SCHEMA_TEXT: Final = "\n".join(
         _actions("sftp", _SFTP_ACTIONS, "Target", _COMMAND_FACTS),
         _alone("tunnel.open", _TUNNEL_FACTS),
         _alone("tunnel.listen", _TUNNEL_FACTS),
-        _alone("agent.forward", _PLACE),
+        _alone("agent.forward", _ACTION_PLACE),
         _alone("function.call", _SQL_FACTS),
         _actions("gateway", GATEWAY_ACTIONS, "Gateway", _ANYWHERE),
     )
