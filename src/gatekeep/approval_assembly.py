@@ -14,6 +14,7 @@ from gatekeep.gate.break_glass import BreakGlass
 from gatekeep.gate.granting import GrantBook
 from gatekeep.gate.holding import Holding
 from gatekeep.gate.ports import Directory, Journal, PolicyDesk, TargetBook
+from gatekeep.gate.sampling import Sampler
 from gatekeep.gate.supervision import Supervision
 from gatekeep.gate.voters import People, Voters
 from gatekeep.runtime.offload import Offload
@@ -45,11 +46,12 @@ class ApprovalNeeds:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalHalf:
-    """The rooms of approvals."""
+    """The rooms of approvals; `sampler` chooses what people look at of what adopted rules let pass."""
 
     desk: ApprovalDesk
     grants: GrantBook
     holding: Holding
+    sampler: Sampler
     ahead: AheadDesk
     voters: Voters
     front: ApprovalFront
@@ -88,14 +90,16 @@ def assemble_approvals(settings: Settings, needs: ApprovalNeeds) -> ApprovalHalf
         record, voters, needs.now_us, needs.draw, _limits(settings), on_grant=grants.add
     )
     ahead = AheadDesk(desk, record, grants, policy, needs.targets, needs.reader)
+    sampler = Sampler(needs.state.sampling_key())
     glass = BreakGlass(record, grants, policy, ahead, needs.now_us)
     return ApprovalHalf(
         desk=desk,
         grants=grants,
         holding=Holding(
             desk, grants, policy, voters, needs.now_us, owner,
-            set_back_us=needs.set_back_us,
+            set_back_us=needs.set_back_us, samples=sampler,
         ),
+        sampler=sampler,
         ahead=ahead,
         voters=voters,
         front=ApprovalFront(Rooms(desk, record, voters, grants, policy, ahead, glass)),

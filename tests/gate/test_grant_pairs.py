@@ -88,8 +88,8 @@ class Asking:
             world.holding.released(held, self.hold, self._recorded), name="hold"
         )
 
-    async def _recorded(self, request: str) -> None:
-        self.asked.append(request)
+    async def _recorded(self, request: ApprovalRequest) -> None:
+        self.asked.append(request.id)
 
     async def waits(self) -> ApprovalRequest | None:
         """The request that it waits for; None where it went out by leave."""

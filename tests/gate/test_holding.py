@@ -53,8 +53,8 @@ class Waiting:
             world.parts.holding.released(held, self.hold, self._record), name="hold"
         )
 
-    async def _record(self, request: str) -> None:
-        self.asked.append(request)
+    async def _record(self, request: ApprovalRequest) -> None:
+        self.asked.append(request.id)
 
     async def request(self) -> ApprovalRequest:
         """The request, once the client was told of it."""

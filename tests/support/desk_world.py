@@ -31,6 +31,7 @@ from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.grants import Grant, Situation
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
 from gatekeep.gate.approval_desk import ApprovalDesk
 from gatekeep.gate.approval_ports import Ballot
@@ -38,7 +39,8 @@ from gatekeep.gate.approval_record import ApprovalRecord
 from gatekeep.gate.approval_values import CastVote, Limits, NewRequest, NotAsked
 from gatekeep.gate.granting import GrantBook
 from gatekeep.gate.holding import Holding
-from gatekeep.gate.ports import Judgement
+from gatekeep.gate.ports import Judgement, Leave
+from gatekeep.gate.sampling import Sampler
 from gatekeep.gate.supervision import Supervision
 from gatekeep.gate.voters import NobodySpecial, Voters
 from gatekeep.identity.steadiness import SteadyTime
@@ -115,7 +117,8 @@ class Rules:
     """A policy that asks for everything but `verdicts` (by first word), and releases as `enough` says.
 
     `approvers` are who may release what it asks about, by first word, a dba unless told; `named` are
-    the rules that ask, by text, the same one for all unless told.
+    the rules that ask, by text, the same one for all unless told. `leaves` is what standing rules
+    say yes to, by first word.
     """
 
     version = "7f3a9c2"
@@ -125,6 +128,7 @@ class Rules:
         self.verdicts: dict[str, Verdict] = {}
         self.approvers: dict[str, tuple[tuple[str, ...], ...]] = {}
         self.named: dict[str, tuple[str, ...]] = {}
+        self.leaves: dict[str, Leave] = {}
 
     def judge(self, _session: Session, action: SqlAction | SshAction) -> Judgement:
         word = action.text.split()[0]
@@ -135,6 +139,11 @@ class Rules:
 
     def judge_approved(self, _session: Session, _action: object, approval: Approval) -> Judgement:
         return _judgement(Verdict.ALLOW if self.enough(approval) else Verdict.ASK)
+
+    def leave_for(
+        self, _session: Session, action: SqlAction | SshAction, _likeness: Likeness
+    ) -> Leave | None:
+        return self.leaves.get(action.text.split()[0])
 
     def may_open_approved(self, _session: Session, approval: Approval) -> Judgement:
         return _judgement(Verdict.ALLOW if self.enough(approval) else Verdict.ASK)
@@ -184,9 +193,10 @@ class DeskWorld:
         )
         self.heard: list[tuple[str, ApprovalRequest]] = []
         self.desk.listen(lambda what, request: self.heard.append((what, request)))
+        self.sampler = Sampler(self.state.sampling_key())
         self.holding = Holding(
             self.desk, self.grants, self.rules, self.voters, self.now_us, self.owner,  # type: ignore[arg-type]  # as above
-            set_back_us=self.steady.set_back_us,
+            set_back_us=self.steady.set_back_us, samples=self.sampler,
         )  # fmt: skip
 
     async def restart(self) -> None:

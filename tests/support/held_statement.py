@@ -11,6 +11,7 @@ from support.desk_world import DeskWorld, person
 from gatekeep.domain.actions import SqlAction, SqlClass, WhereClause
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.grants import Slot
+from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
 from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.holding import Held, NotReleased
@@ -39,6 +40,7 @@ class HeldStatement:
         self.departed: asyncio.Future[Departure] = asyncio.get_running_loop().create_future()
         self.in_transaction = False
         self.values: tuple[Slot, ...] = ()
+        self.likeness: Likeness | None = None
         self.meanwhile: Callable[[], Awaitable[None]] = _nothing
 
     def binding(self, positions: Sequence[int]) -> Sequence[tuple[str, str]]:
@@ -52,6 +54,10 @@ class HeldStatement:
     def slots(self) -> Sequence[Slot]:
         """The values of its template."""
         return self.values
+
+    def likenesses(self, positions: Sequence[int]) -> Sequence[Likeness | None]:
+        """What a test says, for each."""
+        return [self.likeness for _position in positions]
 
     def around(self) -> Mapping[str, str]:
         """How it is read."""
@@ -107,8 +113,8 @@ class Waiting:
             world.holding.released(held, self.hold, self._recorded), name="hold"
         )
 
-    async def _recorded(self, request: str) -> None:
-        self.asked.append(request)
+    async def _recorded(self, request: ApprovalRequest) -> None:
+        self.asked.append(request.id)
 
     async def request(self) -> ApprovalRequest:
         """The request, once the client was told of it."""

@@ -16,13 +16,14 @@ from support.fake_journal import FakeJournal, KeptEvent
 from gatekeep.domain.approvals import Approval
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Account, Target, TargetKind
 from gatekeep.errors import TargetFault
 from gatekeep.gate.admission import Admission
 from gatekeep.gate.clearance import Clearance
 from gatekeep.gate.holding import Holding
-from gatekeep.gate.ports import Judgement
+from gatekeep.gate.ports import Judgement, Leave
 from gatekeep.gate.supervision import Supervision
 from gatekeep.proxies.ssh import seams
 from gatekeep.proxies.ssh.agents import AgentTerms
@@ -74,6 +75,9 @@ class ScriptedPolicy:
         judged = builders.judgement(Verdict.ASK, "ask-sre", "an SRE looks at it")
         decision = replace(judged.decision, approvers=(("sre",),))
         return replace(judged, decision=decision)
+
+    def leave_for(self, session: Session, action: SshAction, likeness: Likeness) -> Leave | None:
+        return None
 
     def judge_approved(self, session: Session, action: SshAction, approval: Approval) -> Judgement:
         """The same, now that somebody of sre said yes."""

@@ -24,6 +24,7 @@ from gatekeep.domain.delegations import Delegation, OnCall
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.grants import Grant, Slot
 from gatekeep.domain.identity import Principal
+from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.reviews import Review
 from gatekeep.gate.ports import OutboxRow
 
@@ -242,6 +243,12 @@ class Hold(Protocol):
 
     def around(self) -> Mapping[str, str]:
         """What decides how it is read, by name; part of what a grant of a template is bound to."""
+
+    def likenesses(self, positions: Sequence[int]) -> Sequence[Likeness | None]:
+        """What each of these actions has in common with its like; None where that is not sure.
+
+        It is only sure where the session is read as one that nobody has changed anything in.
+        """
 
     async def look(self) -> Mapping[str, object]:
         """What can be found out for the approver without running anything; never raises."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from gatekeep.domain.actions import SqlAction
-from gatekeep.domain.approvals import Approval
+from gatekeep.domain.approvals import Approval, ApprovalRequest
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
@@ -14,9 +14,9 @@ from gatekeep.domain.outcomes import Outcome
 from gatekeep.domain.sessions import Session
 from gatekeep.gate.approval_ports import Hold
 from gatekeep.gate.command_evidence import command_payload
-from gatekeep.gate.evidence import EvidenceWriter
+from gatekeep.gate.evidence import NOTHING, EvidenceWriter, Waited
 from gatekeep.gate.fitness import unfit
-from gatekeep.gate.holding import Held, Holding, NotReleased, Released
+from gatekeep.gate.holding import Held, Holding, NotReleased, Released, sample_of
 from gatekeep.gate.ports import Journal, Judgement, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
 
@@ -28,14 +28,21 @@ class Given(NamedTuple):
     """What came of asking: an approval, or why there is none. `request` is its id, empty for none.
 
     `released` is that approval whole, and `positions` are the places in the segment of what it is
-    for: nothing else goes out by it.
+    for, in order: nothing else goes out by it. `sample` is the adopted rule of which the request is a
+    sample.
     """
 
     request: str
     approval: Approval | None
     not_released: NotReleased | None = None
-    positions: frozenset[int] = frozenset({0})
+    positions: Sequence[int] = (0,)
     released: Released | None = None
+    sample: str = ""
+
+    @property
+    def waited(self) -> Waited:
+        """What its events say of it."""
+        return Waited(self.request, self.sample) if self.request else NOTHING
 
     def judged(
         self,
@@ -123,13 +130,21 @@ class Asker:
         """Policy asks by now about more than was shown: what was given lets nothing out."""
         if self._holding is None or given.released is None:
             return given
+        self._holding.came_to_nothing(given.released)
         void = await self._holding.void(given.released.request, "policy")
-        return Given(given.request, None, void)
+        return Given(given.request, None, void, sample=given.sample)
 
-    def released(self, request: str, events: Sequence[int]) -> None:
-        """What was approved goes out under these events."""
-        for n in events:
-            self._approved[n] = request
+    def released(
+        self, live: LiveSession, given: Given, events: Sequence[tuple[SqlAction | SshAction, int]]
+    ) -> None:
+        """What was approved goes out under these events, in the order of its places."""
+        if given.request:
+            for _action, n in events:
+                self._approved[n] = given.request
+        if given.released is None or self._holding is None:
+            return
+        for (action, n), draw in zip(events, given.released.draws, strict=False):
+            self._holding.passed(live.session, draw, action, n)
 
     def finished(self, of: int, outcome: Outcome, duration_us: int) -> None:
         """An action ended; if people had approved it, they learn how."""
@@ -140,7 +155,7 @@ class Asker:
         if self._holding is None:
             return Given("", None)
 
-        async def record_asked(request: str) -> None:
+        async def record_asked(request: ApprovalRequest) -> None:
             recorded = [
                 self._journal.append(
                     live.events,
@@ -154,16 +169,23 @@ class Asker:
                 await pending.durable()
 
         answer = await self._holding.released(held, hold, record_asked)
+        sample = sample_of(answer.request)
         if isinstance(answer, NotReleased):
-            return Given(answer.request.id if answer.request else "", None, answer)
+            request = answer.request.id if answer.request else ""
+            return Given(request, None, answer, sample=sample)
         return Given(
             answer.approval.request, answer.approval,
-            positions=frozenset(held.positions), released=answer,
+            positions=held.positions, released=answer, sample=sample,
         )  # fmt: skip
 
     def _payload(
-        self, action: SqlAction | SshAction, judgement: Judgement, fragment: bytes, request: str
+        self,
+        action: SqlAction | SshAction,
+        judgement: Judgement,
+        fragment: bytes,
+        request: ApprovalRequest,
     ) -> bytes:
+        waited = Waited(request.id, sample_of(request))
         if isinstance(action, SqlAction):
-            return self._evidence.action(action, judgement, fragment, request=request)
-        return command_payload(action, judgement, fragment, request=request)
+            return self._evidence.action(action, judgement, fragment, waited=waited)
+        return command_payload(action, judgement, fragment, waited=waited)

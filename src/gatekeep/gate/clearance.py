@@ -26,7 +26,13 @@ from gatekeep.gate.approval_ports import MakeHold
 from gatekeep.gate.asking import ASKED, Asker, Given
 from gatekeep.gate.command_evidence import command_payload
 from gatekeep.gate.command_words import refusal_lines
-from gatekeep.gate.evidence import EvidenceWriter, outcome_counters, outcome_payload
+from gatekeep.gate.evidence import (
+    NOTHING,
+    EvidenceWriter,
+    Waited,
+    outcome_counters,
+    outcome_payload,
+)
 from gatekeep.gate.fitness import (
     PLAIN_CLASSES,
     PROVEN,
@@ -119,7 +125,7 @@ class Clearance:
         """
         ruled: list[_Ruled] = []
         recorded: list[PendingReceipt] = []
-        request = ""
+        given: Given | None = None
         judge = partial(self._judge, live, actions, around, vector_known=vector_known)
         try:
             ruled = judge()
@@ -129,16 +135,16 @@ class Clearance:
                 if given.approval is not None and self._asker.first(ruled) is not None:
                     given = await self._asker.void(given)
                     ruled = judge(given=given)
-                request = given.request
+            waited = given.waited if given is not None else NOTHING
             self._count(live, ruled)
             for one in ruled:
-                recorded.append(self._record(live, session_fragment, one, request))  # noqa: PERF401 - what was appended before a failure must be known
-            if overlap and not request and _only_reads(live, ruled):
+                recorded.append(self._record(live, session_fragment, one, waited))  # noqa: PERF401 - what was appended before a failure must be known
+            if overlap and given is None and _only_reads(live, ruled):
                 return [EarlyPermit(pending) for pending in recorded]
             receipts = [await pending.durable() for pending in recorded]
-            if request:
-                asked = [n.n for one, n in zip(ruled, recorded, strict=True) if one.asked]
-                self._asker.released(request, asked)
+            if given is not None:
+                asked = [(a.action, b.n) for a, b in zip(ruled, recorded, strict=True) if a.asked]
+                self._asker.released(live, given, asked)
         except asyncio.CancelledError:
             self._give_up(live, ruled, recorded)
             raise
@@ -176,11 +182,11 @@ class Clearance:
                 judgement = given.judged(self._policy, live.session, action, judgement)
             refusal = self._command_refusal(live, action, judgement, given)
             cause = refusal.cause.encode() if refusal is not None else b""
-            request = given.request if given is not None else ""
+            waited = given.waited if given is not None else NOTHING
             pending = self._journal.append(
                 live.events,
                 EventKind.ACTION_RELEASED if refusal is None else EventKind.ACTION_REFUSED,
-                command_payload(action, judgement, session_fragment, cause=cause, request=request),
+                command_payload(action, judgement, session_fragment, cause=cause, waited=waited),
                 decision=judgement.envelope_json,
             )
             receipt = await pending.durable()
@@ -192,8 +198,8 @@ class Clearance:
             live.refusals += 1
             return refusal
         self.tally.allowed += 1
-        if request:
-            self._asker.released(request, [receipt.n])
+        if given is not None:
+            self._asker.released(live, given, [(action, receipt.n)])
         return Permit(receipt, vector_safe=True)
 
     def _command_refusal(
@@ -332,16 +338,16 @@ class Clearance:
         return verbs_of(action.facts), place, decision
 
     def _record(
-        self, live: LiveSession, fragment: bytes, one: _Ruled, request: str
+        self, live: LiveSession, fragment: bytes, one: _Ruled, waited: Waited
     ) -> PendingReceipt:
-        """Its event; `request` is named by what it releases and what it refuses, not by the rest."""
-        request = request if one.asked or one.refusal is not None else ""
+        """Its event; what was waited for is named by what it releases and refuses, not by the rest."""
+        waited = waited if one.asked or one.refusal is not None else NOTHING
         kind = EventKind.ACTION_RELEASED if one.refusal is None else EventKind.ACTION_REFUSED
         return self._journal.append(
             live.events,
             kind,
             self._evidence.action(
-                one.action, one.judgement, fragment, cause=one.cause, request=request
+                one.action, one.judgement, fragment, cause=one.cause, waited=waited
             ),
             decision=one.judgement.envelope_json,
         )

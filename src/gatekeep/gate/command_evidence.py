@@ -14,6 +14,7 @@ from gatekeep.domain.commands import (
     SshAction,
     TunnelFacts,
 )
+from gatekeep.gate.evidence import NOTHING, Waited
 from gatekeep.gate.ports import Judgement
 from gatekeep.policy.command_request import shown_words
 
@@ -31,18 +32,17 @@ def command_payload(
     session: bytes,
     *,
     cause: bytes = b"",
-    request: str = "",
+    waited: Waited = NOTHING,
 ) -> bytes:
     """Payload of `action.released` (no `cause`), `action.requested` or `action.refused`.
-
-    `request` is the id of the approval request that it waited for.
 
     `class` is the severest Cedar action; `verb` names the programs or what is done. What stands
     before `mode` is all that is searched for by key, and `text` is last: the index reads so.
     """
     facts = action.facts[:_MOST_COMMANDS]
     shown: dict[str, Any] = {
-        **({"approval": request} if request else {}),
+        **({"approval": waited.request} if waited.request else {}),
+        **({"sample": waited.sample} if waited.sample else {}),
         "assurance": action.assurance.value,
         "class": action.facts[0].action if action.facts else action.mode,
         "decision": orjson.Fragment(judgement.decision_json),

@@ -6,7 +6,7 @@ No decisions here: only what is written down about them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -17,6 +17,16 @@ from gatekeep.gate.ports import Judgement
 
 _FACTS_KEPT: Final = 4096
 _LONGEST_KEPT: Final = 16_384  # characters of facts that are worth keeping
+
+
+class Waited(NamedTuple):
+    """What an action waited for: the approval request, and the adopted rule it is a sample of."""
+
+    request: str = ""
+    sample: str = ""
+
+
+NOTHING: Final = Waited()
 
 
 def session_fragment(session: Session) -> bytes:
@@ -48,18 +58,16 @@ class EvidenceWriter:
         session: bytes,
         *,
         cause: bytes = b"",
-        request: str = "",
+        waited: Waited = NOTHING,
     ) -> bytes:
-        """Payload of `action.released` (no `cause`), `action.requested` or `action.refused`.
-
-        `request` is the id of the approval request that it waited for.
-        """
+        """Payload of `action.released` (no `cause`), `action.requested` or `action.refused`."""
         parameters = _parameters(action.parameters) if action.parameters else b""
         names = _names(action) if action.statement_name or action.portal_name else b""
         facts = self._facts_fragment(action.facts)
-        if request:  # before `mode`, where the index looks for what is searched by key
-            waited = request.encode()
-            facts = b'"approval":"%b",%b' % (waited, facts)
+        if waited.sample:
+            facts = b'"sample":%b,%b' % (orjson.dumps(waited.sample), facts)
+        if waited.request:  # before `mode`, where the index looks for what is searched by key
+            facts = b'"approval":"%b",%b' % (waited.request.encode(), facts)
         mode = action.mode.encode()
         why = b'"cause":"%b",' % cause if cause else b""
         text = orjson.dumps(action.redacted)

@@ -1,7 +1,7 @@
 """Holding in place: from a decision that says ask to an approval that still fits, or to none.
 
-Grant → question, durable → people are told → wait → bound to the same as then? Top to bottom in
-`Holding.released`. Evaluating again, recording and the permit are `clearance`'s.
+Grant → adopted rule → question, durable → people are told → wait → bound to the same as then? Top
+to bottom in `Holding.released`. Evaluating again, recording and the permit are `clearance`'s.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.grants import Situation
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import Session
+from gatekeep.gate.adopted import Adopted, Match, likenesses_of
 from gatekeep.gate.approval_desk import ApprovalDesk
 from gatekeep.gate.approval_ports import Departure, Hold
 from gatekeep.gate.approval_values import NewRequest, NotAsked
 from gatekeep.gate.ballots import approval_of, groups_of
 from gatekeep.gate.granting import GrantBook
 from gatekeep.gate.ports import Judgement, PolicyDesk
+from gatekeep.gate.sampling_ports import Draw, SampleBook
 from gatekeep.gate.subjects import (
     Action,
     around_of,
@@ -81,10 +83,14 @@ class NotReleased:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """An approval that fits at this moment; `request` is None for one by a grant."""
+    """An approval that fits at this moment; `request` is None for one by a grant or adopted rule.
+
+    `draws` are those of an adopted rule that lets it pass, one for each action.
+    """
 
     approval: Approval
     request: ApprovalRequest | None = None
+    draws: tuple[Draw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +101,23 @@ class _Then:
     set_back_us: int
 
 
-RecordAsked = Callable[[str], Awaitable[None]]
+RecordAsked = Callable[[ApprovalRequest], Awaitable[None]]
 """Makes the events `action.requested` of what waits durable, under the request's id."""
+
+SAMPLE: Final = "sample"
+"""Among a subject's facts: the adopted rule of which this is a sample."""
+
+
+def sample_of(request: ApprovalRequest | None) -> str:
+    """The adopted rule that would have let it pass, had it not been drawn; empty for none."""
+    return str(request.subject.facts.get(SAMPLE, "")) if request is not None else ""
 
 
 class Holding:
     """Holds actions until somebody has decided.
 
-    `set_back_us` is how far the wall clock was set back so far; see `SteadyTime`.
+    `set_back_us` is how far the wall clock was set back so far; see `SteadyTime`. Without `samples`
+    no adopted rule lets anything pass.
     """
 
     def __init__(  # noqa: PLR0913 - the rooms around it, and two readings of one clock
@@ -115,6 +130,7 @@ class Holding:
         owner: TaskOwner,
         *,
         set_back_us: Callable[[], int],
+        samples: SampleBook | None = None,
     ) -> None:
         self._desk = desk
         self._grants = grants
@@ -123,6 +139,7 @@ class Holding:
         self._now_us = now_us
         self._owner = owner
         self._set_back_us = set_back_us
+        self._adopted = Adopted(policy, samples, now_us)
 
     async def released(
         self, held: Held, hold: Hold, record_asked: RecordAsked
@@ -134,11 +151,36 @@ class Holding:
         granted = await self._granted(held, situation)
         if granted is not None:
             return granted
+        match = self._adopted.match(
+            held.session, held.actions, likenesses_of(hold, held.positions),
+            lambda approval: self._allowed(held, approval),
+        )  # fmt: skip
+        if match is not None and match.held is None:
+            return Released(match.approval, draws=match.draws)
         then = _Then(self._binding(held, hold), self._set_back_us())
         wish = NewRequest(
-            place_of(held.session), with_slots(subject, situation.slots), why, then.binding.digest,
+            place_of(held.session), _shown(subject, situation, match), why, then.binding.digest,
             in_transaction=hold.in_transaction,
         )  # fmt: skip
+        looked_at = False
+        try:
+            answer = await self._by_people(held, hold, (wish, then, situation), record_asked)
+            looked_at = isinstance(answer, Released) or answer.cause == _NO[RequestState.DENIED]
+            if isinstance(answer, Released):
+                self._adopted.answered(match)
+            return answer
+        finally:
+            if match is not None and not looked_at:
+                self._adopted.unanswered(match.draws)
+
+    async def _by_people(
+        self,
+        held: Held,
+        hold: Hold,
+        question: tuple[NewRequest, _Then, Situation],
+        record_asked: RecordAsked,
+    ) -> Released | NotReleased:
+        wish, then, situation = question
         asked = await self._desk.ask(
             wish, lambda approval: self._allowed(held, approval),
             lambda request, ballot, groups: self._grants.made_of(request, ballot, groups, situation),
@@ -147,7 +189,7 @@ class Holding:
             return NotReleased("not asked", refused=asked)
         try:
             ended = self._desk.ended(asked.id, hold.escalated)
-            await record_asked(asked.id)
+            await record_asked(asked)
             await self._announce(asked, hold)
             waited = await self._waited(asked, hold, ended)
             if isinstance(waited, NotReleased):
@@ -167,6 +209,14 @@ class Holding:
         if request is not None:
             await self._desk.outcome(request.id, f"void: {changed}")
         return NotReleased("void", request, changed=changed)
+
+    def passed(self, session: Session, draw: Draw, action: Action, n: int) -> None:
+        """What an adopted rule lets pass goes out under this event."""
+        self._adopted.passed(session, draw, action, n)
+
+    def came_to_nothing(self, released: Released) -> None:
+        """What an adopted rule lets pass does not go out all the same."""
+        self._adopted.unanswered(released.draws)
 
     def settled(self, request_id: str, outcome: Outcome, duration_us: int) -> None:
         """An approved action has come to its end: those who look at the request learn how."""
@@ -290,6 +340,14 @@ def _subject(held: Held, risk: str) -> Subject:
     statements = [one for one in held.actions if isinstance(one, SqlAction)]
     commands = [one for one in held.actions if isinstance(one, SshAction)]
     return sql_subject(statements, risk) if statements else command_subject(commands[0], risk)
+
+
+def _shown(subject: Subject, situation: Situation, match: Match | None) -> Subject:
+    """What people are shown: with the values of a template, and that it is a sample, if it is one."""
+    shown = with_slots(subject, situation.slots)
+    if match is None or match.held is None:
+        return shown
+    return replace(shown, facts={**shown.facts, SAMPLE: match.held.rule})
 
 
 def _rules(held: Held) -> str:

@@ -47,8 +47,8 @@ class Waiting:
             world.holding.released(held, self.hold, self._recorded), name="hold"
         )
 
-    async def _recorded(self, request: str) -> None:
-        self.asked.append(request)
+    async def _recorded(self, request: ApprovalRequest) -> None:
+        self.asked.append(request.id)
 
     async def request(self) -> ApprovalRequest:
         """The request, once the client was told of it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -17,6 +17,7 @@ from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.grants import Slot
+from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.sight_ports import Sights
@@ -26,6 +27,7 @@ from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.rereading import READ_AS
 from gatekeep.protocols.sql.slots import slots_of
 from gatekeep.proxies.postgres.knowledge import Knowledge, canonical
+from gatekeep.proxies.postgres.likeness import likeness_of
 from gatekeep.proxies.postgres.prepared import Read
 from gatekeep.proxies.postgres.pump import WireEnd
 from gatekeep.proxies.postgres.target import TargetLink
@@ -45,17 +47,21 @@ _WIDE: Final = frozenset({"absent", "tautology"})
 class Wires:
     """Both ends of the session. `system` says which target this is, beyond its name.
 
-    `pid` is the session's process there, 0 where it is not known.
+    `pid` is the session's process there, 0 where it is not known. `read_as` is how the target read
+    values (READ_AS) when the session began; None where its client chose some of that.
     """
 
     client: WireEnd
     target: WireEnd
     system: str
     pid: int = 0
+    read_as: Mapping[str, str] | None = None
 
 
-def wires(client: WireEnd, link: TargetLink, view: CatalogueView | None) -> Wires:
-    """The wires of a session.
+def wires(
+    client: WireEnd, link: TargetLink, view: CatalogueView | None, chosen: Collection[str]
+) -> Wires:
+    """The wires of a session whose client chose these settings as it connected.
 
     Which target it is: its own identifier, if its catalogue was read; where it was reached; and
     the certificate that it showed there.
@@ -64,7 +70,9 @@ def wires(client: WireEnd, link: TargetLink, view: CatalogueView | None) -> Wire
     certificate = f" certificate {hashlib.sha256(shown).hexdigest()}" if shown else ""
     system = view.system_identifier if view is not None else ""
     at = f"{link.dial.host}:{link.dial.port} system {system or 'unknown'}{certificate}"
-    return Wires(client, link.wire, at, link.key.pid if link.key else 0)
+    said = dict(link.parameters)
+    own = None if set(READ_AS) & set(chosen) else {name: said.get(name, "") for name in READ_AS}
+    return Wires(client, link.wire, at, link.key.pid if link.key else 0, own)
 
 
 class PostgresHold:
@@ -162,6 +170,17 @@ class PostgresHold:
             for name in _VECTOR
         }
         return {**known, **{name: reported.get(name, "") for name in READ_AS}}
+
+    def likenesses(self, positions: Sequence[int]) -> Sequence[Likeness | None]:
+        """None where the session, or what is read in it, is not as the target's own are.
+
+        A rule that was adopted says nothing of how a session reads: it holds for one that nobody has
+        changed anything in, and that has no temporary objects.
+        """
+        reported = {name: self._talk.reported.get(name, "") for name in READ_AS}
+        if self._wires.read_as != reported or not self._knowledge.untouched(self._talk.vector):
+            return [None] * len(positions)
+        return [likeness_of(self._actions[at]) for at in positions]
 
     async def look(self) -> Mapping[str, object]:
         """What can be found out for the approver."""

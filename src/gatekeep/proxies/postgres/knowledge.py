@@ -105,6 +105,14 @@ class Knowledge:
             tags,
         )
 
+    def untouched(self, vector: SessionVector | None) -> bool:
+        """Whether nothing has changed how statements are read since the session began.
+
+        False, too, while the open transaction holds what no look-up of the catalogue can see.
+        """
+        changed = self._tainted or self._schema_changed or self._unsettled
+        return not changed and self._reader.untouched(self._session, vector)
+
     async def standing(
         self, conversation: talk.Conversation, action: SqlAction, target_pid: int
     ) -> Standing:

@@ -205,7 +205,11 @@ class PostgresSessions:
             conversation.told(link.parameters)
             relayed = await self._vector_read(conversation, link)
             running = PostgresSession(
-                live, wires(arrival.wire, link, self._opens.catalogues.fresh(session)),
+                live,
+                wires(
+                    arrival.wire, link, self._opens.catalogues.fresh(session),
+                    arrival.request.settings,
+                ),
                 conversation, self._rooms,
             )  # fmt: skip
             cancel = self._canceller(link, running)

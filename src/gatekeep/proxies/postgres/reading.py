@@ -146,6 +146,17 @@ class StatementReader:
                 self._scopes.popitem(last=False)
         return scope
 
+    def untouched(self, session: Session, vector: SessionVector | None) -> bool:
+        """Whether statements are read there as in a session that nobody has changed anything in.
+
+        In doubt, as without a fresh catalogue view, false. That it may only read makes no difference.
+        """
+        view = self._catalogues.fresh(session)
+        if vector is None or view is None:
+            return False
+        as_opened = SessionVector(transaction_read_only=vector.transaction_read_only)
+        return vector == replace(as_opened, search_path=view.search_path or as_opened.search_path)
+
     def known(self, scope: Scope, text: str) -> Reading | None:
         """A reading made before that still holds; no I/O, no parsing."""
         if scope.provable:

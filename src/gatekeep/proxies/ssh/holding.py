@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from gatekeep.domain.approvals import ApprovalRequest
 from gatekeep.domain.commands import Assurance, SshAction
 from gatekeep.domain.grants import Slot
+from gatekeep.domain.likeness import Likeness
 from gatekeep.gate.approval_ports import Departure
 from gatekeep.messages import ssh_approvals as words
 from gatekeep.proxies.ssh.bindings import Fields
@@ -61,8 +62,8 @@ class OnStderr:
 class Held:
     """One action that may have to wait. Implements gate.approval_ports.Hold.
 
-    `bound()` are the fields that an approval is bound to, as they are at that moment; `link_to(id)`
-    leads to the request. What fails while the client is told goes to `on_fault`.
+    `bound()` are the fields that an approval is bound to, as they are at that moment; `likeness()` is
+    that of the action where it now stands; `link_to(id)` leads to the request. What fails while the client is told goes to `on_fault`.
     """
 
     in_transaction: Final = False
@@ -73,6 +74,7 @@ class Held:
         bound: Callable[[], Fields],
         voice: Voice,
         *,
+        likeness: Callable[[], Likeness | None] = lambda: None,
         link_to: Callable[[str], str] = lambda _request: "",
         on_fault: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
@@ -80,6 +82,7 @@ class Held:
         self._action = action
         self._bound = bound
         self._voice = voice
+        self._likeness = likeness
         self._link_to = link_to
         self._on_fault = on_fault
         self._afterwards: list[Callable[[], None]] = []
@@ -117,6 +120,10 @@ class Held:
     def around(self) -> Mapping[str, str]:
         """Only templates need it."""
         return {}
+
+    def likenesses(self, positions: Sequence[int]) -> Sequence[Likeness | None]:
+        """One action, always."""
+        return [self._likeness() for _position in positions]
 
     async def look(self) -> Mapping[str, object]:
         """Nothing can be found out that the action does not say itself."""

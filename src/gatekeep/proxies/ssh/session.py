@@ -37,6 +37,7 @@ from gatekeep.proxies.ssh.arrivals import Arrival
 from gatekeep.proxies.ssh.bindings import Around, bound, target_key_of
 from gatekeep.proxies.ssh.ends import StreamEnd
 from gatekeep.proxies.ssh.holding import Held, Holds, Voice, departure_of
+from gatekeep.proxies.ssh.likeness import likeness_of
 from gatekeep.proxies.ssh.understanding import CommandReader
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
@@ -193,6 +194,7 @@ class SshSession:
             action,
             lambda: bound(action, around(), host_key(), shown=shown() if shown else None),
             voice,
+            likeness=lambda: likeness_of(action, around()),
             link_to=self.rooms.link_to,
             on_fault=self.failed,
         )

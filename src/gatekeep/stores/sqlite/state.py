@@ -21,7 +21,7 @@ from gatekeep.stores.sqlite.database import open_database, open_to_read
 from gatekeep.stores.sqlite.state_schema import MIGRATIONS
 
 _KEY_ID_BYTES: Final = 16
-_SALT_KEY_BYTES: Final = 32
+_KEY_BYTES: Final = 32
 
 
 _EFFECTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -77,12 +77,19 @@ class StateStore:
 
     def salt_key(self) -> bytes:
         """32 random bytes, made once for this state."""
+        return self._drawn_once("salt_key")
+
+    def sampling_key(self) -> bytes:
+        """32 random bytes, made once: which matches of adopted rules are samples turns on them."""
+        return self._drawn_once("sampling_key")
+
+    def _drawn_once(self, name: str) -> bytes:
         with self.transaction():
             self._connection.execute(
-                "INSERT INTO settled_values VALUES ('salt_key', ?) ON CONFLICT DO NOTHING",
-                (secrets.token_bytes(_SALT_KEY_BYTES),),
+                "INSERT INTO settled_values VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (name, secrets.token_bytes(_KEY_BYTES)),
             )
-            found = self._one("SELECT value FROM settled_values WHERE name = 'salt_key'")
+            found = self._one("SELECT value FROM settled_values WHERE name = ?", name)
         return bytes(found[0])
 
     def tokens(self) -> Sequence[StoredToken]:
