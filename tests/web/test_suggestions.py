@@ -19,7 +19,7 @@ YES = {"digest": DIGEST, "reason": "seen often enough"}
 
 
 async def accepted(call: Callers, name: str, **more: Any) -> Answer:
-    """This principal says yes, with a code."""
+    """A yes of a principal, with a code."""
     code = call.world.code(name)
     return await call(name, "POST", f"suggestions/{ID}/accept", {**YES, "code": code, **more})
 

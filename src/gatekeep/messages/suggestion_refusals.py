@@ -11,7 +11,7 @@ NOT_SET_UP = Words("suggestions are not set up here")
 def no_suggestion(suggestion_id: str) -> Words:
     """There is none, or its id is the beginning of several."""
     name = printable(suggestion_id, ID_CHARACTERS)
-    return Words(f"no suggestion {name}", "", "gatekeep suggest ls --state all lists them")
+    return Words(f"no suggestion {name}", "", "gatekeep suggest ls --status all lists them")
 
 
 def no_sample(sample_id: str) -> Words:

@@ -106,7 +106,7 @@ def evidence_rows(vector: Mapping[str, Any]) -> Pairs:
         ("first, last", f"{moment(vector['first_us'])}, {moment(vector['last_us'])}"),
         ("largest share of one pair", f"{vector['largest_share']:.0%}"),
         ("median wait", lasting(vector["latency_s"])),
-        ("surely known", ", ".join(f"{name} {count}" for name, count in sorted(assurance)) or "–"),
+        ("surely known", ", ".join(f"{name} {count}" for name, count in sorted(assurance)) or "-"),
         ("approved at least (95 %)", f"{vector['wilson']:.0%}"),
         ("freshness", f"{vector['recency']:.2f}"),
     ]
@@ -255,8 +255,8 @@ def effect_rows(life: Life) -> Pairs:
         ("incidents", f"{effect['incidents']:,}"),
         ("break-glass", f"{effect['break_glass']:,}"),
         ("waiting saved", lasting(effect["saved_wait_s"])),
-        ("checked at day", ", ".join(str(day) for day in effect["checked_days"]) or "–"),
-        ("last use", moment(effect["last_us"]) or "–"),
+        ("checked at day", ", ".join(str(day) for day in effect["checked_days"]) or "-"),
+        ("last use", moment(effect["last_us"]) or "-"),
         ("so", effect["words"]),
     ]
     return [(name, value) for name, value in rows if value]

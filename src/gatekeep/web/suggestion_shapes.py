@@ -332,7 +332,7 @@ def change_lines(one: Suggestion) -> list[str]:
     if not before and not rule:
         return []
     differing = difflib.unified_diff(before, rule, n=_TEXT_LINES, lineterm="")
-    return [line for line in list(differing)[3:]]
+    return list(differing)[3:]
 
 
 def backtest_shape(backtest: Backtest) -> BacktestShape:
