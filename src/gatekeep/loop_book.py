@@ -82,10 +82,17 @@ class LoopBook:
         """The version that rules."""
         return self._reach.version()
 
-    @property
-    def layer(self) -> str:
-        """The text that the adopted layer must have."""
-        return layer_text(self.lives.values())
+    def layer(self, running: Mapping[str, str]) -> str | None:
+        """The text that the adopted layer must have beside these texts; None before any suggestion."""
+        return layer_text(self.lives.values(), running) if self.lives else None
+
+    def adoption(
+        self, by: str, reason: str, changed: tuple[str, ...] = (), accepted: tuple[str, ...] = ()
+    ) -> Adoption:
+        """What the policy is to become now."""
+        return Adoption(
+            lambda running: layer_text(self.lives.values(), running), by, reason, accepted, changed
+        )
 
     def by_rule(self, rule_id: str) -> SuggestionLife | None:
         """The suggestion whose rule this is and is in force."""
@@ -121,12 +128,13 @@ class LoopBook:
         What takes something out of force holds at once, whatever the journal says. What cannot come
         into force, because the policy does not load with it, is reverted, and so it is returned.
         """
-        await self.catch_up()
         before = self.lives.get(change.life.suggestion.id)
-        told = loop_told.changed(change, self.version.name, facts)
         ends = change.life.state.over
         if ends and before is not None and in_force(before):
             self._reach.sampling.forget(before.suggestion.rule_id)
+        if not ends:
+            await self.catch_up()
+        told = loop_told.changed(change, self.version.name, facts)
         try:
             kept = await self.record.change(
                 lambda store: store.put(before, change.life, [told]), takes=ends
@@ -162,7 +170,7 @@ class LoopBook:
         await self.record.tell()
         await self._read()
         self._behind = False
-        await self._put_in_force("", "what was owed to the journal", ())
+        await self._reach.layers.adopt(self.adoption("", "what was owed to the journal"))
 
     async def _took_effect(
         self, before: SuggestionLife | None, life: SuggestionLife
@@ -172,12 +180,10 @@ class LoopBook:
             return life
         suggestion = life.suggestion
         try:
-            await self._put_in_force(
-                life.decided_by if life.state is SuggestionState.REVERTED else "",
-                f"{suggestion.id}: {life.reason}",
-                (suggestion.id,),
-                tuple(one.principal for one in life.accepted_by) if not was else (),
-            )
+            by = life.decided_by if life.state is SuggestionState.REVERTED else ""
+            accepted = () if was else tuple(one.principal for one in life.accepted_by)
+            why = f"{suggestion.id}: {life.reason}"
+            await self._reach.layers.adopt(self.adoption(by, why, (suggestion.id,), accepted))
         except SettingsError as error:
             if was:
                 raise  # files that fitted with the rule do not without it: they are as they were
@@ -194,11 +200,6 @@ class LoopBook:
         seen = Observation(against=f"the policy does not load with it: {why}")
         back = advance(life, seen, self.now_us(), self.limits)
         return await self.make(back) if back is not None else life
-
-    async def _put_in_force(
-        self, by: str, reason: str, suggestions: tuple[str, ...], accepted: tuple[str, ...] = ()
-    ) -> None:
-        await self._reach.layers.adopt(Adoption(self.layer, by, reason, accepted, suggestions))
 
     def _sample(self, life: SuggestionLife) -> None:
         suggestion = life.suggestion

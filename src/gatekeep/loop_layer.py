@@ -47,12 +47,18 @@ def layer_path(state_dir: Path) -> Path:
     return state_dir / "policy" / ADOPTED
 
 
-def layer_text(lives: Iterable[SuggestionLife]) -> str:
-    """The text of the layer, empty without rules. The same rules give the same text."""
-    rules = sorted(
-        (life.suggestion.rule_id, life.suggestion.rule.strip()) for life in lives if in_force(life)
-    )
-    return composed(text for _, text in rules)
+def layer_text(lives: Iterable[SuggestionLife], running: Mapping[str, str]) -> str:
+    """The text of the layer, empty without rules. The same rules give the same text.
+
+    What stands in the layer of the `running` texts and is no suggestion's, somebody wrote there by
+    hand: it stays.
+    """
+    known: dict[str, str] = {}
+    for life in lives:
+        known[life.suggestion.rule_id] = life.suggestion.rule if in_force(life) else ""
+    foreign = [(name, text) for name, text in _rules(running.get(ADOPTED, "")) if name not in known]
+    ours = [(name, text) for name, text in known.items() if name and text]
+    return composed(text for _, text in sorted([*foreign, *ours]))
 
 
 def composed(rules: Iterable[str]) -> str:

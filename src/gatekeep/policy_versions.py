@@ -38,7 +38,6 @@ from gatekeep.gate.ports import Journal, OutboxRow, PolicyRecord, PolicyWish
 from gatekeep.identity.directory import os_user_name
 from gatekeep.loop_layer import (
     Dropped,
-    Fitted,
     fitted,
     read_layer,
     with_layer,
@@ -75,13 +74,13 @@ def own_wish(via: str) -> PolicyWish:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A change of the adopted layer: its whole text, whose doing it is, and what changed in it.
+    """A change of the adopted layer: its text, whose doing it is, and what changed in it.
 
-    `by` is a principal, empty where the loop takes something back by itself; `accepted_by` are the
+    `layer` gives the whole text, from the texts that rule. `by` is a principal, empty where the loop takes something back by itself; `accepted_by` are the
     principals who accepted what came in, `suggestions` the ids of what came in or went.
     """
 
-    layer: str
+    layer: Callable[[Mapping[str, str]], str]
     by: str
     reason: str
     accepted_by: tuple[str, ...] = ()
@@ -114,7 +113,7 @@ class PolicyVersions:
         self._desk = desk
         self._owner = TaskOwner("policy")
         self.loading = asyncio.Lock()
-        self.layer: Callable[[], str] | None = None
+        self.layer: Callable[[Mapping[str, str]], str | None] = lambda _running: None
         self.on_dropped: Callable[[Sequence[Dropped]], Awaitable[None]] = _nobody
 
     @property
@@ -139,7 +138,7 @@ class PolicyVersions:
 
     async def _apply(self, wish: PolicyWish) -> Mapping[str, Any]:
         async with self.loading:
-            found = await self._offload.run(self.files)
+            found = await self._offload.run(partial(fitted, self._settings.dir, self.adopted_layer()))
             files = found.version
             before = self._desk.active
             settled = await self.settle(files, before, wish)
@@ -153,10 +152,11 @@ class PolicyVersions:
             **settled.summary,
         }
 
-    def files(self) -> Fitted:
-        """The files with the adopted layer as it is in the state. Raises SettingsError."""
-        layer = self.layer() if self.layer is not None else read_layer(self._state_dir)
-        return fitted(self._settings.dir, layer)
+    def adopted_layer(self) -> str:
+        """What the adopted layer must be beside the files; before there is a loop, its file."""
+        record = self._state.active_policy()
+        layer = self.layer(record.texts if record is not None else {})
+        return read_layer(self._state_dir) if layer is None else layer
 
     async def note_dropped(self, dropped: Sequence[Dropped], settled: Settled) -> None:
         """Tell whose rules had to be left out of what rules now; `loading` is not held."""
@@ -191,9 +191,10 @@ class PolicyVersions:
             _log.warning("the adopted rules do not fit the version before", error=error.public)
 
     async def _adopted(self, adoption: Adoption, before: PolicyVersion) -> PolicyVersion:
-        texts = with_layer(before.texts, adoption.layer)
+        layer = adoption.layer(before.texts)
+        texts = with_layer(before.texts, layer)
         if texts == dict(before.texts):
-            await self._offload.run(partial(write_layer, self._state_dir, adoption.layer))
+            await self._offload.run(partial(write_layer, self._state_dir, layer))
             return before
         directory = self._settings.dir
         version = await self._offload.run(partial(load, texts))
@@ -211,7 +212,7 @@ class PolicyVersions:
             **({"principal": adoption.by} if adoption.by else {}),
             **(found.summary() if found is not None else {}),
         }
-        await self._offload.run(partial(write_layer, self._state_dir, adoption.layer))
+        await self._offload.run(partial(write_layer, self._state_dir, layer))
         await self._tell(self._state.activate_policy(version.digest, version.texts, facts))
         return version
 

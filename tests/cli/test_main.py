@@ -18,7 +18,7 @@ from gatekeep.cli.main import build
 
 NOUNS = (
     "audit", "sessions", "request", "approvals", "grants", "targets", "principals", "tokens",
-    "policy",
+    "policy", "suggest",
 )  # fmt: skip
 SOCKET_VERBS = (
     ("audit", "tail"),
@@ -47,6 +47,18 @@ SOCKET_VERBS = (
     ("approvals", "oncall"),
     ("grants", "ls"),
     ("grants", "revoke"),
+    ("suggest", "ls"),
+    ("suggest", "show"),
+    ("suggest", "explain"),
+    ("suggest", "backtest"),
+    ("suggest", "accept"),
+    ("suggest", "dismiss"),
+    ("suggest", "snooze"),
+    ("suggest", "effect"),
+    ("suggest", "revert"),
+    ("suggest", "samples"),
+    ("suggest", "answer"),
+    ("suggest", "run"),
     ("breakglass",),
     ("whoami",),
     ("show",),

@@ -18,7 +18,7 @@ from gatekeep.web.operations import Operation
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 _HEAD = """\
-# The API of approvals
+# The API of approvals and suggestions
 
 Made from the table in `src/gatekeep/web/approvals.py` by `make docs`, like the OpenAPI 3.1 document
 that a gateway serves at `/api/v1/openapi.json`. The older addresses stand in `docs/cli.md`; all of
@@ -36,8 +36,8 @@ build from before this API work at the other doors only; make new ones.
 **What holds everywhere.** JSON in and out; a body is announced as `application/json`. Unknown
 fields and parameters are faults. Times are microseconds UTC, 0 where something has not happened. No
 GET changes anything. What one may not see is 404, like what does not exist. A vote carries the
-digest of what was shown; with another one it is 409 and changes nothing. Whoever reads what others
-asked leaves an `audit.read` event, durable before the answer.
+digest of what was shown; with another one it is 409 and changes nothing; so does the acceptance of a suggestion. Whoever reads
+what others asked, or suggestions, leaves an `audit.read` event, durable before the answer.
 
 """
 
@@ -56,10 +56,11 @@ def page() -> str:
     parts += ["\n## Statuses\n\n| status | meaning |\n|---|---|\n"]
     parts += [f"| {status} | {meaning} |\n" for status, meaning in sorted(MEANINGS.items())]
     parts.append(_ERRORS)
-    parts += [_model(one.takes) for one in OPERATIONS if one.takes is not None]
+    taken = dict.fromkeys(one.takes for one in OPERATIONS)
+    parts += [_model(one) for one in taken if one is not None]
     parts += ["\n## What is answered\n"]
     answers = described["components"]["schemas"]
-    for name in sorted({*answers} & {one.gives.__name__ for one in OPERATIONS} | {"VoteShape"}):
+    for name in sorted(one for one in answers if one.endswith("Shape") and one != "ErrorShape"):
         parts.append(_schema(name, answers[name]))
     return "".join(parts)
 

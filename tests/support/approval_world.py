@@ -17,6 +17,7 @@ from support.api_world import HeldClock, People, World
 from support.builders import action, facts
 from support.clock import MovedClock
 from support.fake_journal import FakeJournal
+from support.told_suggestions import ToldSuggestions
 
 from gatekeep.approval_assembly import ApprovalNeeds as ApprovalParts
 from gatekeep.approval_assembly import assemble_approvals
@@ -80,6 +81,10 @@ when { context has approval && context.approval.groups.contains("dba") };
 @id("security") @why("security reads and reviews")
 permit(principal in Group::"security", action in
   [Action::"audit.read", Action::"grant.revoke", Action::"review.close"], resource);
+
+@id("dbas-and-suggestions") @why("a dba reads the policy and accepts suggestions")
+permit(principal in Group::"dba", action in
+  [Action::"policy.read", Action::"suggestion.accept"], resource);
 
 @id("emergencies") @why("engineers may break the glass")
 permit(principal in Group::"engineers", action == Action::"breakglass", resource);
@@ -173,6 +178,7 @@ class ApprovalWorld(World):
         self.parts.desk.limits = Limits(max_open=500)
         self.desk = self.parts.front
         self.runs = ""
+        self.loop = ToldSuggestions()
         self.desk.listen(self._run)
         self._needs: ApiNeeds | None = None
 
@@ -198,6 +204,7 @@ class ApprovalWorld(World):
                 clock=self.clock,
                 approvals=ApprovalNeeds(self.desk, codes, Waits(self.desk)),
                 bearers=self.bearers,
+                suggestions=self.loop,
             )
         return self._needs
 

@@ -31,7 +31,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AskingGateway]:
-    """A gateway with something of everything: requests, a grant, a review, a delegation."""
+    """A gateway with something of everything: requests, a grant, a review, a delegation, suggestions."""
     made = AskingGateway(tmp_path_factory.mktemp("openapi"))
     made.start()
     made.wait(_furnish(made))
@@ -103,7 +103,11 @@ def _checked(
 async def _ids(gateway: AskingGateway) -> list[str]:
     desk = gateway.world.desk
     kept = [*await desk.requests(limit=3), *await desk.reviews(OWNER), *await desk.delegations(OWNER)]
-    return [one.id for one in kept] + [one.id for one in await desk.grants(live=False)][:1]
+    loop = gateway.world.loop
+    return [
+        *(one.id for one in kept), *(one.id for one in (await desk.grants(live=False))[:1]),
+        *loop.lives, *loop.kept_samples,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "mode"), CASES)

@@ -83,7 +83,7 @@ def _check(wanted: Wanted) -> None:
             advice="gatekeep approvals show ID prints its first 12 digits",
             code=Exit.USAGE,
         )
-    if not wanted.yes and not _can_ask():
+    if not wanted.yes and not can_ask():
         raise Stop(
             "nobody can be asked here",
             why="this is no terminal",
@@ -96,16 +96,16 @@ def _ballot(request: Request, wanted: Wanted) -> dict[str, Any]:
     approve = wanted.verdict == "approve"
     if approve and not wanted.yes:
         reach = words.Reach(wanted.scope, wanted.for_s, wanted.freed, decides=_decides(request))
-        _confirm(visible(words.question(request, reach)))
+        confirm(visible(words.question(request, reach)))
     reason = wanted.reason
     if not approve and not reason.strip():
-        if not _can_ask():
+        if not can_ask():
             raise Stop(
                 "a denial needs a reason", advice='--reason "use the replica"', code=Exit.USAGE
             )
-        reason = _answer("Deny: why? ")
+        reason = answered("Deny: why? ")
     elif not approve and not wanted.yes:
-        _confirm(f"Deny {visible(request['id'])}?")
+        confirm(f"Deny {visible(request['id'])}?")
     ballot = {
         "verdict": wanted.verdict,
         "digest": wanted.digest or request["digest"],
@@ -132,12 +132,13 @@ def _decides(request: Request) -> bool:
     )
 
 
-def _confirm(question: str) -> None:
-    if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
+def confirm(question: str) -> None:
+    """Go on after a yes. Raises Stop for anything else."""
+    if answered(f"{question} [y/N] ").lower() not in ("y", "yes"):
         raise Stop("not decided", why="nothing changed")
 
 
-def _answer(question: str) -> str:
+def answered(question: str) -> str:
     """A line of whoever sits at the terminal. Nothing of it goes to stdout, which is for data."""
     sys.stderr.write(question)
     sys.stderr.flush()
@@ -157,7 +158,7 @@ def _code(file: Path | None, *, needed: bool, why: str) -> str:
         return secret_line(file, what="code")
     if not needed:
         return ""
-    if not _can_ask():
+    if not can_ask():
         raise Stop(
             f"{why}: a code from your authenticator is needed",
             advice="--code-file FILE, or run it on a terminal",
@@ -167,7 +168,8 @@ def _code(file: Path | None, *, needed: bool, why: str) -> str:
     return given.replace(" ", "")
 
 
-def _can_ask() -> bool:
+def can_ask() -> bool:
+    """Whether somebody sits there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -40,9 +40,9 @@ class GatewayClient:
         """The JSON of a GET; parameters that are None are left out. Raises Stop."""
         return self._call("GET", _with_query(path, query))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON of a POST. Raises Stop."""
-        return self._call("POST", path, json.dumps(body).encode())
+    def post(self, path: str, body: Mapping[str, Any], *, limit_s: float = _CALL_SECONDS) -> Any:
+        """The JSON of a POST, waited for so long. Raises Stop."""
+        return self._call("POST", path, json.dumps(body).encode(), limit_s)
 
     def delete(self, path: str) -> Any:
         """The JSON of a DELETE. Raises Stop."""
@@ -63,8 +63,14 @@ class GatewayClient:
         finally:
             connection.close()
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
-        connection = self._way.connection(_CALL_SECONDS)
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        limit_s: float = _CALL_SECONDS,
+    ) -> Any:
+        connection = self._way.connection(limit_s)
         try:
             answer = self._ask(connection, method, path, body)
             content = answer.read()

@@ -22,6 +22,7 @@ from gatekeep.cli import (
     serving,
     sessions,
     standing_in,
+    suggest,
     targets,
     tokens,
 )
@@ -82,6 +83,7 @@ def build() -> typer.Typer:
     root.add_typer(principals.app, name="principals")
     root.add_typer(tokens.app, name="tokens")
     root.add_typer(policy.app, name="policy")
+    root.add_typer(suggest.app, name="suggest")
     verb(root, "whoami", examples=("gatekeep whoami",))(principals.whoami)
     verb(root, "show", examples=("gatekeep show K3F9", "gatekeep show S-8QZ4", "gatekeep show 184467"))(show)
     return root

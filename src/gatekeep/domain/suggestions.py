@@ -134,7 +134,8 @@ class EvidenceVector:
 
     `largest_share` is that of the busiest pair of approver and requester, `latency_s` the median
     until an answer, `recency` the weight of it all with a half-life of 30 days, from 0 to 1.
-    `assurance` counts by how surely it was known what ran.
+    `assurance` counts by how surely it was known what ran. `on_days` are the days on which it was
+    approved, ascending.
     """
 
     asked: int = 0
@@ -152,6 +153,7 @@ class EvidenceVector:
     first_us: int = 0
     last_us: int = 0
     assurance: Mapping[str, int] = field(default_factory=dict)
+    on_days: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,15 @@ class Wish:
     """What somebody wants of a suggestion.
 
     `reason` is his word, `via` the door, `mfa` whether a second factor was shown for it. `narrower`:
-    the narrower form instead of the proposed one.
+    the narrower form instead of the proposed one. `seen` is the digest (`seen.seen_digest`) of what
+    he was shown, empty where the door shows nothing: another one is refused.
     """
 
     reason: str
     via: str
     mfa: bool = False
     narrower: bool = False
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class CameTo:
     """What came of it.
 
     `counted` is false where nothing changed, and `refusal` says in a word why: `late`, `mfa`, `self`
-    (he benefits most from it), `twice` (the same person again), `rights`, `state`, `reason`. `words`
-    are for people.
+    (he benefits most from it), `twice` (the same person again), `rights`, `state`, `reason`,
+    `digest` (it is not any more what he was shown). `words` are for people.
     """
 
     life: SuggestionLife
@@ -103,3 +105,10 @@ class Suggestions(Protocol):
 
     async def run(self) -> RunReport:
         """Read what is new, look for suggestions, check on the adopted ones; as each hour by itself."""
+
+
+class WeeklyDigest(Protocol):
+    """Where people are told once a week what is proposed and what became of the rest."""
+
+    async def tell(self, lives: Sequence[SuggestionLife], now_us: int) -> bool:
+        """Let it be said; false where there is nothing to say, or nowhere."""

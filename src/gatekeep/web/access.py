@@ -12,6 +12,7 @@ from aiohttp import web
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind, Receipt
 from gatekeep.domain.identity import Principal
+from gatekeep.feedback.ports import Suggestions
 from gatekeep.gate.approval_ports import Approvals
 from gatekeep.gate.ports import (
     Directory,
@@ -53,6 +54,7 @@ SESSION_KILL: Final = "session.kill"
 SESSION_WATCH: Final = "session.watch"
 POLICY_APPLY: Final = "policy.apply"
 POLICY_READ: Final = "policy.read"
+SUGGESTION_ACCEPT: Final = "suggestion.accept"
 TARGET_READ: Final = "target.read"
 VERBS: Final = (
     AUDIT_READ,
@@ -65,6 +67,7 @@ VERBS: Final = (
     REVIEW_CLOSE,
     SESSION_KILL,
     SESSION_WATCH,
+    SUGGESTION_ACCEPT,
     TARGET_READ,
     TOKEN_MAKE,
     TOKEN_READ,
@@ -102,7 +105,8 @@ class ApiNeeds:
     `parse_query` raises ClientFault for a query that cannot be understood. `reload` loads
     targets, principals and policy anew for whoever wishes it and says what is active now; it
     raises SettingsError and then the old ones stay active. `ssh` is None without that door,
-    `approvals` where nobody can be asked, `bearers` where no tokens are taken.
+    `approvals` where nobody can be asked, `bearers` where no tokens are taken, `suggestions` where
+    no loop runs.
     """
 
     directory: Directory
@@ -120,6 +124,7 @@ class ApiNeeds:
     ssh: SshDoorFacts | None = None
     approvals: ApprovalNeeds | None = None
     bearers: Bearers | None = None
+    suggestions: Suggestions | None = None
 
 
 NEEDS: Final = web.AppKey("needs", ApiNeeds)

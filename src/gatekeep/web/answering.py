@@ -32,11 +32,14 @@ from gatekeep.web.hosts import add_safe_headers, problem
 from gatekeep.web.openapi import PREFIX
 from gatekeep.web.recordings import RECORDING_PATH, WATCH_PATH
 from gatekeep.web.refusals import Explained
+from gatekeep.web.suggestion_operations import BACKTEST_PATH, RUN_PATH
 from gatekeep.web.tailing import TAILS, Tails
 
 MAX_BODY: Final = 512 * 1024
 CALL_SECONDS: Final = 30.0
 
+_LONG: Final = {RUN_PATH: 300.0, BACKTEST_PATH: 120.0}
+"""What reads history has more time, seconds."""
 _STREAMS: Final = frozenset({TAIL_PATH, RECORDING_PATH, WATCH_PATH})
 
 _log = structlog.get_logger(__name__)
@@ -96,11 +99,12 @@ def known_first(caller: Caller) -> Middleware:
 
 @web.middleware
 async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """No call but a stream lasts longer than CALL_SECONDS."""
+    """No call but a stream lasts longer than CALL_SECONDS, or what `_LONG` gives it."""
     resource = request.match_info.route.resource
-    if resource is not None and resource.canonical.removeprefix(PREFIX) in _STREAMS:
+    address = resource.canonical.removeprefix(PREFIX) if resource is not None else ""
+    if address in _STREAMS:
         return await handler(request)
-    async with asyncio.timeout(CALL_SECONDS):
+    async with asyncio.timeout(_LONG.get(address, CALL_SECONDS)):
         return await handler(request)
 
 
@@ -116,7 +120,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         return problem(error.status, error.reason.lower())
     except TimeoutError:
-        return problem(504, f"no answer within {CALL_SECONDS:.0f} s", advice="narrow the query")
+        return problem(504, "no answer in time", advice="narrow the query")
     except GatekeepError as error:
         return _worded(error)
     except Exception as error:  # noqa: BLE001 - any other fault is a refusal with an incident number

@@ -1,6 +1,6 @@
-"""Every address of approvals, in one table: the routes, the OpenAPI document and docs/api.md are made of it.
+"""Every address of the versioned API, in one table: routes, OpenAPI document and docs/api.md are made of it.
 
-Who answers is in `requests`, `grants` and `delegations`.
+Who answers is in `requests`, `grants`, `delegations` and `suggestions`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from gatekeep.web.grants import (
 from gatekeep.web.openapi import document
 from gatekeep.web.operations import Operation, mount
 from gatekeep.web.requests import ask, list_requests, show_request, vote, withdraw
+from gatekeep.web.suggestion_operations import SUGGESTION_OPERATIONS
 from gatekeep.web.wishes import (
     BreakGlassBody,
     DelegationBody,
@@ -107,11 +108,12 @@ OPERATIONS: Final = (
         "GET", "/v1/oncall", "onCall", "whom each group asks at this moment",
         on_call, OnCallsShape, action="everybody",
     ),
+    *SUGGESTION_OPERATIONS,
 )  # fmt: skip
 
 
 def add_approval_routes(app: web.Application) -> None:
-    """The addresses of approvals, and the document that describes them."""
+    """The addresses of the table, and the document that describes them."""
     mount(app.router, OPERATIONS)
     written = document(OPERATIONS)
 

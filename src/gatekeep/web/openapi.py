@@ -51,7 +51,7 @@ def document(operations: Iterable[Operation]) -> Document:
         "info": {
             "title": "gatekeep",
             "version": "1",
-            "description": f"Approvals of gatekeep {installed_version('gatekeep')}. Times are "
+            "description": f"Approvals and suggestions of gatekeep {installed_version('gatekeep')}. Times are "
             "microseconds UTC, 0 where something has not happened. No GET changes anything.",
         },
         "security": [{"token": []}, {}],
