@@ -146,7 +146,7 @@ def test_leave_that_was_given_before(
 ) -> None:
     """What a grant covered is no evidence; what an adopted rule let pass names the rule."""
     grant = adopted or "G-1"
-    approval = Approval(kind, frozenset({"leads"}), False, 0, grant=grant)
+    approval = Approval(kind, frozenset({"leads"}), mfa=False, age_s=0, grant=grant)
     story.passes(ALICE, WEB, NGINX, approval=approval)
     (deed,) = gathered(told).deeds
     assert (deed.answer, deed.adopted, deed.excluded) == (answer, adopted, excluded)
@@ -164,7 +164,7 @@ def test_a_held_sample_names_its_rule(told: InMemory, story: LoopStory) -> None:
 
 def test_a_sample_that_was_wrong_is_an_incident(told: InMemory, story: LoopStory) -> None:
     """Somebody said so afterwards; who said that one was right changes nothing."""
-    leave = Approval("adopted", frozenset({"leads"}), False, 0, grant="adopted-3f9a12bc")
+    leave = Approval("adopted", frozenset({"leads"}), mfa=False, age_s=0, grant="adopted-3f9a12bc")
     wrong = story.passes(ALICE, WEB, NGINX, approval=leave)
     story.now_us += DAY_US
     right = story.passes(ALICE, WEB, NGINX, approval=leave)
@@ -180,7 +180,7 @@ def test_break_glass_and_what_its_review_found(told: InMemory, story: LoopStory)
     for number, finding in enumerate(("OK, the outage of Monday", "He read the payroll.")):
         grant = f"G-{number}"
         story.broke_glass("alice", "web-1", grant)
-        leave = Approval("break_glass", frozenset({"leads"}), True, 0, grant=grant)
+        leave = Approval("break_glass", frozenset({"leads"}), mfa=True, age_s=0, grant=grant)
         story.passes(ALICE, WEB, NGINX, approval=leave)
         story.reviewed(grant, finding)
     evidence = gathered(told)
@@ -268,7 +268,7 @@ def test_two_actions_of_one_question(told: InMemory, story: LoopStory) -> None:
     other = statement("delete from orders where id = 7")
     request = story.requested(ALICE, SHOP, other, ask)
     story.answered(request, ask)
-    leave = Approval("vote", frozenset({"leads"}), False, 0, "AB23")
+    leave = Approval("vote", frozenset({"leads"}), mfa=False, age_s=0, request="AB23")
     for action in (WRITE, other):
         story.passes(ALICE, SHOP, action, approval=leave, request_id="AB23")
     deeds = gathered(told).deeds

@@ -47,7 +47,7 @@ class World:
         collector = Collector()
         for event in self.told.events:
             collector.feed(event)
-        return list(collector.evidence(T0_US + int(after_days * DAY_US), True).deeds)
+        return list(collector.evidence(T0_US + int(after_days * DAY_US), verified=True).deeds)
 
     def reasons(self, after_days: float = 60) -> list[str]:
         """Why each is excluded."""

@@ -126,6 +126,7 @@ class LoopStory:
         self._append = append
         self._writer = EvidenceWriter()
         self._judged: dict[Any, Judgement] = {}
+        self._facts: dict[int, object] = {}
         self.now_us = now_us
         self.sessions = 0
 
@@ -202,7 +203,7 @@ class LoopStory:
         request = self.requested(who, target, action, ask, session=session, rule=rule)
         self.answered(request, ask)
         if ask.state is RequestState.APPROVED:
-            approval = Approval("vote", frozenset({"leads"}), False, 0, ask.request_id)
+            approval = Approval("vote", frozenset({"leads"}), mfa=False, age_s=0, request=ask.request_id)
             return self.passes(
                 who, target, action, session=session, rule=rule, approval=approval,
                 request_id=ask.request_id, sample=ask.sample,
@@ -293,8 +294,12 @@ class LoopStory:
         self, who: Principal, target: Target, action: SqlAction | SshAction | None,
         verdict: Verdict, rule: str,
     ) -> Judgement:  # fmt: skip
-        key = (who, target.name, id(action), verdict, rule)
-        if key not in self._judged or not isinstance(action, SqlAction):
+        about: Any = action.text if isinstance(action, SshAction) else None
+        if isinstance(action, SqlAction):
+            about = id(action.facts)
+            self._facts[about] = action.facts  # which keeps it from being another's
+        key = (who, target.name, about, verdict, rule)
+        if key not in self._judged:
             place = asked.Place(who, target, "deploy", "", "10.0.0.7")
             if action is None:
                 shown = asked.place_request_json("session.open", place, None)

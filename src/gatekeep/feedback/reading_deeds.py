@@ -28,6 +28,7 @@ _SQL: Final = frozenset(
 )
 _UNSURE: Final = frozenset({"procedural", "opaque"})
 _SURE: Final = frozenset({"exact", "attested"})
+_RELEASED: Final = "action.released"
 _COMPLETE: Final = ("tables_complete", "columns_complete", "functions_complete")
 
 Value = TypeVar("Value")
@@ -93,7 +94,10 @@ class DeedReader:
         ruled = pieces.inner(event.envelope, "g")
         kind = pieces.text(payload, "class")
         assurance, surely = _certainty(payload, request, kind)
-        likeness = self._likenesses.of(payload)
+        approval, asked_as = pieces.inner(request, "approval"), pieces.text(payload, "approval")
+        plain = not approval and not asked_as and event.envelope.get("k") == _RELEASED
+        # of a statement that passed unasked its template is all that is counted by
+        likeness = None if plain and "assurance" not in payload else self._likenesses.of(payload)
         rule = pieces.text(decision, "rule") or pieces.text(ruled, "rule")
         rules = pieces.texts(decision, "rules") or ((rule,) if rule else ())
         keep = self._keep
@@ -113,12 +117,12 @@ class DeedReader:
             tables_read=keep(pieces.texts(payload, "tables_read")),
             tables_written=keep(pieces.texts(payload, "tables_written")),
             request=self._request(request),
-            approval=pieces.inner(request, "approval"),
+            approval=approval,
             verdict=_verdict(pieces.text(decision, "verdict") or pieces.text(ruled, "decision")),
             rules=keep(rules),
             policy=keep(pieces.text(decision, "policy") or pieces.text(ruled, "policy")),
             template=keep(template[:SHOWN_CHARACTERS]),
-            asked_as=pieces.text(payload, "approval"),
+            asked_as=asked_as,
             sample=pieces.text(payload, "sample"),
             cause=keep(pieces.text(payload, "cause")),
         )
