@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from dataclasses import replace
 
+from support.proof_world import (
     MEMBERS,
     NGINX,
     NOW_US,
