@@ -118,4 +118,4 @@ def test_reads_finds_attributes_in_every_corner() -> None:
 def test_names_beside_a_set_are_found_on_either_side() -> None:
     """The lint of table names sees literals wherever they stand."""
     condition = _condition('context.s.contains("a") && ["b"].containsAll(context.s)')
-    assert set(compared_with(condition, frozenset({"s"}))) == {("s", "a"), ("s", "b")}
+    assert set(compared_with(condition, frozenset({"s"}))) == {("s", ("a",)), ("s", ("b",))}

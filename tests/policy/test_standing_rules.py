@@ -9,7 +9,7 @@ from support.builders import facts, principal, target
 from support.policies import MEMBERS
 
 from gatekeep.domain.actions import SqlClass, SqlFacts, WhereClause
-from gatekeep.domain.likeness import LikeSlot, Likeness
+from gatekeep.domain.likeness import Likeness, LikeSlot
 from gatekeep.errors import SettingsError
 from gatekeep.policy.engine import Engine
 from gatekeep.policy.loading import examine, load
@@ -22,10 +22,11 @@ ASKING = """
 when { context has approval && context.approval.groups.contains("dba") };
 """
 MARK = next(rule.mark for rule in load({"a.cedar": ASKING}).rules if rule.id == "writes")
+HELD = 'permit (principal in Group::"g", action == Action::"sql.read", resource)'
 HEAD = '@id("adopted-1") permit (principal in Group::"engineers", action == Action::"sql.write", resource)'
 DEMAND = f'context has asked_by && context.asked_by == ["{MARK}"]'
 PINNED = (
-    f'{HEAD} when {{ {DEMAND} && context has day && context.day < 20000 && context has template &&'
+    f'{HEAD} when {{ {DEMAND} && context has day && context.day < 20000 && context has template &&'  # noqa: S608 - no SQL
     ' context.template == "update t set a = $1:int" && context has slot1 && context.slot1 == "1"'
     ' && !(context has slot2) && context.tables_written == ["public.t"] };\n'
 )
@@ -135,13 +136,11 @@ def test_denied_and_allowed_are_not_answered() -> None:
             "only standing rules",
         ),
         (
-            'permit (principal in Group::"g", action == Action::"sql.read", resource)'
-            ' when { context has slot3 && context.slot3 == "x" };',
+            HELD + ' when { context has slot3 && context.slot3 == "x" };',
             "context.slot3",
         ),
         (
-            'permit (principal in Group::"g", action == Action::"sql.read", resource)'
-            " when { context has day && context.day < 3 };",
+            HELD + " when { context has day && context.day < 3 };",
             "context.day",
         ),
         (
@@ -153,18 +152,15 @@ def test_denied_and_allowed_are_not_answered() -> None:
             "for no group",
         ),
         (
-            f'permit (principal in Group::"g", action == Action::"sql.read", resource) when {{ {DEMAND} }}'
-            ' when { context has approval && context.approval.groups.contains("dba") };',
+            HELD + f" when {{ {DEMAND} }}" + ' when { context has approval && context.approval.groups.contains("dba") };',
             "reads approval",
         ),
         (
-            'permit (principal in Group::"g", action == Action::"sql.read", resource)'
-            " when { context has asked_by || true };",
+            HELD + " when { context has asked_by || true };",
             "which rules it answers",
         ),
         (
-            'permit (principal in Group::"g", action == Action::"sql.read", resource)'
-            ' when { context has asked_by && context.asked_by == ["writes"] };',
+            HELD + ' when { context has asked_by && context.asked_by == ["writes"] };',
             "which rules it answers",
         ),
     ],

@@ -110,6 +110,7 @@ class SuggestionScope:
     `targets` are aliases, `labels` those that all of them bear. `tables_read` and `tables_written`
     are exactly the tables of the statement (SQL only). `templates` are the templates it covers
     (several only over SSH: an enumerated set without slots), `slots` what each slot may hold.
+    `where` are the kinds of WHERE that a gate is about (`absent`, `tautology`); empty for all.
     """
 
     group: str
@@ -124,6 +125,7 @@ class SuggestionScope:
     verb: str = ""
     tables_read: tuple[str, ...] = ()
     tables_written: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,10 @@ def literals(node: Any) -> list[str] | None:
     return None
 
 
-def compared_with(node: Any, attributes: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Each (attribute, string) of an operation that sets `context.<attribute>` beside literals."""
+def compared_with(
+    node: Any, attributes: frozenset[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each (attribute, strings) of an operation that sets `context.<attribute>` beside literals."""
     if isinstance(node, list):
         for one in node:
             yield from compared_with(one, attributes)
@@ -74,7 +76,7 @@ def compared_with(node: Any, attributes: frozenset[str]) -> Iterator[tuple[str, 
             for one, other in ((body["left"], body["right"]), (body["right"], body["left"])):
                 attribute = _plain_attribute(one)
                 if attribute in attributes:
-                    yield from ((attribute, text) for text in literals(other) or ())
+                    yield attribute, tuple(literals(other) or ())
         yield from compared_with(body, attributes)
 
 

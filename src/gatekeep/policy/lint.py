@@ -52,7 +52,7 @@ def _alone(rule: Rule) -> Iterator[Problem]:
                 'context.approval.groups.contains("dba") }, or the same in forbid … unless',
             )
     yield from _standing(rule)
-    for attribute, name in conditions.compared_with(rule.est["conditions"], _NAMED):
+    for attribute, name in _names(rule):
         pattern = _TABLE if attribute in _TABLES else _COLUMN
         if not pattern.fullmatch(name):
             shape = "schema.table" if attribute in _TABLES else "schema.table.column"
@@ -72,6 +72,16 @@ def _alone(rule: Rule) -> Iterator[Problem]:
             rule, "permits any principal", 'name a group: principal in Group::"engineers"',
             error=False,
         )  # fmt: skip
+
+
+def _names(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Names of tables and columns, by attribute.
+
+    A table's name as statements write it may stand beside its whole name: sets hold both.
+    """
+    for attribute, names in conditions.compared_with(rule.est["conditions"], _NAMED):
+        whole = {name.partition(".")[2] for name in names if _TABLE.fullmatch(name)}
+        yield from ((attribute, name) for name in names if name not in whole)
 
 
 def _standing(rule: Rule) -> Iterator[Problem]:

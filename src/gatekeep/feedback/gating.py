@@ -1,0 +1,158 @@
+"""What people deny in one group and another does unasked: suggestions to ask about it there, too.
+
+A class is one template, or, of statements that change every row, all with the same verb.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.suggestions import (
+    Check,
+    EvidenceVector,
+    Suggestion,
+    SuggestionKind,
+    SuggestionScope,
+)
+from gatekeep.feedback import advising, forbidden, naming, scoring
+from gatekeep.feedback.deeds import Answer, Deed, Passed, PassedKey
+from gatekeep.feedback.ground import WINDOW_US, Ground, head_group
+
+LEAST_DENIALS: Final = 3
+LEAST_SHARE: Final = 0.1
+LEAST_PASSED: Final = 5
+EVERY_ROW: Final = ("absent", "tautology")
+_DECIDED: Final = frozenset({Answer.APPROVED, Answer.DENIED})
+
+
+class Class(NamedTuple):
+    """What is alike for asking: `where` is `every row` or empty, and then there is no template."""
+
+    action: str
+    environment: str
+    verb: str
+    template: str
+    where: str
+
+
+@dataclass(slots=True)
+class _Unasked:
+    """What passed unasked of one class, by one rule."""
+
+    count: int = 0
+    persons: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    groups: list[frozenset[str]] = field(default_factory=list)
+    targets: set[str] = field(default_factory=set)
+    events: list[int] = field(default_factory=list)
+
+
+def gates(ground: Ground) -> Iterator[Suggestion]:
+    """Every suggestion to ask where nobody is asked, in no order."""
+    reviewed: dict[Class, list[Deed]] = defaultdict(list)
+    for deed in ground.deeds:
+        if deed.verdict is Verdict.ASK and deed.answer in _DECIDED:
+            reviewed[_class_of(deed)].append(deed)
+    bad = {
+        one for one, deeds in reviewed.items() if sum(map(_denied, deeds)) >= LEAST_DENIALS
+    }
+    for (one, rule), unasked in _passed(ground, bad).items():
+        if unasked.count >= LEAST_PASSED:
+            yield _gate(ground, one, rule, (reviewed[one], unasked))
+
+
+def _class_of(deed: Deed) -> Class:
+    wheres = forbidden.where_clauses(deed) if deed.action == "sql.write" else frozenset()
+    environment = deed.where.environment
+    if wheres & set(EVERY_ROW):
+        return Class(deed.action, environment, deed.verb, "", "every row")
+    template = deed.likeness.template if deed.likeness is not None else ""
+    return Class(deed.action, environment, deed.verb, template, "")
+
+
+def _class_passed(key: PassedKey, passed: Passed) -> Class:
+    listed = passed.request.get("statements") or ()
+    wheres = {str(one.get("where", "")) for one in listed if isinstance(one, Mapping)}
+    if key.action == "sql.write" and wheres & set(EVERY_ROW):
+        return Class(key.action, key.environment, key.verb, "", "every row")
+    return Class(key.action, key.environment, key.verb, key.template, "")
+
+
+def _passed(ground: Ground, wanted: set[Class]) -> Mapping[tuple[Class, str], _Unasked]:
+    """What passed unasked of these classes, by class and rule."""
+    found: dict[tuple[Class, str], _Unasked] = defaultdict(_Unasked)
+    for key, passed in ground.evidence.passed.items():
+        one = _class_passed(key, passed)
+        if one not in wanted or not (one.template or one.where):
+            continue
+        if passed.last_us < ground.now_us - WINDOW_US or key.rule not in ground.rules:
+            continue
+        unasked = found[one, key.rule]
+        unasked.count += passed.count
+        unasked.persons[key.person] += passed.count
+        unasked.groups.append(key.groups)
+        unasked.targets.add(key.target)
+        unasked.events += passed.events
+    return found
+
+
+def _denied(deed: Deed) -> bool:
+    return deed.answer is Answer.DENIED
+
+
+def _gate(
+    ground: Ground, one: Class, rule: str, found: tuple[Sequence[Deed], _Unasked]
+) -> Suggestion:
+    deeds, unasked = found
+    no = sum(map(_denied, deeds))
+    group = head_group(ground.rules[rule]) or advising.shared_group(ground, unasked.groups)
+    asks = _asked_before(ground, deeds) or advising.whom_to_ask(ground, one.action, one.environment)
+    scope = SuggestionScope(
+        group=group, action=one.action, environment=one.environment, targets=(), account="",
+        templates=(one.template,) if one.template else (), verb=one.verb,
+        where=EVERY_ROW if one.where else (),
+    )  # fmt: skip
+    what = f"{one.verb} of every row" if one.where else f"`{naming.cut(one.template)}`"
+    share = scoring.wilson(no, len(deeds))
+    advice = advising.Advice(
+        kind=SuggestionKind.GATE,
+        title=f"Ask {advising.shown(asks) or 'somebody'} before {group or 'anybody'} runs {what}"
+        f" on {naming.where_of(scope)}",
+        text=f"People denied {no} of {len(deeds)} they looked at; {unasked.count} of the same class"
+        f" passed unasked by rule {rule}, and would have waited: {_per_person(unasked)}.",
+        scope=scope,
+        rules=(rule,),
+        events=[*(deed.n for deed in deeds), *unasked.events],
+        checks=(
+            advising.least("denials", no, LEAST_DENIALS, "denials by people"),
+            Check("share denied", no >= LEAST_SHARE * len(deeds),
+                  f"{no} of {len(deeds)} were denied (at least {LEAST_SHARE:.0%})"),
+            advising.least("unasked", unasked.count, LEAST_PASSED, "passed unasked"),
+            Check("group seen", bool(group), f"for group {group}" if group
+                  else "those who did it share no group"),
+            Check("somebody to ask", bool(asks), f"asks {advising.shown(asks)}" if asks
+                  else "no rule says whom to ask about such actions"),
+        ),
+        vector=EvidenceVector(
+            asked=len(deeds), approved=len(deeds) - no, denied=no,
+            persons=tuple(sorted(unasked.persons)), wilson=share,
+            first_us=min(deed.at_us for deed in deeds), last_us=max(deed.at_us for deed in deeds),
+        ),
+        score=share * unasked.count / ground.weeks(),
+        asks=asks,
+    )  # fmt: skip
+    return advising.advise(ground, advice)
+
+
+def _asked_before(ground: Ground, deeds: Sequence[Deed]) -> tuple[str, ...]:
+    """The groups that were asked about this class: those that the rules name which asked."""
+    names = {name for deed in deeds for name in deed.rules if name in ground.rules}
+    return tuple(sorted({group for name in names for group in ground.rules[name].approvers}))
+
+
+def _per_person(unasked: _Unasked) -> str:
+    order = sorted(unasked.persons, key=lambda name: (-unasked.persons[name], name))
+    return naming.listed([f"{name} {unasked.persons[name]}" for name in order[:5]])

@@ -1,0 +1,133 @@
+"""What every kind of suggestion asks of the evidence: whose person, since when, which groups.
+
+Made once for a run. Reads evidence and rules; suggests nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from gatekeep.domain.suggestions import DAY_US, SourceRule
+from gatekeep.feedback.deeds import Answer, Deed, Evidence, Where
+from gatekeep.policy.rules import PolicyVersion, Rule
+
+WINDOW_DAYS: Final = 90
+"""How far back approvals are mined. What people denied counts for ever."""
+WINDOW_US: Final = WINDOW_DAYS * DAY_US
+WEEK_DAYS: Final = 7
+_DIGEST_DIGITS: Final = 12
+_RISKS: Final = ("", "low", "moderate", "high", "critical")
+UNKNOWN_RISK: Final = "critical"
+"""A word that is no risk we know is taken for the worst."""
+
+
+class Ground:
+    """Evidence, rules and the time of asking, with what is looked up again and again."""
+
+    def __init__(self, evidence: Evidence, version: PolicyVersion, now_us: int) -> None:
+        self.evidence = evidence
+        self.version = version
+        self.now_us = now_us
+        self.deeds: Sequence[Deed] = sorted(evidence.deeds, key=lambda one: (one.at_us, one.n))
+        self.rules: dict[str, Rule] = {rule.id: rule for rule in version.rules}
+        self._persons: dict[int, str] = {}
+        self._places: list[Where] = []
+        self._of_principal: dict[str, str] = {}
+        self._in_group: dict[str, set[str]] = defaultdict(set)
+        for deed in self.deeds:
+            if id(deed.where) not in self._persons:
+                self._meet(deed.where)
+
+    def _meet(self, where: Where) -> None:
+        person = natural_person(where)
+        self._persons[id(where)] = person
+        self._places.append(where)
+        if self._of_principal.setdefault(where.principal, person) > person:
+            self._of_principal[where.principal] = person
+        for group in where.groups:
+            self._in_group[group].add(person)
+
+    def person(self, deed: Deed) -> str:
+        """The natural person behind a deed; a machine's is its owner."""
+        found = self._persons.get(id(deed.where))
+        return natural_person(deed.where) if found is None else found
+
+    def approvers(self, deed: Deed) -> tuple[str, ...]:
+        """The natural persons who approved it, but for the requester himself."""
+        own = self.person(deed)
+        known = {self._of_principal.get(name, name) for name in deed.approvers}
+        return tuple(sorted(known - {own}))
+
+    def size(self, group: str) -> int:
+        """How many persons were seen in a group."""
+        return len(self._in_group.get(group, ()))
+
+    def weeks(self) -> float:
+        """How many weeks of the window there is evidence of; at least one."""
+        begin = max(self.evidence.first_us, self.now_us - WINDOW_US)
+        return max((self.now_us - begin) / (WEEK_DAYS * DAY_US), 1.0)
+
+    def source(self, rule_id: str) -> SourceRule | None:
+        """A rule as it stands now; None if it is gone."""
+        rule = self.rules.get(rule_id)
+        return None if rule is None else SourceRule(rule.id, digest_of(rule))
+
+    def since_us(self, rule_id: str) -> int | None:
+        """Since when a rule is in force with the text that it has; None if that is not known."""
+        use = self.evidence.rules.get(rule_id)
+        return use.since_us if use is not None and use.since_us > 0 else None
+
+    def risk(self, rules: Iterable[str], deeds: Iterable[Deed] = ()) -> str:
+        """The worst risk that rules or deeds speak of."""
+        said = {self.rules[name].risk for name in rules if name in self.rules}
+        said |= {deed.risk for deed in deeds}
+        return worst(said)
+
+    def text(self, rules: Sequence[SourceRule]) -> str:
+        """The texts of rules, one after the other, as they stand."""
+        return "\n\n".join(self.rules[one.id].text for one in rules if one.id in self.rules)
+
+
+def natural_person(where: Where) -> str:
+    """Who answers for it: floors count persons, and a machine counts for its owner."""
+    return where.owner or where.person or where.principal
+
+
+def digest_of(rule: Rule) -> str:
+    """The first 12 hex digits of the SHA-256 of a rule's text."""
+    return hashlib.sha256(rule.text.encode()).hexdigest()[:_DIGEST_DIGITS]
+
+
+def worst(risks: Iterable[str]) -> str:
+    """The worst of these words; one that nobody knows is critical."""
+    known = [one if one in _RISKS else UNKNOWN_RISK for one in risks]
+    return max(known, key=_RISKS.index, default="")
+
+
+def head_group(rule: Rule) -> str:
+    """The group that a rule's head names; empty where it names none."""
+    head = rule.est.get("principal", {})
+    entity = head.get("entity") or head.get("in", {}).get("entity") or {}
+    return str(entity.get("id", "")) if entity.get("type") == "Group" else ""
+
+
+def day_of(at_us: int) -> int:
+    """The day of a moment, counted from 1970-01-01 UTC."""
+    return at_us // DAY_US
+
+
+def against(deed: Deed) -> bool:
+    """Whether a deed speaks against letting its like pass.
+
+    People said no to it, an incident followed, or it was withdrawn when a sample of an adopted
+    rule waited: he who is watched may only have stepped back.
+    """
+    return deed.refused_by_people or withdrawn_sample(deed)
+
+
+def withdrawn_sample(deed: Deed) -> bool:
+    """Half a denial: a sample that was withdrawn."""
+    return deed.answer is Answer.WITHDRAWN and bool(deed.adopted)

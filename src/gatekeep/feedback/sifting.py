@@ -1,0 +1,152 @@
+"""Which deeds count for letting their like pass, which speak against it, and which do neither.
+
+One deed for each person, template and day; only what one place saw is put together. No floors here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.suggestions import Suggestion, SuggestionScope
+from gatekeep.feedback.deeds import Answer, Deed
+from gatekeep.feedback.ground import WINDOW_US, Ground, against, day_of
+from gatekeep.feedback.lattice import covers, values_of
+
+NOT_SURE: Final = "not_sure"
+TOO_OLD: Final = "too_old"
+OWN_APPROVAL: Final = "own_approval"
+RULE_CHANGED: Final = "rule_changed"
+SAME_DAY: Final = "same_day"
+RUBBER_STAMP: Final = "rubber_stamp"
+OUTSIDE: Final = "other_values"
+
+
+class Node(NamedTuple):
+    """What is put together: one template in one place. Two accounts or databases are two nodes."""
+
+    action: str
+    environment: str
+    account: str
+    database: str
+    template: str
+    tables_read: tuple[str, ...]
+    tables_written: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one suggestion stands on: deeds that count, and deeds that speak against it.
+
+    `asked` are all that were asked about within it, whatever came of it.
+    """
+
+    counted: tuple[Deed, ...]
+    spoken: tuple[Deed, ...]
+    asked: tuple[Deed, ...] = ()
+
+
+def node_of(deed: Deed) -> Node | None:
+    """The node of a deed; None where nothing is like it."""
+    if deed.likeness is None:
+        return None
+    where = deed.where
+    return Node(
+        deed.action, where.environment, where.account, where.database, deed.likeness.template,
+        deed.tables_read, deed.tables_written,
+    )  # fmt: skip
+
+
+def nodes(deeds: Iterable[Deed]) -> dict[Node, list[Deed]]:
+    """All deeds that people had a word on, by node, in the order in which they come."""
+    found: dict[Node, list[Deed]] = defaultdict(list)
+    for deed in deeds:
+        if deed.verdict is Verdict.ASK or against(deed):
+            node = node_of(deed)
+            if node is not None:
+                found[node].append(deed)
+    return found
+
+
+def sources_of(deed: Deed) -> tuple[str, ...]:
+    """The ids of the rules that asked, sorted."""
+    return tuple(sorted(set(deed.rules)))
+
+
+def approved(deed: Deed) -> bool:
+    """Whether people were asked and said yes."""
+    return deed.verdict is Verdict.ASK and deed.answer is Answer.APPROVED
+
+
+def why_not_counted(ground: Ground, deed: Deed) -> str:
+    """Why an approved deed is no evidence for letting its like pass; empty if it is."""
+    since = [ground.since_us(name) or 0 for name in deed.rules]
+    known = bool(deed.rules) and all(name in ground.rules for name in deed.rules)
+    reasons = (
+        (bool(deed.excluded), deed.excluded),
+        (not deed.surely, NOT_SURE),
+        (deed.at_us < ground.now_us - WINDOW_US, TOO_OLD),
+        (deed.weight <= 0, RUBBER_STAMP),
+        (not ground.approvers(deed), OWN_APPROVAL),
+        (not known or deed.at_us < max(since), RULE_CHANGED),
+    )
+    return next((why for holds, why in reasons if holds), "")
+
+
+def sift(ground: Ground, deeds: Iterable[Deed]) -> tuple[list[Deed], Counter[str]]:
+    """The approved deeds that count, and how many others do not, by reason."""
+    counted: list[Deed] = []
+    left: Counter[str] = Counter()
+    seen: set[tuple[str, str, int]] = set()
+    for deed in deeds:
+        if not approved(deed) or against(deed):
+            continue
+        why = why_not_counted(ground, deed)
+        if not why:
+            template = deed.likeness.template if deed.likeness is not None else deed.text
+            key = (ground.person(deed), template, day_of(deed.at_us))
+            why = SAME_DAY if key in seen else ""
+            seen.add(key)
+        if why:
+            left[why] += 1
+        else:
+            counted.append(deed)
+    return counted, left
+
+
+def by_sources(deeds: Sequence[Deed]) -> Mapping[tuple[str, ...], list[Deed]]:
+    """Deeds by the rules that asked: a rule that is adopted stands beside exactly these."""
+    found: dict[tuple[str, ...], list[Deed]] = defaultdict(list)
+    for deed in deeds:
+        found[sources_of(deed)].append(deed)
+    return found
+
+
+def standing_of(ground: Ground, suggestion: Suggestion) -> Standing:
+    """What a suggestion stands on, gathered anew from all deeds by its scope alone.
+
+    Denials count on any target of the same environment and whichever rule asked; approvals only
+    under the very rules of the suggestion, on its targets.
+    """
+    scope = suggestion.scope
+    sources = tuple(sorted(one.id for one in suggestion.sources))
+    under = [deed for deed in ground.deeds if _under(scope, deed)]
+    spoken = tuple(deed for deed in under if against(deed))
+    mine = [deed for deed in under if sources_of(deed) == sources]
+    counted, _ = sift(ground, (deed for deed in mine if deed.where.target in scope.targets))
+    return Standing(tuple(counted), spoken, tuple(mine))
+
+
+def _under(scope: SuggestionScope, deed: Deed) -> bool:
+    node = node_of(deed)
+    return (
+        node is not None
+        and node.template in scope.templates
+        and node[:4] == (scope.action, scope.environment, scope.account, scope.database)
+        and (node.tables_read, node.tables_written) == (scope.tables_read, scope.tables_written)
+        and covers(scope.slots, values_of(deed))
+        and (deed.verdict is Verdict.ASK or against(deed))
+    )

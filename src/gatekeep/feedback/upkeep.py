@@ -1,0 +1,276 @@
+"""Rules that could be fewer or smaller, and telling that could be less: advice about the policy.
+
+Nothing here writes a rule; a person edits the file. What passes stays exactly as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from gatekeep.domain.suggestions import (
+    DAY_US,
+    Check,
+    Suggestion,
+    SuggestionKind,
+    SuggestionScope,
+)
+from gatekeep.feedback import advising, naming, safety
+from gatekeep.feedback.ground import Ground
+from gatekeep.policy.rules import Rule
+from gatekeep.policy.schema import GATEWAY_ACTIONS
+
+UNUSED_DAYS: Final = 90
+LEAST_USES: Final = 20
+LEAST_NOISE: Final = 50
+"""How often a week a rule must tell before telling less is suggested."""
+MUTED_DAYS: Final = 30
+_NOTIFY: Final = "notify"
+_RISKY: Final = frozenset({"high", "critical"})
+_MOST_MUTED_AT: Final = 40
+_WARNED: Final = re.compile(r"(?:repeats|is covered by|is out of reach:) rule (\S+?)(?: |$)")
+
+
+@dataclass(slots=True)
+class _Reach:
+    """How far a rule was used."""
+
+    count: int = 0
+    environments: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+    persons: set[str] = field(default_factory=set)
+    events: list[int] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
+    last_us: int = 0
+
+
+def upkeep(ground: Ground) -> Iterator[Suggestion]:
+    """NARROW, REMOVE, MERGE and MUTE of noisy rules, in no order."""
+    reach = _reaches(ground)
+    for rule in ground.version.rules:
+        yield from _remove(ground, rule)
+        yield from _narrow(ground, rule, reach)
+        yield from _mute_noise(ground, rule, reach.get(rule.id, _Reach()))
+    yield from _merge(ground)
+
+
+def _reaches(ground: Ground) -> Mapping[str, _Reach]:
+    found: dict[str, _Reach] = defaultdict(_Reach)
+    for key, passed in ground.evidence.passed.items():
+        one = found[key.rule]
+        one.count += passed.count
+        one.environments[key.environment] += passed.count
+        one.actions[key.action] += passed.count
+        one.persons.add(key.person)
+        one.events += passed.events
+        one.tags |= passed.tags
+        one.last_us = max(one.last_us, passed.last_us)
+    for deed in ground.deeds:
+        for name in deed.rules:
+            one = found[name]
+            one.count += 1
+            one.environments[deed.where.environment] += 1
+            one.actions[deed.action] += 1
+    return found
+
+
+def _about(rule: Rule) -> SuggestionScope:
+    """A scope that says which rule it is, for the id alone."""
+    return SuggestionScope("", "", "", (), "", verb=rule.id)
+
+
+def _watched(ground: Ground, rule: Rule) -> float:
+    """For how many days a rule was in force while evidence was gathered."""
+    since = max(ground.since_us(rule.id) or ground.now_us, ground.evidence.first_us)
+    return (ground.now_us - since) / DAY_US
+
+
+def _about_gateway(rule: Rule) -> bool:
+    """Whether it is for gatekeep itself: an emergency that never came needs its rule."""
+    names = advising.named_actions(rule)
+    return bool(names) and names <= {*GATEWAY_ACTIONS, "gateway"}
+
+
+# --- remove --------------------------------------------------------------------------------------
+
+
+def _remove(ground: Ground, rule: Rule) -> Iterator[Suggestion]:
+    """A permit that nobody needed for 90 days. Forbids that never matched did their work."""
+    use = ground.evidence.rules.get(rule.id)
+    if rule.effect != "permit" or use is None or _about_gateway(rule):
+        return
+    idle = (ground.now_us - (use.last_us or use.since_us)) / DAY_US
+    watched = _watched(ground, rule)
+    if use.since_us <= 0 or idle < UNUSED_DAYS or watched < UNUSED_DAYS:
+        return
+    yield advising.advise(
+        ground,
+        advising.Advice(
+            kind=SuggestionKind.REMOVE,
+            title=f"Remove rule {rule.id}: nobody needed it for {idle:.0f} days",
+            text="A right that nobody uses is only good for misuse. Delete the rule, or say in its"
+            " @why what it is kept for.",
+            scope=_about(rule),
+            rules=(rule.id,),
+            events=(),
+            checks=(
+                Check("unused", passed=True, why=f"not used for {idle:.0f} days ({UNUSED_DAYS})"),
+                Check("watched", passed=True, why=f"in force and seen for {watched:.0f} days"),
+            ),
+            score=0.1,
+        ),
+    )
+
+
+# --- narrow --------------------------------------------------------------------------------------
+
+
+def _narrow(ground: Ground, rule: Rule, reach: Mapping[str, _Reach]) -> Iterator[Suggestion]:
+    """A permit that is used in one environment, or for some of its actions only."""
+    one = reach.get(rule.id)
+    if rule.effect != "permit" or one is None or _about_gateway(rule):
+        return
+    if one.count < LEAST_USES or _watched(ground, rule) < UNUSED_DAYS:
+        return
+    every = {name for other in reach.values() for name in other.environments} - {""}
+    used = set(one.environments) - {""}
+    named = advising.named_actions(rule)
+    unused = {name for name in named if not _used(name, one.actions)}
+    if rule.est["resource"]["op"] == "All" and len(used) == 1 and len(every) > 1:
+        (only,) = used
+        yield _narrower(ground, rule, one, f"to environment {only}, the only one it is used in")
+    elif len(named) > 1 and unused and unused != named:
+        yield _narrower(ground, rule, one, f"by {advising.shown(unused)}, which nobody needed")
+
+
+def _used(name: str, actions: Iterable[str]) -> bool:
+    return any(name in {action, action.partition(".")[0]} for action in actions)
+
+
+def _narrower(ground: Ground, rule: Rule, reach: _Reach, what: str) -> Suggestion:
+    return advising.advise(
+        ground,
+        advising.Advice(
+            kind=SuggestionKind.NARROW,
+            title=f"Narrow rule {rule.id} {what}",
+            text=f"It was used {naming.times(reach.count)} in {UNUSED_DAYS} days or more, and never"
+            " beyond that.",
+            scope=replace(_about(rule), templates=(what,)),
+            rules=(rule.id,),
+            events=reach.events,
+            checks=(advising.least("uses", reach.count, LEAST_USES, "uses"),),
+            score=0.2,
+        ),
+    )
+
+
+# --- merge ---------------------------------------------------------------------------------------
+
+
+def _merge(ground: Ground) -> Iterator[Suggestion]:
+    """Rules that lint found to repeat, or to stand below, another one."""
+    for warning in ground.version.warnings:
+        found = _WARNED.match(warning.what)
+        if found is None or warning.rule not in ground.rules:
+            continue
+        other = found[1].rstrip(".,")
+        yield advising.advise(
+            ground,
+            advising.Advice(
+                kind=SuggestionKind.MERGE,
+                title=f"Merge rule {warning.rule} into {other}: it {warning.what}",
+                text=f"Whatever is asked, it changes nothing. {warning.fix.capitalize()}.",
+                scope=SuggestionScope("", "", "", (), "", verb=warning.rule),
+                rules=tuple(dict.fromkeys((warning.rule, other))),
+                events=(),
+                checks=(Check("found by lint", passed=True, why=warning.what),),
+                score=0.05,
+            ),
+        )
+
+
+# --- mute ----------------------------------------------------------------------------------------
+
+
+def _mute_noise(ground: Ground, rule: Rule, reach: _Reach) -> Iterator[Suggestion]:
+    """A rule that tells so often that nobody reads it."""
+    if not any(one.partition(":")[0] == _NOTIFY for one in rule.obligations):
+        return
+    a_week = reach.count / ground.weeks()
+    if a_week < LEAST_NOISE:
+        return
+    tags = sorted(reach.tags & safety.NEVER_MUTED)
+    yield advising.advise(
+        ground,
+        advising.Advice(
+            kind=SuggestionKind.MUTE,
+            title=f"Tell of rule {rule.id} once a week instead of each time",
+            text=f"It told {a_week:.0f} times a week. Decisions stay as they are; the digest still"
+            f" counts them, and after {MUTED_DAYS} days it tells again.",
+            scope=_about(rule),
+            rules=(rule.id,),
+            events=reach.events,
+            checks=(
+                Check("never: tags", not tags, f"{', '.join(tags)} is always told" if tags
+                      else "nothing among it must always be told"),
+                advising.least("persons", len(reach.persons), safety.LEAST_PERSONS, "persons"),
+                _rule_age(ground, rule),
+            ),
+            score=a_week / 10,
+        ),
+    )  # fmt: skip
+
+
+def _rule_age(ground: Ground, rule: Rule) -> Check:
+    days = _watched(ground, rule)
+    least = safety.YOUNGEST_RULE_DAYS
+    return Check("source rule", days >= least, f"in force for {days:.0f} days (at least {least})")
+
+
+def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
+    """What is always approved but too risky to pass: it stays asked, and is told only to those.
+
+    Made of a suggestion to let it pass that fails by its risk alone; all its other checks hold here
+    too, with the most approvals that any risk needs, and no person is new.
+    """
+    lacks = {one.name for one in suggestion.checks if not one.passed}
+    if suggestion.risk not in _RISKY or lacks != {"approvals"}:
+        return None
+    if suggestion.vector.approved < _MOST_MUTED_AT:
+        return None
+    first = {name: _first_seen(ground, name) for name in suggestion.vector.persons}
+    fresh = sorted(
+        name for name, at_us in first.items() if ground.now_us - at_us < MUTED_DAYS * DAY_US
+    )
+    kept = [one for one in suggestion.checks if one.name not in {"approvals", "expiry"}]
+    form = naming.cut(naming.form_of(suggestion.scope.templates[0], suggestion.scope.slots))
+    return advising.advise(
+        ground,
+        advising.Advice(
+            kind=SuggestionKind.MUTE,
+            title=f"Tell only who decides when {suggestion.scope.group} asks to run `{form}` on"
+            f" {naming.where_of(suggestion.scope)}",
+            text=f"{suggestion.vector.approved} of {suggestion.vector.asked} were approved; its risk"
+            f" is {suggestion.risk}, so it is asked as before. Only the telling of all others stops,"
+            f" for {MUTED_DAYS} days.",
+            scope=suggestion.scope,
+            rules=tuple(one.id for one in suggestion.sources),
+            events=suggestion.events,
+            checks=(
+                *kept,
+                advising.least("approvals", suggestion.vector.approved, _MOST_MUTED_AT, "approvals"),
+                Check("nobody new", not fresh, f"{', '.join(fresh)} came within {MUTED_DAYS} days"
+                      if fresh else f"all of them were here {MUTED_DAYS} days ago"),
+            ),
+            vector=suggestion.vector,
+            score=suggestion.score / 4,
+        ),
+    )  # fmt: skip
+
+
+def _first_seen(ground: Ground, person: str) -> int:
+    return next((one.at_us for one in ground.deeds if ground.person(one) == person), ground.now_us)
+
