@@ -82,15 +82,16 @@ def test_tokens_are_listed_newest_first(store: StateStore) -> None:
 
 
 def test_state_outlives_the_process(tmp_path: Path) -> None:
-    """Opened again, everything is there: tokens, outbox, salt key."""
+    """Opened again, everything is there: tokens, outbox, keys of its own."""
     first = StateStore.open(tmp_path / "state.db", KEY, MovedClock())
     first.add_token(token("t1"), b"{}")
-    salt_key = first.salt_key()
+    salt_key, sampling_key = first.salt_key(), first.sampling_key()
     first.close()
     again = StateStore.open(tmp_path / "state.db", KEY, MovedClock())
     assert [row.subject for row in again.pending()] == ["t1"]
     assert again.salt_key() == salt_key
-    assert len(salt_key) == 32
+    assert again.sampling_key() == sampling_key != salt_key
+    assert len(salt_key) == len(sampling_key) == 32
     again.close()
 
 

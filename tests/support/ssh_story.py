@@ -77,6 +77,7 @@ class ScriptedPolicy:
         return replace(judged, decision=decision)
 
     def leave_for(self, session: Session, action: SshAction, likeness: Likeness) -> Leave | None:
+        """Nothing was adopted."""
         return None
 
     def judge_approved(self, session: Session, action: SshAction, approval: Approval) -> Judgement:

@@ -13,7 +13,7 @@ from gatekeep.domain.approvals import Approval
 from gatekeep.domain.commands import SshAction
 from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
-from gatekeep.gate.approval_ports import Hold
+from gatekeep.gate.hold_ports import Hold
 from gatekeep.gate.ports import Leave, PolicyDesk
 from gatekeep.gate.sampling_ports import Draw, DrawKind, SampleBook
 from gatekeep.gate.subjects import Action
@@ -69,9 +69,7 @@ class Adopted:
             ),
         )
 
-    def passed(
-        self, session: Session, draw: Draw, action: Action, n: int
-    ) -> None:
+    def passed(self, session: Session, draw: Draw, action: Action, n: int) -> None:
         """An action that was drawn goes out under this event."""
         if self._samples is not None:
             text = action.command if isinstance(action, SshAction) else action.redacted

@@ -12,10 +12,10 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome
 from gatekeep.domain.sessions import Session
-from gatekeep.gate.approval_ports import Hold
 from gatekeep.gate.command_evidence import command_payload
 from gatekeep.gate.evidence import NOTHING, EvidenceWriter, Waited
 from gatekeep.gate.fitness import unfit
+from gatekeep.gate.hold_ports import Hold
 from gatekeep.gate.holding import Held, Holding, NotReleased, Released, sample_of
 from gatekeep.gate.ports import Journal, Judgement, PolicyDesk
 from gatekeep.gate.supervision import LiveSession

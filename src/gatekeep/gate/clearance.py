@@ -22,7 +22,6 @@ from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
-from gatekeep.gate.approval_ports import MakeHold
 from gatekeep.gate.asking import ASKED, Asker, Given
 from gatekeep.gate.command_evidence import command_payload
 from gatekeep.gate.command_words import refusal_lines
@@ -43,6 +42,7 @@ from gatekeep.gate.fitness import (
     verbs_of,
 )
 from gatekeep.gate.held_words import lines_of, message_of
+from gatekeep.gate.hold_ports import MakeHold
 from gatekeep.gate.holding import Holding
 from gatekeep.gate.judgements import rule_words
 from gatekeep.gate.permit import CommandRefusal, EarlyPermit, Permit, Refusal

@@ -64,10 +64,8 @@ class EvidenceWriter:
         parameters = _parameters(action.parameters) if action.parameters else b""
         names = _names(action) if action.statement_name or action.portal_name else b""
         facts = self._facts_fragment(action.facts)
-        if waited.sample:
-            facts = b'"sample":%b,%b' % (orjson.dumps(waited.sample), facts)
         if waited.request:  # before `mode`, where the index looks for what is searched by key
-            facts = b'"approval":"%b",%b' % (waited.request.encode(), facts)
+            facts = _waited(waited) + facts
         mode = action.mode.encode()
         why = b'"cause":"%b",' % cause if cause else b""
         text = orjson.dumps(action.redacted)
@@ -185,6 +183,14 @@ def _parameters(values: tuple[BoundValue, ...]) -> bytes:
     ]  # fmt: skip
     encoded = orjson.dumps(shown)
     return b'"parameters":%b,' % encoded
+
+
+def _waited(waited: Waited) -> bytes:
+    request = waited.request.encode()
+    if not waited.sample:
+        return b'"approval":"%b",' % request
+    sample = orjson.dumps(waited.sample)
+    return b'"approval":"%b","sample":%b,' % (request, sample)
 
 
 def _names(action: SqlAction) -> bytes:

@@ -27,10 +27,11 @@ from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import Session
 from gatekeep.gate.adopted import Adopted, Match, likenesses_of
 from gatekeep.gate.approval_desk import ApprovalDesk
-from gatekeep.gate.approval_ports import Departure, Hold
+from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.approval_values import NewRequest, NotAsked
 from gatekeep.gate.ballots import approval_of, groups_of
 from gatekeep.gate.granting import GrantBook
+from gatekeep.gate.hold_ports import Hold
 from gatekeep.gate.ports import Judgement, PolicyDesk
 from gatekeep.gate.sampling_ports import Draw, SampleBook
 from gatekeep.gate.subjects import (

@@ -107,9 +107,7 @@ class Sampler:
 
     # what the gate asks
 
-    def draw(
-        self, rules: Sequence[str], principal: str, likeness: Likeness, now_us: int
-    ) -> Draw:
+    def draw(self, rules: Sequence[str], principal: str, likeness: Likeness, now_us: int) -> Draw:
         """The strictest of the draws for each of these rules."""
         drawn = [self._drawn(rule, principal, likeness, now_us) for rule in rules]
         if not drawn:

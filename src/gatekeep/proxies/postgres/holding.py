@@ -1,6 +1,6 @@
 """A segment that waits for a person, on the client's live connection: told by NOTICE, kept awake.
 
-Implements gate.approval_ports.Hold. What is decided, and whether it still fits, is the gate's.
+Implements gate.hold_ports.Hold. What is decided, and whether it still fits, is the gate's.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class OnStderr:
 
 
 class Held:
-    """One action that may have to wait. Implements gate.approval_ports.Hold.
+    """One action that may have to wait. Implements gate.hold_ports.Hold.
 
     `bound()` are the fields that an approval is bound to, as they are at that moment; `likeness()` is
     that of the action where it now stands; `link_to(id)` leads to the request. What fails while the client is told goes to `on_fault`.
