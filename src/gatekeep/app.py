@@ -6,11 +6,8 @@ With `assembly` the only file that knows every adapter. Decides nothing about ac
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import json
 import os
-import resource
 import secrets
 import signal
 from collections.abc import Mapping
@@ -36,7 +33,9 @@ from gatekeep.notice_assembly import assemble_notices
 from gatekeep.parts import Parts
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.policy_versions import Settled, own_wish
+from gatekeep.process_limits import calm_collector, raise_file_limit
 from gatekeep.proxies.postgres.certificates import PREFIX as CERTIFICATE
+from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.settings import Settings, load_settings
 from gatekeep.web_assembly import api_door, api_needs, mount_over_tcp
@@ -65,12 +64,18 @@ class Gateway:
 
     @classmethod
     async def start(
-        cls, settings: Settings, environment: Mapping[str, str] = os.environ
+        cls,
+        settings: Settings,
+        environment: Mapping[str, str] = os.environ,
+        clock: Clock | None = None,
     ) -> Gateway:
-        """Recover, then serve. Raises SettingsError, EvidenceBroken or JournalUnavailable."""
+        """Recover, then serve. Raises SettingsError, EvidenceBroken or JournalUnavailable.
+
+        By `clock` it is told the time; unset: by the machine's.
+        """
         reader = SecretReader(environment)
         configuration = load_configuration(settings, reader)
-        parts = await assemble(settings, configuration, reader)
+        parts = await assemble(settings, configuration, reader, clock)
         gateway = cls(settings, parts)
         parts.faults.listener = gateway.note_fault
         needs = api_needs(parts, settings, gateway.reload)
@@ -150,13 +155,15 @@ class Gateway:
     async def _reload(self, wish: PolicyWish) -> Mapping[str, Any]:
         parts = self._parts
         async with parts.versions.loading:
-            configuration = load_configuration(self._settings, parts.secrets)
+            layer = parts.versions.adopted_layer()
+            configuration = load_configuration(self._settings, parts.secrets, layer)
             parts.directory.check(configuration.principals)
             parts.proofs.check(configuration.principals)
             parts.http.passwords.check(configuration.principals)
             parts.door.reload_tls()
             parts.ssh.authorities.reload()
             settled = await self._activate(configuration, parts.desk.active, wish)
+        await parts.versions.note_dropped(configuration.dropped, settled)
         return {
             "policy": settled.version.digest,
             "targets": len(configuration.targets),
@@ -235,12 +242,15 @@ class Gateway:
         parts = self._parts
         await parts.telling.tell()  # approvals tell their own below, before anything is served
         parts.people.recovered()
+        configuration = await parts.loop.recover(configuration)
         running = parts.versions.last(configuration.policy)
-        await self._activate(configuration, running, own_wish("start"))
+        settled = await self._activate(configuration, running, own_wish("start"))
+        await parts.versions.note_dropped(configuration.dropped, settled)
         await parts.approvals.recover()
         parts.journal.start_heartbeats(parts.owner, self._settings.journal.heartbeat_s)
         parts.owner.spawn(self._sweep(), name="tokens that no longer work")
         parts.archivist.start(parts.owner)
+        parts.loop.start()
         await parts.api.start()
         await parts.http.door.start()
         parts.links.port = parts.http.door.port
@@ -376,17 +386,3 @@ def remove_ready(path: Path | None) -> None:
     """Take the ready file away: nothing answers any more."""
     if path is not None:
         path.unlink(missing_ok=True)
-
-
-def calm_collector() -> None:
-    """What was made at start stays for ever, and statements leave no cycles: collect seldom."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
-def raise_file_limit() -> None:
-    """Each session holds two sockets: allow as many files as the system lets us."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -44,6 +44,7 @@ from gatekeep.journal.live import LiveJournal, Sealing
 from gatekeep.journal.logkey import ensure_log_key
 from gatekeep.journal.opening import Opening, open_journal
 from gatekeep.journal.segments import Sizes
+from gatekeep.loop_assembly import LoopNeeds, assemble_loop
 from gatekeep.parts import Faults, Parts
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.proxies.folding import Folded, FoldedEvents
@@ -57,7 +58,7 @@ from gatekeep.proxies.postgres.reading import StatementReader
 from gatekeep.proxies.postgres.session import Rooms
 from gatekeep.proxies.postgres.target import TargetConnector
 from gatekeep.proxies.ssh.understanding import CommandReader
-from gatekeep.runtime.clock import SystemClock, random_bytes
+from gatekeep.runtime.clock import Clock, SystemClock, random_bytes
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.runtime.work_process import WorkProcess
@@ -67,6 +68,7 @@ from gatekeep.ssh_assembly import Shared, assemble_ssh
 from gatekeep.stores.sqlite.people import PeopleBooks
 from gatekeep.stores.sqlite.reading import EventBooks
 from gatekeep.stores.sqlite.state import StateStore
+from gatekeep.stores.sqlite.suggestions import SuggestionBooks
 from gatekeep.text_reading import TextReader
 from gatekeep.web.health import Health
 
@@ -77,11 +79,17 @@ _MIB: Final = 1 << 20
 
 
 async def assemble(
-    settings: Settings, configuration: Configuration, secrets: SecretReader
+    settings: Settings,
+    configuration: Configuration,
+    secrets: SecretReader,
+    clock: Clock | None = None,
 ) -> Parts:
-    """Every part, made but not serving. Raises SettingsError, EvidenceBroken, JournalUnavailable."""
+    """Every part, made but not serving. Raises SettingsError, EvidenceBroken, JournalUnavailable.
+
+    By `clock` rights begin and end, events are stamped and the loop runs; unset: the machine's.
+    """
     _make_state_dir(settings.state_dir)
-    clock = SystemClock()
+    clock = clock or SystemClock()
     faults = Faults()
     ring = KeyRing.open(settings.keys_dir, data_dir=settings.state_dir, create=True)
     open_state = partial(
@@ -100,14 +108,14 @@ async def assemble(
     targets = FileTargetBook(configuration.targets, secrets)
     desk = PolicyDeskOver(configuration.policy, members_of(configuration.principals), clock)
     offload = Offload(threads=2)
+    versions = PolicyVersions(settings, state, journal, offload, desk)
     parsers = tuple(WorkProcess() for _ in range(PROCESSES))
     connector = TargetConnector(random_bytes, offload)
     look_ups = LookUps(connector, targets.secret)
     catalogues = Catalogues(look_ups.connect, clock)
     supervision = Supervision()
-    lock_outs, steady = LockOutBook(clock), SteadyTime(clock)
+    lock_outs, steady, telling = LockOutBook(clock), SteadyTime(clock), Telling(state, journal)
     statements = StatementReader(catalogues, Parser(offload, parsers))
-    telling = Telling(state, journal)
     people = _people(state, directory, telling, steady)
     approvals = assemble_approvals(
         settings,
@@ -162,13 +170,14 @@ async def assemble(
     )  # fmt: skip
     parts = Parts(
         owner=TaskOwner("gateway"),
+        clock=clock,
         secrets=secrets,
         state=state,
         tokens=tokens,
         directory=directory,
         targets=targets,
         desk=desk,
-        versions=PolicyVersions(settings, state, journal, offload, desk),
+        versions=versions,
         journal=journal,
         archivist=ArchivistLink(_archivist_arguments(settings)),
         archive=archive,
@@ -176,6 +185,13 @@ async def assemble(
         supervision=supervision,
         gate=gate,
         approvals=approvals,
+        loop=assemble_loop(
+            settings,
+            LoopNeeds(
+                SuggestionBooks(open_state()), journal, versions, desk, approvals, directory,
+                steady.onward_us,
+            ),
+        ),
         sessions=sessions,
         folds=folds,
         door=door,

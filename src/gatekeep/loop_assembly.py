@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from gatekeep.approval_assembly import ApprovalHalf
 from gatekeep.configuration import Configuration
 from gatekeep.domain.suggestions import DAY_US
 from gatekeep.errors import JournalUnavailable
+from gatekeep.feedback.deeds import Evidence
 from gatekeep.feedback.life import Limits
 from gatekeep.feedback.ports import WeeklyDigest
 from gatekeep.gate.approval_record import Record
 from gatekeep.gate.policy_desk import PolicyDeskOver
-from gatekeep.gate.ports import Journal
-from gatekeep.loop_book import LoopBook, Reach, Sampling
+from gatekeep.gate.ports import Directory, Journal
+from gatekeep.loop_book import LoopBook, Reach
 from gatekeep.loop_desk import LoopDesk
 from gatekeep.loop_layer import Dropped, fitted
 from gatekeep.loop_round import LoopRound, Thinking, Witness
@@ -34,22 +36,26 @@ _US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class LoopNeeds:
-    """What the loop needs of the rest. `books` work on a connection that nobody else uses."""
+    """What the loop needs of the rest. `books` work on a connection that nobody else uses.
+
+    `now_us` never goes back.
+    """
 
     books: SuggestionBooks
     journal: Journal
     versions: PolicyVersions
     policy: PolicyDeskOver
-    sampling: Sampling
-    witness: Witness
-    thinking: Thinking
+    approvals: ApprovalHalf
+    directory: Directory
     now_us: Callable[[], int]
 
 
 class LoopHalf:
     """The rooms of the loop, and the clock that starts its runs."""
 
-    def __init__(self, settings: Settings, needs: LoopNeeds) -> None:
+    def __init__(
+        self, settings: Settings, needs: LoopNeeds, witness: Witness, thinking: Thinking
+    ) -> None:
         self._settings = settings
         self._versions = needs.versions
         self._books = needs.books
@@ -58,10 +64,10 @@ class LoopHalf:
         self._thread = Offload(threads=1)
         self._thinking = Offload(threads=1)
         record = Record(needs.books, self._thread, needs.journal, self.owner)
-        reach = Reach(needs.versions, needs.sampling, lambda: needs.policy.active)
+        reach = Reach(needs.versions, needs.approvals.sampler, lambda: needs.policy.active)
         self.book = LoopBook(record, reach, needs.now_us, _limits(settings))
         self.round = LoopRound(
-            self.book, needs.witness, needs.thinking, self._thinking,
+            self.book, witness, thinking, self._thinking,
             searches=settings.feedback.enabled,
         )  # fmt: skip
         self.desk = LoopDesk(self.book, self.round, self.owner)
@@ -133,6 +139,43 @@ class LoopHalf:
         self._thinking.close()
         self._thread.close()
         self._books.close()
+
+
+def assemble_loop(settings: Settings, needs: LoopNeeds) -> LoopHalf:
+    """Every part, made but not running."""
+    loop = LoopHalf(settings, needs, NothingSeen(needs.now_us), thinking_over(needs.directory))
+    needs.approvals.sampler.on_after = loop.desk.looked_at_later
+    needs.approvals.front.listen(loop.desk.on_request)
+    return loop
+
+
+class NothingSeen:
+    """A witness of nothing."""
+
+    def __init__(self, now_us: Callable[[], int]) -> None:
+        self._now_us = now_us
+
+    async def read(self) -> Evidence:
+        """No evidence."""
+        return Evidence((), {}, {}, (), 0, self._now_us(), 0, verified=True)
+
+
+def thinking_over(directory: Directory) -> Thinking:
+    """What finds and proves suggestions, over the groups as they are at that time."""
+    return Thinking(
+        lambda _evidence, _version, _now_us: (),
+        lambda suggestion, _evidence, _version, _now_us: suggestion,
+        lambda _suggestion, _deeds, _version: (),
+    )
+
+
+def persons_in(directory: Directory) -> dict[str, frozenset[str]]:
+    """Each group with the persons in it."""
+    found: dict[str, set[str]] = {}
+    for one in directory.principals():
+        for group in one.groups:
+            found.setdefault(group, set()).add(one.person)
+    return {group: frozenset(persons) for group, persons in found.items()}
 
 
 def week_of(now_us: int, settings: Settings) -> int:

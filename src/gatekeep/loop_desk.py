@@ -6,9 +6,9 @@ face; who may accept this very one is `feedback.life`'s table, and `loop_book` m
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -29,6 +29,8 @@ from gatekeep.errors import GatekeepError, NotPermitted
 from gatekeep.feedback import life as lives
 from gatekeep.feedback.life import Change, Observation, advance
 from gatekeep.feedback.ports import CameTo, RunReport, Wish
+from gatekeep.feedback.seen import is_seen
+from gatekeep.gate.holding import sample_of
 from gatekeep.loop_book import LoopBook
 from gatekeep.loop_round import LoopRound, unanswered
 from gatekeep.runtime.tasks import TaskOwner
@@ -101,6 +103,8 @@ class LoopDesk:
             life = self._named(suggestion_id)
             if who.owner:
                 return _refused(life, "rights")
+            if wish.seen and not is_seen(life.suggestion, wish.seen):
+                return _refused(life, "digest")
             if wish.narrower and life.suggestion.narrower:
                 narrowed = await self._narrowed(life)
                 if narrowed is None:
@@ -171,13 +175,9 @@ class LoopDesk:
 
         return await self._whole(whole())
 
-    async def _whole(self, work: Awaitable[CameTo]) -> CameTo:
+    async def _whole(self, work: Coroutine[Any, Any, CameTo]) -> CameTo:
         """Brought to its end, also where the caller leaves."""
-
-        async def done() -> CameTo:
-            return await work
-
-        return await self._book.record.to_its_end(done(), name="suggestion")
+        return await self._book.record.to_its_end(work, name="suggestion")
 
     def _yes(self, who: Principal, wish: Wish) -> Acceptance:
         return Acceptance(
@@ -253,15 +253,13 @@ class LoopDesk:
 
     def on_request(self, what: str, request: ApprovalRequest) -> None:
         """Hears of every request: where a held sample is denied, its rule goes at once."""
-        marked = request.subject.facts.get("sample")
-        if what != "decided" or request.state is not RequestState.DENIED or not marked:
-            return
-        name = marked if isinstance(marked, str) else str(next(iter(marked), ""))
-        self._owner.spawn(self._denied(name, request), name="denied sample")
+        rule = sample_of(request)
+        if what == "decided" and request.state is RequestState.DENIED and rule:
+            self._owner.spawn(self._denied(rule, request), name="denied sample")
 
-    async def _denied(self, name: str, request: ApprovalRequest) -> None:
+    async def _denied(self, rule: str, request: ApprovalRequest) -> None:
         async with self._book.turn:
-            life = self._book.by_rule(name) or self._book.lives.get(name)
+            life = self._book.by_rule(rule)
             if life is not None:
                 why = f"{request.decided_by} denied a sample of it ({request.id})"
                 await self._against(life, why)

@@ -22,7 +22,7 @@ from gatekeep.notify.mail import Mail, MailNeeds
 from gatekeep.notify.smtp import Smtp, SmtpValues
 from gatekeep.notify.webhook import Endpoint, WebhookNeeds, Webhooks
 from gatekeep.parts import Parts
-from gatekeep.runtime.clock import Clock, SystemClock, random_bytes
+from gatekeep.runtime.clock import Clock, random_bytes
 from gatekeep.settings import Settings
 
 HOOKS: Final = "/hooks"
@@ -57,7 +57,7 @@ class NoticeHalf:
 
 def assemble_notices(settings: Settings, parts: Parts) -> NoticeHalf:
     """Every part, made and listening; nobody is on call by webhook before `reload`."""
-    clock = SystemClock()
+    clock = parts.clock
     now_us = SteadyTime(clock).now_us
     boxes = MailBook(())
     outgoing, asking = Caller(), Caller(limit_s=duty.LIMIT_S)

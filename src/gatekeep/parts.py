@@ -24,11 +24,13 @@ from gatekeep.identity.ssh_proofs import SshProofBook
 from gatekeep.identity.targets import FileTargetBook
 from gatekeep.identity.tokens import TokenDesk
 from gatekeep.journal.live import LiveJournal
+from gatekeep.loop_assembly import LoopHalf
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.proxies.folding import FoldedEvents
 from gatekeep.proxies.postgres.listener import PostgresDoor
 from gatekeep.proxies.postgres.lookup import LookUps
 from gatekeep.proxies.postgres.opening import PostgresSessions
+from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
 from gatekeep.runtime.work_process import WorkProcess
@@ -47,6 +49,7 @@ class Parts:
     """All that a gateway consists of; `close` takes it apart in the right order."""
 
     owner: TaskOwner
+    clock: Clock
     secrets: SecretReader
     state: StateStore
     tokens: TokenDesk
@@ -61,6 +64,7 @@ class Parts:
     supervision: Supervision
     gate: Clearance
     approvals: ApprovalHalf
+    loop: LoopHalf
     sessions: PostgresSessions
     folds: FoldedEvents
     door: PostgresDoor
@@ -120,6 +124,7 @@ class Parts:
             ("ssh door", partial(self.ssh.door.close, grace=1.0)),
             ("sessions", self.sessions.close),
             ("ssh sessions", self.ssh.sessions.close),
+            ("loop", self.loop.close),
             ("approvals", self.approvals.close),
             ("folded events", partial(self.folds.flush, everything=True)),
             ("journal", self.journal.close),

@@ -9,7 +9,6 @@ from gatekeep.gate.ports import PolicyWish
 from gatekeep.identity.bearers import Bearers
 from gatekeep.journal.query import parse_query
 from gatekeep.parts import Parts
-from gatekeep.runtime.clock import SystemClock
 from gatekeep.settings import Settings
 from gatekeep.web.access import ApiNeeds, ApprovalNeeds, journal_recorder
 from gatekeep.web.answering import mount_api
@@ -24,7 +23,7 @@ Reload = Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
 
 def api_needs(parts: Parts, settings: Settings, reload: Reload) -> ApiNeeds:
     """What the API works with; it needs `reload`, which only the running gateway has."""
-    clock = SystemClock()
+    clock = parts.clock
     front = parts.approvals.front
     return ApiNeeds(
         directory=parts.directory,
@@ -44,6 +43,7 @@ def api_needs(parts: Parts, settings: Settings, reload: Reload) -> ApiNeeds:
             front, SecondStep(parts.proofs, parts.lock_outs, clock), Waits(front)
         ),
         bearers=Bearers(parts.directory, parts.tokens.holder, parts.lock_outs, parts.folds.note),
+        suggestions=parts.loop.desk,
     )
 
 

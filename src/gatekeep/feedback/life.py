@@ -339,7 +339,7 @@ _STEPS: Final = {
 }
 
 
-def _moved(  # noqa: PLR0913 - the facts of one change
+def _moved(
     life: SuggestionLife,
     to: SuggestionState,
     now_us: int,

@@ -8,7 +8,6 @@ and so is everything that is seen of a rule that asks more: it can hurt nobody b
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -182,14 +181,9 @@ def source_changed(life: SuggestionLife, version: PolicyVersion) -> str:
         rule = version.rule(source.id)
         if rule is None:
             return f"the rule {source.id} that it relaxes is gone"
-        if digest_of(rule.text) != source.digest:
+        if rule.digest != source.digest:
             return f"the rule {source.id} that it relaxes has changed"
     return ""
-
-
-def digest_of(text: str) -> str:
-    """The first 12 digits of the SHA-256 of a rule's text, as `SourceRule.digest` has it."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _slowly(life: SuggestionLife, effect: Effect) -> str:

@@ -4,7 +4,7 @@ Formulas over numbers; what follows from them is `monitor`'s.
 
 SPRT (A. Wald, "Sequential Tests of Statistical Hypotheses", Annals of Mathematical Statistics 16,
 1945): with m answers of which d are denials, Λ = d·ln(p1/p0) + (m-d)·ln((1-p1)/(1-p0)); against at
-Λ ≥ ln((1-β)/α), for it at Λ ≤ ln(β/(1-α)). p1 = 3/n is what evidence of n approvals and no denial
+Λ ≥ ln((1-b)/a), for it at Λ ≤ ln(b/(1-a)), with a = 0.05 and b = 0.10. p1 = 3/n is what evidence of n approvals and no denial
 still allows at 95 % (the rule of three: J. Hanley and A. Lippman-Hand, JAMA 249, 1983), p0 a tenth.
 
 CUSUM (E. Page, "Continuous Inspection Schemes", Biometrika 41, 1954; for counts J. Lucas,

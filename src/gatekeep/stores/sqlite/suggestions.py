@@ -18,7 +18,6 @@ from gatekeep.stores.sqlite.state import StateStore
 from gatekeep.stores.sqlite.suggestion_rows import life_body, life_of, sample_of
 
 KINDS = "suggestion."
-_SAMPLE_KEY = "loop_sample_key"
 
 
 class SuggestionBooks:
@@ -118,18 +117,6 @@ class SuggestionBooks:
     def pending(self) -> Sequence[OutboxRow]:
         """What the journal has not been told of suggestions yet, oldest first."""
         return [row for row in self._state.pending() if row.kind.startswith(KINDS)]
-
-    def sample_key(self, drawn: bytes) -> bytes:
-        """The key that samples are drawn by: `drawn` at the first call ever, the same ever after."""
-        with self._state.transaction():
-            self._db.execute(
-                "INSERT INTO settled_values VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (_SAMPLE_KEY, drawn),
-            )
-            rows: list[Any] = self._db.execute(
-                "SELECT value FROM settled_values WHERE name = ?", (_SAMPLE_KEY,)
-            ).fetchall()
-        return bytes(rows[0][0])
 
     def _owed(self, told: Told, subject: str) -> bool:
         if self._db.changes() != 1:
