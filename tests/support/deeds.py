@@ -47,11 +47,11 @@ def ago(days: float, minutes: float = 0) -> int:
     return int(NOW_US - days * DAY_US + minutes * MINUTE_US)
 
 
-def at(person: str = "ann", **changes: Any) -> Where:
+def at(name: str = "ann", /, **changes: Any) -> Where:
     """Somebody of sre, as deploy on web-1, a production target with the label role=web."""
     values: dict[str, Any] = {
-        "principal": person,
-        "person": person,
+        "principal": name,
+        "person": name,
         "groups": frozenset({"sre"}),
         "owner": "",
         "target": "web-1",
@@ -64,7 +64,7 @@ def at(person: str = "ann", **changes: Any) -> Where:
     return Where(**{**values, **changes})
 
 
-def on_sql(person: str = "ann", **changes: Any) -> Where:
+def on_sql(name: str = "ann", /, **changes: Any) -> Where:
     """Somebody of engineers, as app_rw in the database shop of orders, a production target."""
     values: dict[str, Any] = {
         "groups": frozenset({"engineers"}),
@@ -74,7 +74,7 @@ def on_sql(person: str = "ann", **changes: Any) -> Where:
         "account": "app_rw",
         "database": "shop",
     }
-    return at(person, **{**values, **changes})
+    return at(name, **{**values, **changes})
 
 
 def command(text: str, where: Where | None = None, **changes: Any) -> Deed:
