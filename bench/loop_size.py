@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import resource
 import subprocess
 import sys
@@ -20,154 +19,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support.loop_events import DAY_US, SYSTEM, T0_US, Ask, LoopStory, command, person, statement
-from support.spool_builder import ORIGIN, SpoolBuilder
+from support.loop_events import DAY_US, T0_US, LoopStory
+from support.loop_journal import Sealed
+from support.loop_work import RULES, Month
 
-from gatekeep.domain.actions import SqlAction
-from gatekeep.domain.approvals import RequestState
-from gatekeep.domain.commands import SshAction
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.identity import Principal
-from gatekeep.domain.targets import Target, TargetKind
-from gatekeep.journal.chain import Chain, Place
 from gatekeep.journal.keys import KeyRing
-from gatekeep.journal.sealing import RandomPool
 from gatekeep.journal.unsealing import Unsealer
 from gatekeep.loop_witness import JournalWitness
 from gatekeep.runtime.clock import Clock
 
 DAYS = 90
-BATCH = 64
-STEP = 20_000
-GROUPS = ("sre", "dba", "developers", "analysts", "support")
-RULES = "\n".join(
-    f'@id("{name}") permit (principal, action, resource);'
-    for name in ("may-open", "may-read", "ask-first", "ask-writes", "never")
-)
-READS = (
-    "select * from orders where id = {}",
-    "select id, state, total from orders where customer_id = {} order by id desc limit 20",
-    "select count(*) from orders where state = 'open' and id > {}",
-    "select o.id, c.name from orders o join customers c on c.id = o.customer_id where o.id = {}",
-    "select * from customers where email = 'someone-{}@example.org'",
-)
-WRITES = (
-    "update orders set state = 'open' where id = {}",
-    "update orders set note = 'called back' where id = {}",
-    "delete from sessions where customer_id = {}",
-)
-LOOKS = (
-    "uptime", "df -h", "systemctl status nginx", "journalctl -u nginx -n {}", "tail -n {} /var/log/app/app.log",
-)
-DOES = ("systemctl restart nginx", "systemctl restart php-fpm", "kill -9 {}", "systemctl reload haproxy")  # fmt: skip
-
-
-class Sealed:
-    """Takes the events of a story and writes them as the gateway does."""
-
-    def __init__(self, journal: Path) -> None:
-        self.spool = SpoolBuilder(journal, segment_bytes=64 << 20)
-        self._pool = RandomPool()
-        self._chains: dict[str, Chain] = {}
-        self._archivist = self.spool.archivist()
-        self._due = STEP
-
-    def __call__(  # noqa: PLR0913, PLR0917 - as Append
-        self, session: str, target: str, kind: EventKind, payload: bytes, decision: bytes,
-        counters: bytes, at_us: int,
-    ) -> int:
-        """Seal one event."""
-        spool = self.spool
-        n = spool.n + len(spool.waiting)
-        chain = self._chains.get(session) or self._begin(session, target)
-        if kind is EventKind.SESSION_CLOSED:
-            counters = b'{"count":%d,"head":"%b"}' % (chain.q, chain.previous)
-            del self._chains[session]
-        record = chain.seal(n, kind, payload, decision, counters, (at_us, n * 1000))
-        spool.waiting.append(record)
-        if len(spool.waiting) >= BATCH:
-            spool.commit()
-        if spool.n >= self._due:
-            self._due += STEP
-            self.archive()
-        return n
-
-    def archive(self) -> None:
-        """As the archivist's process does."""
-        while self._archivist.step(2048):
-            pass
-        self._archivist.sync_cursor()
-        self._archivist.checkpoint()
-
-    def finish(self) -> None:
-        """The last batch, archived and signed twice as at an end."""
-        self.spool.commit()
-        self.archive()
-        self._archivist.checkpoint()
-        self._archivist.close()
-
-    def _begin(self, session: str, target: str) -> Chain:
-        spool = self.spool
-        owner = "gatekeep" if session == SYSTEM else f"person-{int(session, 16) % 40}"
-        key, extra = spool.ring.new_session_key(session, owner, spool.keys)
-        place = Place("b" * 32, ORIGIN, session, target)
-        chain = self._chains[session] = Chain(place, key, extra, self._pool)
-        return chain
-
-
-class Month:
-    """Draws what people do."""
-
-    def __init__(self, story: LoopStory) -> None:
-        self._story = story
-        self._draw = random.Random(7)
-        self._people = [person(f"p{at}", GROUPS[at % 5]) for at in range(40)]
-        self._shops = [
-            Target(f"db-{at}", TargetKind.POSTGRES, "127.0.0.1", 5432, "shop", environment="prod")
-            for at in range(6)
-        ]
-        self._hosts = [
-            Target(f"web-{at}", TargetKind.SSH, "127.0.0.1", 22, environment="prod",
-                   labels=frozenset({"role=web"}))
-            for at in range(10)
-        ]  # fmt: skip
-        self._asked = 0
-
-    def session(self) -> None:
-        """One session of about fifty actions."""
-        who = self._draw.choice(self._people)
-        ssh = self._draw.random() < 0.4
-        target = self._draw.choice(self._hosts if ssh else self._shops)
-        session = self._story.opened(who, target)
-        for _ in range(self._draw.randrange(10, 90)):
-            self._act(who, target, session, ssh=ssh)
-        self._story.closed(session, target)
-
-    def _act(self, who: Principal, target: Target, session: str, *, ssh: bool) -> None:
-        chance = self._draw.random()
-        if chance < 0.91:
-            action = self._action(LOOKS if ssh else READS, ssh=ssh)
-            failed = self._draw.random() < 0.02
-            self._story.passes(who, target, action, session=session, failed=failed)
-        elif chance < 0.99:
-            self._asked += 1
-            ask = Ask(
-                f"{self._asked % 1_000_000:06d}", (f"p{self._draw.randrange(40)}",),
-                self._draw.uniform(5, 600),
-                RequestState.DENIED if self._draw.random() < 0.03 else RequestState.APPROVED,
-            )  # fmt: skip
-            action = self._action(DOES if ssh else WRITES, ssh=ssh)
-            rule = "ask-first" if ssh else "ask-writes"
-            self._story.asks(who, target, action, ask, session=session, rule=rule)
-        else:
-            self._story.denied(who, target, self._action(DOES if ssh else WRITES, ssh=ssh), session=session)
-
-    def _action(self, texts: tuple[str, ...], *, ssh: bool) -> SqlAction | SshAction:
-        text = self._draw.choice(texts)
-        number = self._draw.randrange(60) if ssh else self._draw.randrange(1_000_000)
-        if ssh:
-            return command(text.format(number))
-        return statement(text.format(1))._replace(text=text.format(number), redacted=text.format(number))
 
 
 def make(where: Path, events: int) -> None:
