@@ -6,7 +6,7 @@ Everything has a sensible default, so that a test names only what it is about.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,11 +47,11 @@ def ago(days: float, minutes: float = 0) -> int:
     return int(NOW_US - days * DAY_US + minutes * MINUTE_US)
 
 
-def at(person: str = "ann", **changes: Any) -> Where:
+def at(name: str = "ann", /, **changes: Any) -> Where:
     """Somebody of sre, as deploy on web-1, a production target with the label role=web."""
     values: dict[str, Any] = {
-        "principal": person,
-        "person": person,
+        "principal": name,
+        "person": name,
         "groups": frozenset({"sre"}),
         "owner": "",
         "target": "web-1",
@@ -64,7 +64,7 @@ def at(person: str = "ann", **changes: Any) -> Where:
     return Where(**{**values, **changes})
 
 
-def on_sql(person: str = "ann", **changes: Any) -> Where:
+def on_sql(name: str = "ann", /, **changes: Any) -> Where:
     """Somebody of engineers, as app_rw in the database shop of orders, a production target."""
     values: dict[str, Any] = {
         "groups": frozenset({"engineers"}),
@@ -74,7 +74,7 @@ def on_sql(person: str = "ann", **changes: Any) -> Where:
         "account": "app_rw",
         "database": "shop",
     }
-    return at(person, **{**values, **changes})
+    return at(name, **{**values, **changes})
 
 
 def command(text: str, where: Where | None = None, **changes: Any) -> Deed:
@@ -220,6 +220,11 @@ class History:
         self.deeds += [deeds] if isinstance(deeds, Deed) else list(deeds)
         return self
 
+    def let_pass(self, *passed: tuple[PassedKey, Passed]) -> History:
+        """Of what passed unasked, some more."""
+        self.passed |= dict(passed)
+        return self
+
     def evidence(self) -> Evidence:
         """All of it, numbered in the order of time."""
         ordered = sorted(self.deeds, key=lambda one: one.at_us)
@@ -228,14 +233,11 @@ class History:
             for number, one in zip(itertools.count(100), ordered, strict=False)
         ]
         since = ago(self.since_days)
-        uses: Mapping[str, RuleUse] = {
-            rule.id: RuleUse(
-                sum(rule.id in one.rules for one in numbered),
-                max((one.at_us for one in numbered if rule.id in one.rules), default=0),
-                since,
-            )
-            for rule in self.version().rules
-        }
+        uses: dict[str, RuleUse] = {}
+        for rule in self.version().rules:
+            seen = [one.at_us for one in numbered if rule.id in one.rules]
+            seen += [one.last_us for key, one in self.passed.items() if key.rule == rule.id]
+            uses[rule.id] = RuleUse(len(seen), max(seen, default=0), since)
         return Evidence(
             numbered, self.passed, {**uses, **self.uses}, (), ago(self.first_days), NOW_US,
             100 + len(numbered), self.verified,
@@ -258,3 +260,27 @@ class History:
 def failed(suggestion: Suggestion) -> set[str]:
     """The names of the checks that did not pass."""
     return {one.name for one in suggestion.checks if not one.passed}
+
+
+def refused(deeds: Iterable[Deed]) -> list[Deed]:
+    """The same, denied by rule: nobody was asked."""
+    return [
+        replace(one, verdict=Verdict.DENY, answer=Answer.NONE, approvers=(), asked_us=0,
+                answered_us=0)
+        for one in deeds
+    ]  # fmt: skip
+
+
+def unasked(
+    rule: str, like: Deed, person: str, groups: frozenset[str], count: int
+) -> tuple[PassedKey, Passed]:
+    """So many of a deed that a rule let pass, up to yesterday."""
+    template = like.likeness.template if like.likeness is not None else ""
+    key = PassedKey(
+        rule, like.action, like.verb, template, like.where.target, like.where.environment, person,
+        groups,
+    )  # fmt: skip
+    return key, Passed(
+        count, ago(80), ago(1), events=[1, 2, 3], tags=like.tags, text=like.text,
+        request=like.request,
+    )  # fmt: skip

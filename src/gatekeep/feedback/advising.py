@@ -71,7 +71,7 @@ def advise(ground: Ground, advice: Advice) -> Suggestion:
         advice=advice.text,
         checks=advice.checks,
     )
-    return written(made, ground.now_us, advice.asks)
+    return written(made, ground.now_us, advice.asks) if made.safe else made
 
 
 def vector_of(ground: Ground, deeds: Sequence[Deed], *, denied: int) -> EvidenceVector:

@@ -1,6 +1,6 @@
 """What people deny in one group and another does unasked: suggestions to ask about it there, too.
 
-A class is one template, or, of statements that change every row, all with the same verb.
+A class is one template over SSH; of SQL a verb on the same tables, or on every row of any.
 """
 
 from __future__ import annotations
@@ -30,13 +30,29 @@ _DECIDED: Final = frozenset({Answer.APPROVED, Answer.DENIED})
 
 
 class Class(NamedTuple):
-    """What is alike for asking: `where` is `every row` or empty, and then there is no template."""
+    """What is alike for asking: a template, or tables, or `every_row` of any table."""
 
     action: str
     environment: str
     verb: str
-    template: str
-    where: str
+    template: str = ""
+    tables_read: tuple[str, ...] = ()
+    tables_written: tuple[str, ...] = ()
+    every_row: bool = False
+
+    @property
+    def said(self) -> bool:
+        """Whether it says what it is about."""
+        return bool(self.template or self.tables_read or self.tables_written or self.every_row)
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        if self.every_row:
+            return f"{self.verb} of every row"
+        if self.template:
+            return f"`{naming.cut(self.template)}`"
+        return f"{self.verb} on {advising.shown(self.tables_written or self.tables_read)}"
 
 
 @dataclass(slots=True)
@@ -65,20 +81,38 @@ def gates(ground: Ground) -> Iterator[Suggestion]:
 
 
 def _class_of(deed: Deed) -> Class:
-    wheres = forbidden.where_clauses(deed) if deed.action == "sql.write" else frozenset()
-    environment = deed.where.environment
-    if wheres & set(EVERY_ROW):
-        return Class(deed.action, environment, deed.verb, "", "every row")
     template = deed.likeness.template if deed.likeness is not None else ""
-    return Class(deed.action, environment, deed.verb, template, "")
+    about = (deed.action, deed.where.environment, deed.verb, template)
+    return _class(about, forbidden.statements(deed), deed.tables_read, deed.tables_written)
 
 
 def _class_passed(key: PassedKey, passed: Passed) -> Class:
-    listed = passed.request.get("statements") or ()
-    wheres = {str(one.get("where", "")) for one in listed if isinstance(one, Mapping)}
-    if key.action == "sql.write" and wheres & set(EVERY_ROW):
-        return Class(key.action, key.environment, key.verb, "", "every row")
-    return Class(key.action, key.environment, key.verb, key.template, "")
+    listed = [one for one in passed.request.get("statements") or () if isinstance(one, Mapping)]
+    read, written = _tables(listed, "tables_read"), _tables(listed, "tables_written")
+    return _class((key.action, key.environment, key.verb, key.template), listed, read, written)
+
+
+def _tables(statements: Sequence[Mapping[str, object]], name: str) -> tuple[str, ...]:
+    found: set[str] = set()
+    for one in statements:
+        listed = one.get(name)
+        found |= set(map(str, listed)) if isinstance(listed, (list, tuple)) else set()
+    return tuple(sorted(found))
+
+
+def _class(
+    about: tuple[str, str, str, str],
+    statements: Sequence[Mapping[str, object]],
+    read: Sequence[str],
+    changed: Sequence[str],
+) -> Class:
+    action, environment, verb, template = about
+    if not action.startswith("sql."):
+        return Class(action, environment, verb, template)
+    if action == "sql.write" and any(one.get("where") in EVERY_ROW for one in statements):
+        return Class(action, environment, verb, every_row=True)
+    tables = tuple(sorted(read)), tuple(sorted(changed))
+    return Class(action, environment, verb, "", *tables)
 
 
 def _passed(ground: Ground, wanted: set[Class]) -> Mapping[tuple[Class, str], _Unasked]:
@@ -86,7 +120,7 @@ def _passed(ground: Ground, wanted: set[Class]) -> Mapping[tuple[Class, str], _U
     found: dict[tuple[Class, str], _Unasked] = defaultdict(_Unasked)
     for key, passed in ground.evidence.passed.items():
         one = _class_passed(key, passed)
-        if one not in wanted or not (one.template or one.where):
+        if one not in wanted or not one.said:
             continue
         if passed.last_us < ground.now_us - WINDOW_US or key.rule not in ground.rules:
             continue
@@ -113,13 +147,13 @@ def _gate(
     scope = SuggestionScope(
         group=group, action=one.action, environment=one.environment, targets=(), account="",
         templates=(one.template,) if one.template else (), verb=one.verb,
-        where=EVERY_ROW if one.where else (),
+        tables_read=one.tables_read, tables_written=one.tables_written,
+        where=EVERY_ROW if one.every_row else (),
     )  # fmt: skip
-    what = f"{one.verb} of every row" if one.where else f"`{naming.cut(one.template)}`"
     share = scoring.wilson(no, len(deeds))
     advice = advising.Advice(
         kind=SuggestionKind.GATE,
-        title=f"Ask {advising.shown(asks) or 'somebody'} before {group or 'anybody'} runs {what}"
+        title=f"Ask {advising.shown(asks) or 'somebody'} before {group or 'anybody'} runs {one.words}"
         f" on {naming.where_of(scope)}",
         text=f"People denied {no} of {len(deeds)} they looked at; {unasked.count} of the same class"
         f" passed unasked by rule {rule}, and would have waited: {_per_person(unasked)}.",

@@ -5,7 +5,6 @@ Made once for a run. Reads evidence and rules; suggests nothing.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -18,7 +17,6 @@ WINDOW_DAYS: Final = 90
 """How far back approvals are mined. What people denied counts for ever."""
 WINDOW_US: Final = WINDOW_DAYS * DAY_US
 WEEK_DAYS: Final = 7
-_DIGEST_DIGITS: Final = 12
 _RISKS: Final = ("", "low", "moderate", "high", "critical")
 UNKNOWN_RISK: Final = "critical"
 """A word that is no risk we know is taken for the worst."""
@@ -73,7 +71,7 @@ class Ground:
     def source(self, rule_id: str) -> SourceRule | None:
         """A rule as it stands now; None if it is gone."""
         rule = self.rules.get(rule_id)
-        return None if rule is None else SourceRule(rule.id, digest_of(rule))
+        return None if rule is None else SourceRule(rule.id, rule.digest)
 
     def since_us(self, rule_id: str) -> int | None:
         """Since when a rule is in force with the text that it has; None if that is not known."""
@@ -94,11 +92,6 @@ class Ground:
 def natural_person(where: Where) -> str:
     """Who answers for it: floors count persons, and a machine counts for its owner."""
     return where.owner or where.person or where.principal
-
-
-def digest_of(rule: Rule) -> str:
-    """The first 12 hex digits of the SHA-256 of a rule's text."""
-    return hashlib.sha256(rule.text.encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
 def worst(risks: Iterable[str]) -> str:

@@ -82,13 +82,13 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
     second: Suggestion | None = None
     taken: set[int] = set()
     for form in forms:
-        deeds = tuple(deed for deed in form.covered if deed.n not in taken)
-        if not deeds:
+        if taken.issuperset(deed.n for deed in form.covered):
             continue
-        made = _suggestion(ground, field, lattice.Form(form.slots, form.covered), bounded=bounded)
+        made = _suggestion(ground, field, form, bounded=bounded)
         if naming.rule_id(made.id) in adopted:
             taken |= {deed.n for deed in form.covered}
         elif safety.proposable(made):
+            made = safety.with_expiry(ground, written(made, ground.now_us))
             return _with_narrower(ground, made, form)
         elif second is None:
             second = made
@@ -163,7 +163,6 @@ def _suggestion(
         ),
         not_counted={why: count for why, count in sorted(left.items()) if count},
     )
-    made = written(made, ground.now_us)
     return replace(made, checks=safety.checks(ground, made, standing))
 
 
@@ -212,7 +211,8 @@ def _with_narrower(ground: Ground, made: Suggestion, form: lattice.Form) -> Sugg
     narrower = _narrower(made.scope, form)
     if narrower is None:
         return made
-    return replace(made, narrower=written(replace(made, scope=narrower), ground.now_us).rule)
+    other = replace(made, scope=narrower, title=title_of(narrower))
+    return replace(made, narrower=written(other, ground.now_us).rule)
 
 
 def _narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | None:
@@ -227,7 +227,7 @@ def _narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | N
     if len(scope.targets) > 1:
         busiest = Counter(one.where.target for one in form.covered)
         best = min(busiest, key=lambda name: (-busiest[name], name))
-        return replace(scope, targets=(best,))
+        return replace(scope, targets=(best,), labels=())
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from gatekeep.domain.suggestions import DAY_US, Check, Suggestion, SuggestionKind
@@ -28,6 +29,7 @@ MOST_SHARE: Final = 0.5
 OLDEST_LAST_DAYS: Final = 30
 YOUNGEST_RULE_DAYS: Final = 14
 NEVER_MUTED: Final = frozenset({"destructive", "privilege", "reads_secret", "hidden_input"})
+_EXPIRY: Final = "expiry"
 _EXPIRES: Final = re.compile(r'@expires\("(\d{4}-\d{2}-\d{2})"\)')
 
 
@@ -87,6 +89,14 @@ def checks_of(
     if not evidence.verified:
         return (Check("journal", passed=False, why="the journal did not verify"),)
     return checks(ground, suggestion, standing_of(ground, suggestion))
+
+
+def with_expiry(ground: Ground, suggestion: Suggestion) -> Suggestion:
+    """The same once its rule is written: whether that ends in time is read off its text."""
+    kept = tuple(
+        _expiry(ground, suggestion) if one.name == _EXPIRY else one for one in suggestion.checks
+    )
+    return replace(suggestion, checks=kept)
 
 
 # --- one by one ----------------------------------------------------------------------------------
@@ -184,10 +194,10 @@ def _seen_only(suggestion: Suggestion, counted: Sequence[Deed]) -> Check:
 
 def _expiry(ground: Ground, suggestion: Suggestion) -> Check:
     if not suggestion.rule:
-        return Check("expiry", passed=True, why=f"it would end after {LONGEST_DAYS} days at most")
+        return Check(_EXPIRY, passed=True, why=f"it would end after {LONGEST_DAYS} days at most")
     found = _EXPIRES.search(suggestion.rule)
     if found is None:
-        return Check("expiry", passed=False, why="its rule never ends")
+        return Check(_EXPIRY, passed=False, why="its rule never ends")
     end = dt.date.fromisoformat(found[1]).toordinal() - dt.date(1970, 1, 1).toordinal()
     days = end - day_of(ground.now_us)
-    return Check("expiry", days <= LONGEST_DAYS, f"it ends in {days} days (at most {LONGEST_DAYS})")
+    return Check(_EXPIRY, days <= LONGEST_DAYS, f"it ends in {days} days (at most {LONGEST_DAYS})")

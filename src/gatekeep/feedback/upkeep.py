@@ -102,8 +102,8 @@ def _remove(ground: Ground, rule: Rule) -> Iterator[Suggestion]:
     use = ground.evidence.rules.get(rule.id)
     if rule.effect != "permit" or use is None or _about_gateway(rule):
         return
-    idle = (ground.now_us - (use.last_us or use.since_us)) / DAY_US
     watched = _watched(ground, rule)
+    idle = min((ground.now_us - (use.last_us or use.since_us)) / DAY_US, watched)
     if use.since_us <= 0 or idle < UNUSED_DAYS or watched < UNUSED_DAYS:
         return
     yield advising.advise(
