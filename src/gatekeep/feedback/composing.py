@@ -115,7 +115,9 @@ def names_unseen(rule: Rule, deeds: Iterable[Deed]) -> tuple[str, ...]:
             shown["template"].add(deed.likeness.template)
             for name, value in zip(SLOTS, deed.likeness.values, strict=False):
                 shown[name].add(value)
-    named = [*_entities(rule.est), *compared_with(rule.est["conditions"], _NAMED_ATTRIBUTES)]
+    named = list(_entities(rule.est))
+    for name, values in compared_with(rule.est["conditions"], _NAMED_ATTRIBUTES):
+        named += [(name, value) for value in values]
     unseen = {f"{kind} {value}" for kind, value in named if value not in shown.get(kind, {value})}
     return tuple(sorted(unseen))
 

@@ -20,7 +20,7 @@ from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.suggestions import DAY_US
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.lattice import implied
-from gatekeep.policy.replay import Replayed, replayed
+from gatekeep.policy.replay import NotReplayable, Replayed, replayed
 from gatekeep.policy.request import Question
 from gatekeep.policy.rules import PolicyVersion, Rule
 
@@ -123,8 +123,8 @@ class Judge:
     ) -> tuple[Replayed, Decision, Standing] | str:
         try:
             again = replayed(request)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return f"its request cannot be made again: {type(error).__name__}"
+        except NotReplayable as error:
+            return f"its request cannot be made again: {error}"
         place = again.place
         key = orjson.dumps(
             [request.get("principal"), request.get("target")], option=orjson.OPT_SORT_KEYS
