@@ -12,7 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from gatekeep.domain.suggestions import Backtest, Sample, Suggestion, SuggestionLife, SuggestionState
+from gatekeep.domain.suggestions import (
+    Backtest,
+    Sample,
+    Suggestion,
+    SuggestionLife,
+    SuggestionState,
+)
 from gatekeep.feedback.ports import RunReport
 from gatekeep.feedback.seen import seen_digest
 
