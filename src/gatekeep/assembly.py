@@ -44,7 +44,9 @@ from gatekeep.journal.live import LiveJournal, Sealing
 from gatekeep.journal.logkey import ensure_log_key
 from gatekeep.journal.opening import Opening, open_journal
 from gatekeep.journal.segments import Sizes
+from gatekeep.journal.unsealing import Unsealer
 from gatekeep.loop_assembly import LoopNeeds, assemble_loop
+from gatekeep.loop_witness import JournalWitness
 from gatekeep.parts import Faults, Parts
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.proxies.folding import Folded, FoldedEvents
@@ -189,7 +191,7 @@ async def assemble(
             settings,
             LoopNeeds(
                 SuggestionBooks(open_state()), journal, versions, desk, approvals, directory,
-                steady.onward_us,
+                _witness(settings, Unsealer(ring, open_state()), clock), steady.onward_us,
             ),
         ),
         sessions=sessions,
@@ -226,6 +228,11 @@ def _people(
     books, now_us = PeopleBooks(state), steady.now_us
     delegations = Delegations(books, directory, steady.onward_us, random_bytes, telling.tell)
     return PeopleBook(delegations, Memberships(books, now_us, steady.least_us), now_us)
+
+
+def _witness(settings: Settings, unsealer: Unsealer, clock: Clock) -> JournalWitness:
+    vkey = ensure_log_key(settings.keys_dir, settings.journal.origin)
+    return JournalWitness(settings.state_dir / JOURNAL_DIR, unsealer, [vkey], clock)
 
 
 def _make_state_dir(place: Path) -> None:

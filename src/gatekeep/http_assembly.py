@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gatekeep.feedback.ports import Suggestions
 from gatekeep.gate.approval_ports import Approvals
 from gatekeep.gate.ports import (
     Directory,
@@ -50,6 +51,7 @@ class HttpShared:
     now_us: Callable[[], int]
     draw: Callable[[int], bytes]
     slack: SlackLinking | None = None
+    suggestions: Suggestions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def assemble_http(
             base_url=http.base_url or "",
             template_s=int(settings.approvals.grant_s),
             slack=shared.slack,
+            suggestions=shared.suggestions,
         )
     )
     app = door_app(

@@ -12,9 +12,11 @@ from gatekeep.approval_assembly import ApprovalHalf
 from gatekeep.configuration import Configuration
 from gatekeep.domain.suggestions import DAY_US
 from gatekeep.errors import JournalUnavailable
-from gatekeep.feedback.deeds import Evidence
+from gatekeep.feedback.candidates import candidates
 from gatekeep.feedback.life import Limits
 from gatekeep.feedback.ports import WeeklyDigest
+from gatekeep.feedback.proof import prove
+from gatekeep.feedback.shadow import matches
 from gatekeep.gate.approval_record import Record
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.ports import Directory, Journal
@@ -47,6 +49,7 @@ class LoopNeeds:
     policy: PolicyDeskOver
     approvals: ApprovalHalf
     directory: Directory
+    witness: Witness
     now_us: Callable[[], int]
 
 
@@ -59,6 +62,7 @@ class LoopHalf:
         self._settings = settings
         self._versions = needs.versions
         self._books = needs.books
+        self._witness = witness
         self._now_us = needs.now_us
         self.owner = TaskOwner("loop")
         self._thread = Offload(threads=1)
@@ -136,6 +140,7 @@ class LoopHalf:
     async def close(self) -> None:
         """Let changes come to their end, then close the books."""
         await self.owner.close(grace=0.2)
+        await self._witness.close()
         self._thinking.close()
         self._thread.close()
         self._books.close()
@@ -143,29 +148,22 @@ class LoopHalf:
 
 def assemble_loop(settings: Settings, needs: LoopNeeds) -> LoopHalf:
     """Every part, made but not running."""
-    loop = LoopHalf(settings, needs, NothingSeen(needs.now_us), thinking_over(needs.directory))
+    loop = LoopHalf(settings, needs, needs.witness, thinking_over(needs.directory))
     needs.approvals.sampler.on_after = loop.desk.looked_at_later
     needs.approvals.front.listen(loop.desk.on_request)
     return loop
 
 
-class NothingSeen:
-    """A witness of nothing."""
-
-    def __init__(self, now_us: Callable[[], int]) -> None:
-        self._now_us = now_us
-
-    async def read(self) -> Evidence:
-        """No evidence."""
-        return Evidence((), {}, {}, (), 0, self._now_us(), 0, verified=True)
-
-
 def thinking_over(directory: Directory) -> Thinking:
     """What finds and proves suggestions, over the groups as they are at that time."""
     return Thinking(
-        lambda _evidence, _version, _now_us: (),
-        lambda suggestion, _evidence, _version, _now_us: suggestion,
-        lambda _suggestion, _deeds, _version: (),
+        candidates,
+        lambda suggestion, evidence, version, now_us: prove(
+            suggestion, evidence, version, persons_in(directory), now_us
+        ),
+        lambda suggestion, deeds, version: matches(
+            suggestion, deeds, version, persons_in(directory)
+        ),
     )
 
 

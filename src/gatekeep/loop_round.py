@@ -22,8 +22,8 @@ from gatekeep.domain.suggestions import (
     SuggestionLife,
     SuggestionState,
 )
-from gatekeep.errors import EvidenceBroken, GatekeepError, JournalUnavailable
 from gatekeep.feedback import monitor
+from gatekeep.feedback.composing import CompositionError
 from gatekeep.feedback.deeds import Deed, Evidence
 from gatekeep.feedback.life import NoSuchChange, Observation, advance, in_force, proposed, refreshed
 from gatekeep.feedback.ports import RunReport
@@ -40,7 +40,10 @@ class Witness(Protocol):
     """Reads the journal."""
 
     async def read(self) -> Evidence:
-        """Everything up to now. Raises EvidenceBroken, OSError."""
+        """Everything up to now, and whether it verifies."""
+
+    async def close(self) -> None:
+        """Let go of the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +102,12 @@ class LoopRound:
         done = _Done()
         async with self._book.turn:
             await self._book.catch_up()
-        try:
-            evidence = await self._witness.read()
-        except EvidenceBroken as error:
-            _log.critical("the loop stops: the journal does not verify", error=error.public)
-            return await self._stopped(done, begun, f"{_UNVERIFIED}: {error.public}", 0)
-        except (GatekeepError, OSError) as error:
-            _log.error("the loop could not read the journal", error=repr(error))
-            return _report(done, begun, 0, f"the journal could not be read: {type(error).__name__}")
-        self.evidence = evidence
+        evidence = self.evidence = await self._witness.read()
         if not evidence.verified:
-            return await self._stopped(done, begun, _UNVERIFIED, evidence.next_n)
+            _log.error("the loop stops", why=evidence.unverified, broken=evidence.broken)
+            if evidence.broken:
+                await self._journal_broken(done)
+            return _report(done, begun, evidence.next_n, evidence.unverified or _UNVERIFIED)
         found = await self._found(evidence)
         for suggestion_id in list(self._book.lives):
             await self._look_at(suggestion_id, evidence, found, done)
@@ -118,14 +116,13 @@ class LoopRound:
                 await self._propose(one, done)
         return _report(done, begun, evidence.next_n)
 
-    async def _stopped(self, done: _Done, begun: float, why: str, read: int) -> RunReport:
-        """Nothing that a broken journal speaks for stays in force."""
+    async def _journal_broken(self, done: _Done) -> None:
+        """Nothing that lets more pass stays in force by a journal that does not verify."""
         for suggestion_id in list(self._book.lives):
             async with self._book.turn:
                 life = self._book.lives[suggestion_id]
                 if life.suggestion.kind is SuggestionKind.RELAX:
                     await self._advance(life, Observation(against=_UNVERIFIED), done)
-        return _report(done, begun, read, why)
 
     async def _found(self, evidence: Evidence) -> Mapping[str, Suggestion]:
         if not self._searches:
@@ -170,8 +167,12 @@ class LoopRound:
         def work() -> Observation:
             if not _tried(life) and not in_force(life):
                 return Observation(found=found)
-            tried = _new(life, evidence) if _tried(life) else ()
-            matched = think.matches(life.suggestion, tried, version) if tried else ()
+            unfit, matched = "", list[Deed]()
+            if life.state is SuggestionState.SHADOW:
+                try:
+                    matched = list(think.matches(life.suggestion, _new(life, evidence), version))
+                except CompositionError as error:
+                    unfit = f"it does not fit the policy: {error}"
             effect = monitor.effect_of(life, evidence, samples, now)
             return Observation(
                 found=found,
@@ -179,7 +180,7 @@ class LoopRound:
                 refused=tuple(one.n for one in matched if one.refused_by_people),
                 effect=effect,
                 for_it=monitor.speaks_for(life, effect),
-                against=monitor.against(life, effect, evidence, samples, version),
+                against=monitor.against(life, effect, evidence, samples, version) or unfit,
             )
 
         return await self._thread.run(work)
@@ -221,11 +222,8 @@ class LoopRound:
             done.note(change.before, await self._book.make(change))
 
     async def backtest(self, suggestion: Suggestion) -> Backtest:
-        """Replay history again under the version that rules now. Raises JournalUnavailable."""
-        try:
-            evidence = self.evidence = await self._witness.read()
-        except (EvidenceBroken, OSError) as error:
-            raise JournalUnavailable("the journal cannot be read") from error
+        """Replay history again under the version that rules now."""
+        evidence = self.evidence = await self._witness.read()
         proven = await self.proven(suggestion, evidence)
         if proven.backtest is None:
             return Backtest(0, 0, 0, {}, {}, why="nothing was replayed: it writes no rule")

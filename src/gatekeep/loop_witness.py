@@ -232,7 +232,7 @@ class JournalWitness:
 
     def _read(self) -> Evidence:
         collector = self._taker.collector
-        wrong, signed, end = "", 0, collector.next_n
+        wrong, broken, signed, end = "", False, 0, collector.next_n
         try:
             end = self._files.durable_n()
             if self._most_n:
@@ -246,15 +246,17 @@ class JournalWitness:
                 wrong = f"the journal goes back from event {collector.next_n} to {end}"
             if not wrong and onward.end < end:
                 wrong = f"only {onward.end} of {end} events could be verified"
-            wrong = wrong or self._taker.broken or self._lag(signed, end)
+            wrong = wrong or self._taker.broken
+            broken = bool(wrong)
+            wrong = wrong or self._lag(signed, end)
         except EvidenceBroken as error:
-            wrong = error.public
+            wrong, broken = error.public, True
         except OSError as error:
             wrong = f"{error.filename or self._journal}: {error.strerror}"
         evidence = collector.evidence(
             self._clock.wall_us(), verified=not wrong, young_us=self._young_us
         )
-        return replace(evidence, unverified=wrong)
+        return replace(evidence, unverified=wrong, broken=broken)
 
     def _go_on(self, first: int, end: int) -> None:
         for begin in range(first, end, SLICE_EVENTS):

@@ -65,7 +65,7 @@ def test_documents_are_what_the_api_says(as_: Gatekeep) -> None:
         found = json.loads(as_("bob", "suggest", *arguments, "-o", "json").out)
         jsonschema_rs.validate({"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}, found)
     listed = json.loads(as_("bob", "suggest", "ls", "-o", "json").out)
-    assert [one["id"] for one in listed][0] == ID
+    assert listed[0]["id"] == ID
     assert yaml.safe_load(as_("bob", "suggest", "show", "S-3f9", "-o", "yaml").out)["id"] == ID
 
 

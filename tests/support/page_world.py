@@ -17,6 +17,7 @@ from support.api_world import Archive, Book
 from support.clock import MovedClock
 from support.fake_journal import FakeJournal
 from support.plain_browser import PlainBrowser
+from support.told_suggestions import ToldSuggestions
 
 from gatekeep.approval_assembly import ApprovalHalf, ApprovalNeeds, assemble_approvals
 from gatekeep.domain.approvals import (
@@ -101,13 +102,19 @@ class Special(NobodySpecial):
         return tuple(self.called)
 
 
+_RIGHTS = {
+    ("security", "audit.read"), ("security", "policy.read"), ("security", "review.close"),
+    ("dba", "suggestion.accept"),
+}  # fmt: skip
+
+
 class GroupRules:
-    """Policy on gatekeep itself: the group `security` may read what others did."""
+    """Policy on gatekeep itself: security reads what others did, dba accept suggestions."""
 
     version = "7f3a9c2"
 
     def judge_gateway(self, principal: Principal, verb: str) -> Judgement:
-        allowed = "security" in principal.groups and verb == "audit.read"
+        allowed = any((group, verb) in _RIGHTS for group in principal.groups)
         decision = Decision(
             Verdict.ALLOW if allowed else Verdict.DENY, "reading", "because", self.version
         )
@@ -166,6 +173,7 @@ class PageWorld:
     secrets: SecretReader
     slack: FakeSlack
     special: Special
+    loop: ToldSuggestions
     browsers: list[PlainBrowser] = field(default_factory=list)
     enough: bool = True
 
@@ -175,7 +183,8 @@ class PageWorld:
 
     @classmethod
     async def open(
-        cls, place: Path, *, http: dict[str, Any] | None = None, slack: bool = True
+        cls, place: Path, *, http: dict[str, Any] | None = None, slack: bool = True,
+        loop: bool = True,
     ) -> PageWorld:
         clock, journal = MovedClock(), FakeJournal()
         secrets = SecretReader(
@@ -199,18 +208,19 @@ class PageWorld:
         folded: list[Folded] = []
         folds = FoldedEvents(clock, folded.append)
         proofs, archive, linking = SshProofBook(entries, secrets, clock), Archive(), FakeSlack()
+        told = ToldSuggestions()
         web = assemble_http(
             settings, entries, secrets,
             HttpShared(
                 Health(lambda: READY, GatewayNumbers), half.front, circle, rules, archive, journal,  # type: ignore[arg-type]  # fakes of what is used
                 proofs, LockOutBook(clock), folds, clock, steady.now_us, random_bytes,
-                linking if slack else None,
+                linking if slack else None, told if loop else None,
             ),
         )  # fmt: skip
         await web.door.start()
         return cls(
             clock, journal, circle, half, web, archive, folds, folded, state_db, proofs, secrets,
-            linking, special,
+            linking, special, told,
         )  # fmt: skip
 
     async def close(self) -> None:

@@ -176,9 +176,9 @@ class ToldSuggestions:
         for refused, refusal, words in (
             (life.state not in _OPEN, "late", f"{life.suggestion.id} is {life.state} already."),
             (bool(wish.seen) and not is_seen(life.suggestion, wish.seen), "digest", "It has changed."),
-            (life.suggestion.kind.loosens and not wish.mfa, "mfa", "This takes a second factor."),
             (who.person == "p-alice", "self", "You gain most by it, so someone else must accept it."),
             (who.person in said, "twice", "You have accepted it already."),
+            (life.suggestion.kind.loosens and not wish.mfa, "mfa", "This takes a second factor."),
         ):
             if refused:
                 return CameTo(life, counted=False, words=f"{words} Nothing changed.", refusal=refusal)

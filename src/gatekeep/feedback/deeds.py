@@ -136,7 +136,8 @@ class Evidence:
     `verified`: the journal verified up to there; nothing is suggested otherwise. `deeds` are in order
     of `n`. `rules` say how rules were used. `break_glass` are (µs, person, target) of leave that was
     taken. `unknown` payloads stayed sealed and may hide deeds; `left_out` denials were too many of one
-    person's. `unverified` says in words why `verified` is false.
+    person's. `unverified` says in words why `verified` is false, and `broken` that what was read does
+    not verify: else it is late, or could not be read.
     """
 
     deeds: Sequence[Deed]
@@ -150,3 +151,4 @@ class Evidence:
     unknown: int = 0
     left_out: int = 0
     unverified: str = ""
+    broken: bool = False

@@ -5,6 +5,9 @@ The table of docs/loop.md as data. Everything goes through `_moved`, which makes
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -38,6 +41,7 @@ TABLE: Final[Mapping[SuggestionState, frozenset[SuggestionState]]] = {
 """From each state to those that may follow. The same state again: one of several answers that are
 needed, or a look back."""
 
+_EXPIRES: Final = re.compile(r'@expires\("(\d{4}-\d{2}-\d{2})"\)')
 _OPEN: Final = frozenset({_S.PROPOSED, _S.SNOOZED})
 _ADOPTED: Final = frozenset({_S.ACCEPTED, _S.SHADOW, _S.CANARY, _S.ACTIVE, _S.VERIFIED})
 _TWO: Final = 2
@@ -130,10 +134,23 @@ def refreshed(life: SuggestionLife, found: Suggestion) -> SuggestionLife | None:
     """
     if life.state not in _OPEN or found == life.suggestion:
         return None
-    if life.accepted_by and life.suggestion.rule == found.narrower:
+    known = life.suggestion
+    if life.accepted_by and found.narrower and not known.narrower:
         return None  # people are about to accept the narrower form
-    same = found.rule == life.suggestion.rule
-    return replace(life, suggestion=found, accepted_by=life.accepted_by if same else ())
+    if life.accepted_by and _about_the_same(known, found):
+        kept = replace(found, rule=known.rule, rule_id=known.rule_id, narrower=known.narrower)
+        return replace(life, suggestion=kept) if kept != known else None
+    return replace(life, suggestion=found, accepted_by=())
+
+
+def _about_the_same(known: Suggestion, found: Suggestion) -> bool:
+    """Whether the text differs in nothing but the day on which it ends, and no more speaks against it."""
+    return (
+        known.scope == found.scope
+        and known.sources == found.sources
+        and known.vector.denied == found.vector.denied
+        and known.vector.incidents == found.vector.incidents
+    )
 
 
 # what people do
@@ -292,8 +309,18 @@ def _ends(life: SuggestionLife, now_us: int, limits: Limits) -> int:
     """When it is over: never later than was said before; what asks more does not end by itself."""
     if life.suggestion.kind is SuggestionKind.GATE:
         return 0
-    latest = now_us + limits.expires_us
+    latest = min(now_us + limits.expires_us, text_ends_us(life.suggestion.rule))
     return min(latest, life.expires_us) if life.expires_us else latest
+
+
+def text_ends_us(rule: str) -> int:
+    """The midnight (UTC) from which a rule's own text gives nothing; `@expires` is its last day."""
+    said = _EXPIRES.search(rule)
+    if said is None:
+        return sys.maxsize
+    after = dt.date.fromisoformat(said[1]) + dt.timedelta(days=1)
+    ends = dt.datetime.combine(after, dt.time(), dt.UTC)
+    return int(ends.timestamp()) * 1_000_000
 
 
 def _when_canary(

@@ -21,6 +21,7 @@ from gatekeep.domain.suggestions import (
     SuggestionLife,
 )
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
+from gatekeep.feedback.ground import natural_person
 from gatekeep.feedback.sequential import Finding, drifts, finding
 from gatekeep.policy.rules import PolicyVersion
 
@@ -63,7 +64,7 @@ def effect_of(
             + sum(one.answer is SampleAnswer.RIGHT for one in after)
         ),
         denied=_denied(held) + sum(one.answer is SampleAnswer.WRONG for one in after),
-        newcomers=tuple(sorted({one.where.person for one in hits} - known)),
+        newcomers=tuple(sorted({natural_person(one.where) for one in hits} - known)),
         incidents=sum(bool(one.incident) for one in hits),
         break_glass=_break_glass(hits, evidence) if not suggestion.kind.loosens else 0,
         forecast_per_week=suggestion.saves_per_week,

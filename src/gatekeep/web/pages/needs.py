@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.identity import Principal
+from gatekeep.feedback.ports import Suggestions
 from gatekeep.gate.approval_ports import Approvals
 from gatekeep.gate.ports import Directory, EventArchive, LockOuts, PolicyDesk, SshProofs
 from gatekeep.identity.passwords import PasswordBook
@@ -113,7 +114,8 @@ class PageNeeds:
 
     `base_url` is the address that people see, empty where that is the door's own. `now_us` never
     lets a stepped clock lengthen anything; `draw(n)` gives random bytes. `template_s` is how long
-    leave for a template lasts. `slack` is None where no workspace is set up.
+    leave for a template lasts. `slack` is None where no workspace is set up, `suggestions` where no loop
+    runs.
     """
 
     approvals: Approvals
@@ -131,3 +133,4 @@ class PageNeeds:
     base_url: str = ""
     template_s: int = 1_800
     slack: SlackLinking | None = None
+    suggestions: Suggestions | None = None

@@ -15,6 +15,12 @@ from gatekeep.web.pages.needs import PageNeeds
 from gatekeep.web.pages.requests import decide, show_request
 from gatekeep.web.pages.sign_in import show_sign_in, show_sign_out, sign_in, sign_out
 from gatekeep.web.pages.slack import begin_slack, finish_slack, show_slack
+from gatekeep.web.pages.suggestions import (
+    answer_sample,
+    decide_suggestion,
+    list_suggestions,
+    show_suggestion,
+)
 from gatekeep.web.pages.templating import STYLE_PATH
 from gatekeep.web.pages.visits import Page, Visit
 
@@ -29,6 +35,10 @@ SIGNED_IN: Final[tuple[tuple[str, str, Page], ...]] = (
     ("POST", "/r/{id}", decide),
     ("GET", "/grants", grants),
     ("POST", "/grants/{id}/revoke", revoke),
+    ("GET", "/suggestions", list_suggestions),
+    ("GET", "/suggestions/{id}", show_suggestion),
+    ("POST", "/suggestions/{id}", decide_suggestion),
+    ("POST", "/suggestion-samples/{id}", answer_sample),
     ("GET", "/me/slack", show_slack),
     ("POST", "/me/slack/begin", begin_slack),
     ("POST", "/me/slack/finish", finish_slack),

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from gatekeep.messages import suggestions as loop_told
 from gatekeep.messages import web as words
 from gatekeep.messages import web_requests as said
+from gatekeep.messages import web_suggestions as loop_said
 
 _PLACE: Final = Path(__file__).resolve().parents[1]
 TEMPLATES: Final = _PLACE / "templates"
@@ -31,7 +33,10 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(words=words, said=said, style_link=self.style_link)
+        self._environment.globals.update(
+            words=words, said=said, loop_said=loop_said, loop_told=loop_told,
+            style_link=self.style_link,
+        )  # fmt: skip
 
     def render(self, template: str, /, **values: Any) -> str:
         """One page, whole."""
