@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from gatekeep.domain.actions import SqlClass, SqlFacts, WhereClause
 from gatekeep.domain.commands import CommandFacts, SshAction
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.identity import Principal
@@ -26,7 +27,7 @@ from gatekeep.domain.targets import Target, TargetKind
 from gatekeep.feedback.deeds import Answer, Deed, Evidence, Passed, PassedKey, Where
 from gatekeep.policy.command_request import command_request_json
 from gatekeep.policy.loading import load
-from gatekeep.policy.request import Place
+from gatekeep.policy.request import Place, sql_request_json
 from gatekeep.policy.rules import PolicyVersion
 
 START_US = 1_790_000_000_000_000
@@ -37,6 +38,11 @@ when { context.known_tags.contains("reads_only") };
 @id("prod-systemctl") @why("services of production are restarted by two") @risk("low")
 permit (principal in Group::"sre", action == Action::"ssh.exec", resource in Environment::"prod")
 when { context has approval && context.approval.groups.contains("leads") };
+@id("prod-writes") @why("changes of production are seen by two") @risk("low")
+permit (principal in Group::"sre", action in [Action::"sql.write", Action::"sql.read"], resource in Environment::"prod")
+when { context has approval && context.approval.groups.contains("leads") };
+@id("no-tautology") @why("never") forbid (principal, action in Action::"sql", resource)
+when { context.where == "tautology" && context.account == Account::"app_ro" };
 @id("no-sudo") @why("never") forbid (principal, action == Action::"ssh.exec", resource)
 when { context.argv.contains("sudo") };
 """
@@ -72,12 +78,12 @@ def command_deed(
     slots = tuple(
         LikeSlot("path", word) for word in words[1:] if word.startswith("/")
     )  # fmt: skip
+    paths = [slot.value for slot in slots]
     template = " ".join(
-        f"${1 + [slot.value for slot in slots].index(word)}:path" if word.startswith("/") else word
-        for word in words
+        f"${1 + paths.index(word)}:path" if word in paths else word for word in words
     )
     fact = CommandFacts(
-        "ssh.exec", words[0], tuple(words), paths=frozenset(slot.value for slot in slots)
+        "ssh.exec", words[0], tuple(words), paths=frozenset(paths)
     )
     act = SshAction("exec", text, (fact,), redacted=text)
     principal = Principal(at.principal, at.person, at.groups, at.owner)
@@ -97,6 +103,35 @@ def command_deed(
 def _day(number: int) -> int:
     """27 of them on the first 60 days, 14 on the last 29."""
     return number * 60 // 27 if number < 27 else 61 + (number - 27) * 2
+
+
+def sql_deed(
+    n: int, at_us: int, values: Sequence[str] = ("7",), at: Where | None = None, **changes: Any
+) -> Deed:
+    """A change of one order's state, asked about and approved unless told otherwise."""
+    at = at or where(target="orders", kind="postgres", labels=frozenset({"team=shop"}), account="app_rw", database="shop")
+    template = " AND ".join(
+        ["UPDATE public . orders SET state = 'x' WHERE id = $1:int", *(
+            f"part = ${number}:int" for number in range(2, len(values) + 1)
+        )]
+    )  # fmt: skip
+    facts = SqlFacts(
+        SqlClass.WRITE, "UPDATE", "", template, tables_read=frozenset({"public.orders"}),
+        tables_written=frozenset({"public.orders"}), where=WhereClause.PRESENT, tags=frozenset({"writes"}),
+    )  # fmt: skip
+    principal = Principal(at.principal, at.person, at.groups, at.owner)
+    target = Target(at.target, TargetKind.POSTGRES, "", 0, environment=at.environment, labels=at.labels)
+    place = Place(principal, target, at.account, at.database)
+    request = orjson.loads(sql_request_json(place, [facts], "simple", None))
+    deed = Deed(
+        n=n, at_us=at_us, where=at, action="sql.write", verb="UPDATE", text=template,
+        tags=frozenset({"writes"}), assurance="", surely=True,
+        likeness=Likeness(template, tuple(LikeSlot("int", value) for value in values)),
+        tables_read=("public.orders",), tables_written=("public.orders",), request=request,
+        verdict=Verdict.ASK, rules=("prod-writes",), policy="", risk="low", answer=Answer.APPROVED,
+        approvers=("lea",),
+    )  # fmt: skip
+    return replace(deed, **changes)
 
 
 def example() -> list[Deed]:
