@@ -62,29 +62,14 @@ class SuggestionDigest:
         title = words.digest_title(len(proposed))
         found: list[blocks.Block] = [{"type": "header", "text": blocks.plain_text(title)}]
         if proposed:
-            found += self._part(words.DIGEST_PROPOSED, proposed, map(_proposed_line, proposed))
+            found.append(_part(words.DIGEST_PROPOSED, map(_proposed_line, proposed)))
         if ended:
-            found += self._part(words.DIGEST_ENDED, ended, map(_ended_line, ended))
+            found.append(_part(words.DIGEST_ENDED, map(_ended_line, ended)))
         console = self._console()
         if console:
-            link = {"type": "link", "url": f"{console}/suggestions"}
-            found.append(blocks.rich(blocks.line(blocks.text(words.DIGEST_LINK), link)))
+            label = slack_words.OPEN
+            found.append(blocks.actions(blocks.button(blocks.OPEN_ID, label, url=f"{console}/suggestions")))
         return {"text": slack_words.plain(title), "blocks": found, **blocks.QUIET}
-
-    def _part(
-        self, heading: str, lives: Sequence[SuggestionLife], said: Iterable[str]
-    ) -> list[blocks.Block]:
-        """A heading, then a line each that begins with a link to it."""
-        console = self._console()
-        lines = [blocks.line(blocks.text(heading))]
-        for life, line in zip(lives, said, strict=True):
-            name = life.suggestion.id
-            if console:
-                link = {"type": "link", "url": f"{console}/suggestions/{name}", "text": name}
-                lines.append(blocks.line(link, blocks.text(line.removeprefix(name))))
-            else:
-                lines.append(blocks.line(blocks.text(line)))
-        return [blocks.rich(one) for one in lines]
 
 
 def proposed_of(lives: Sequence[SuggestionLife]) -> list[SuggestionLife]:
@@ -98,6 +83,11 @@ def ended_of(lives: Sequence[SuggestionLife], now_us: int) -> list[SuggestionLif
     """What was taken back or verified in the week before, the newest first."""
     found = [one for one in lives if one.state in _ENDED and now_us - WEEK_US < one.since_us <= now_us]
     return sorted(found, key=lambda one: -one.since_us)[:_MOST_ENDED]
+
+
+def _part(heading: str, said: Iterable[str]) -> blocks.Block:
+    """A heading, then a line each."""
+    return blocks.rich(*(blocks.line(blocks.text(f"{line}\n")) for line in (heading, *said)))
 
 
 def _proposed_line(life: SuggestionLife) -> str:
