@@ -32,7 +32,7 @@ from gatekeep.stores.sqlite.suggestions import SuggestionBooks
 
 _log = structlog.get_logger(__name__)
 
-_TURN_S = 5.0
+_TURN_S = 1.0
 _US = 1_000_000
 
 

@@ -97,6 +97,7 @@ def assemble_slack(
         shared.seal_key,
         channels=given.channel_of(),
         default_channel=given.default_channel or "",
+        digest_channel=given.digest_channel or given.default_channel or "",
         api_url=given.api_url or "",
         console=shared.console,
     )

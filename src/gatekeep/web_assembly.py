@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from gatekeep.feedback.ports import Suggestions
 from gatekeep.gate.ports import PolicyWish
 from gatekeep.identity.bearers import Bearers
 from gatekeep.journal.query import parse_query
@@ -22,9 +21,7 @@ from gatekeep.web.waiting import Waits
 Reload = Callable[[PolicyWish], Awaitable[Mapping[str, Any]]]
 
 
-def api_needs(
-    parts: Parts, settings: Settings, reload: Reload, suggestions: Suggestions | None = None
-) -> ApiNeeds:
+def api_needs(parts: Parts, settings: Settings, reload: Reload) -> ApiNeeds:
     """What the API works with; it needs `reload`, which only the running gateway has."""
     clock = parts.clock
     front = parts.approvals.front
@@ -45,7 +42,6 @@ def api_needs(
         approvals=ApprovalNeeds(
             front, SecondStep(parts.proofs, parts.lock_outs, clock), Waits(front)
         ),
-        suggestions=suggestions,
         bearers=Bearers(parts.directory, parts.tokens.holder, parts.lock_outs, parts.folds.note),
         suggestions=parts.loop.desk,
     )

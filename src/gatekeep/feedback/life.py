@@ -45,6 +45,9 @@ _EXPIRES: Final = re.compile(r'@expires\("(\d{4}-\d{2}-\d{2})"\)')
 _OPEN: Final = frozenset({_S.PROPOSED, _S.SNOOZED})
 _ADOPTED: Final = frozenset({_S.ACCEPTED, _S.SHADOW, _S.CANARY, _S.ACTIVE, _S.VERIFIED})
 _TWO: Final = 2
+
+LONGEST_SNOOZE_US: Final = 90 * DAY_US
+"""For so long at most something is put off."""
 _KINDS: Final = {state: EventKind(f"suggestion.{state}") for state in _S if state != _S.CANDIDATE}
 
 
@@ -204,7 +207,7 @@ def snooze(
 ) -> Change | str:
     """Not now, for at most as long as a suggestion stays open."""
     refusal = _open_refusal(life)
-    if refusal or not now_us < until_us <= now_us + Limits.open_us:
+    if refusal or not now_us < until_us <= now_us + LONGEST_SNOOZE_US:
         return refusal or "state"
     later = replace(life, snoozed_until_us=until_us, accepted_by=())
     return _moved(later, _S.SNOOZED, now_us, by=by, reason=reason)

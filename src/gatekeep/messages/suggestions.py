@@ -305,7 +305,6 @@ def digest_ended(suggestion_id: str, title: str, state: str, reason: str) -> str
 
 DIGEST_PROPOSED: Final = "Proposed, most saving first:"
 DIGEST_ENDED: Final = "What became of adopted ones:"
-DIGEST_LINK: Final = "All of them: {link}"
 
 
 def number(value: float) -> str:

@@ -26,6 +26,7 @@ from gatekeep.notify.slack_seal import Seal
 from gatekeep.notify.slack_signature import SignatureCheck
 from gatekeep.notify.slack_socket import SlackSocket
 from gatekeep.notify.slack_telling import SlackTelling
+from gatekeep.notify.suggestion_digest import SuggestionDigest
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
@@ -81,6 +82,7 @@ class Slack:
         telling = SlackTelling(
             self._api, self._queue, self._record, needs.directory, values.team
         )
+        self.digest = SuggestionDigest(values.digest_channel, values.console, telling)
         self.links = SlackLinks(
             LinkNeeds(
                 self._record, self._api, telling, needs.directory, values.team, needs.now_us,

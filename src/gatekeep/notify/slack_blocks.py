@@ -237,15 +237,21 @@ def _actions(request: ApprovalRequest, known: Known) -> list[Block]:
             held=bool(request.place.session),
             decides=next_decides(why.approvers, request.votes, extra=why.extra, denier=why.denier),
         )  # fmt: skip
-        buttons.append(_button(APPROVE_ID, label, value=known.approve, style="primary"))
+        buttons.append(button(APPROVE_ID, label, value=known.approve, style="primary"))
     if known.deny and why.risk != "critical":
-        buttons.append(_button(DENY_ID, words.DENY, value=known.deny, style="danger"))
+        buttons.append(button(DENY_ID, words.DENY, value=known.deny, style="danger"))
     if known.link:
-        buttons.append(_button(OPEN_ID, words.OPEN, url=known.link))
-    return [{"type": "actions", "elements": buttons}] if buttons else []
+        buttons.append(button(OPEN_ID, words.OPEN, url=known.link))
+    return [actions(*buttons)] if buttons else []
 
 
-def _button(action: str, label: str, **more: str) -> Block:
+def actions(*buttons: Block) -> Block:
+    """A row of buttons."""
+    return {"type": "actions", "elements": list(buttons)}
+
+
+def button(action: str, label: str, **more: str) -> Block:
+    """One button; `more` is its value, address or style."""
     return {"type": "button", "action_id": action, "text": plain_text(label), **more}
 
 

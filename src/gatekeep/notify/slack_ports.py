@@ -17,8 +17,8 @@ class SlackValues:
     """How one workspace is reached. `mode` is `socket` or `http`; `team` is the workspace's id.
 
     The three secrets are read anew each time. `channels` says which group is asked in which
-    channel, `default_channel` where all others are; empty: by direct message. `api_url` is set in
-    tests only. `console()` is what links begin with, empty where there is no console. `seal_key`
+    channel, `default_channel` where all others are; empty: by direct message. `digest_channel` gets
+    the weekly digest of suggestions; empty: nobody does. `api_url` is set in tests only. `console()` is what links begin with, empty where there is no console. `seal_key`
     (32 bytes) seals the values of buttons. `pace_s` lies between two messages in one channel;
     `settle_s` is how long a new request waits for what is found out about it.
     """
@@ -31,6 +31,7 @@ class SlackValues:
     seal_key: bytes
     channels: Mapping[str, str] = field(default_factory=dict)
     default_channel: str = ""
+    digest_channel: str = ""
     api_url: str = ""
     console: Callable[[], str] = str
     pace_s: float = 1.0

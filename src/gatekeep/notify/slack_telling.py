@@ -58,6 +58,10 @@ class SlackTelling:
         lane = _DIRECT + account
         self._queue.put(lane, key, lambda: self._say(lane, _plain_message(said, shown)))
 
+    def post(self, channel: str, key: str, body: dict[str, Any]) -> bool:
+        """A message of its own in a channel; false when too much waits already."""
+        return self._queue.put(channel, key, lambda: self._say(channel, body))
+
     def outcome(self, request: ApprovalRequest, channel: str, message: str, at_us: int) -> None:
         """What came of it, in the thread of a message."""
         left = request.outcome in _DEPARTED

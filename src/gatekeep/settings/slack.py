@@ -88,6 +88,10 @@ class SlackSettings(BaseModel):
     channels: tuple[GroupChannel, ...] = Field(
         default=(), description="Which group is asked in which channel, such as `dba=C0123456789`."
     )
+    digest_channel: Channel | None = Field(
+        default=None,
+        description="Id of the channel for the weekly digest of suggestions. Unset: `default_channel`.",
+    )
     api_url: LoopbackUrl | None = Field(
         default=None, description="Where Slack's API is, for tests: only on this machine."
     )

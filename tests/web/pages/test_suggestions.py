@@ -68,7 +68,7 @@ async def test_a_page_goes_from_evidence_to_effect(world: PageWorld) -> None:
         "Evidence", "largest share of one pair31%", "approved on 20 of 40 days", "184467 184501 185002",
         "12 not counted: repeats of one person on one day",
         "restart *: would also pass what was denied twice", "173002 173044",
-        "Change of the policy", 'adopted-3f9a12bc', "is askedpasses4114",
+        "Change of the policy", "adopted-3f9a12bc", "is askedpasses4114",
         "systemctl restart sshd: is asked → is asked", "p-ann: 12 decided otherwise",
         "● passed: hold-out: 14 of 14 of the last third were approved", "It has not been in force yet.",
         "2 persons have to accept it", "On trial for 7 days",
