@@ -159,7 +159,7 @@ class Circle:
             against = monitor.against(life, effect, evidence, self.samples, self.world.version)
             tried, refused = self._tried(life, evidence)
             seen = Observation(
-                found=life.suggestion, tried=tried, refused=refused, effect=effect,
+                tried=tried, refused=refused, effect=effect,
                 for_it=monitor.speaks_for(life, effect), against=against,
             )  # fmt: skip
             self.lives[life.suggestion.id] = replace(life, effect=effect)
