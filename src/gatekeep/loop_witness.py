@@ -36,7 +36,7 @@ from gatekeep.runtime.clock import Clock
 LAG_US: Final = 3_600_000_000
 """For longer than this nothing may stay unsigned."""
 
-SLICE_EVENTS: Final = 128
+SLICE_EVENTS: Final = 32
 """After so many the thread lets go of the interpreter: about a millisecond."""
 
 _APART_FROM: Final = 4096  # events that are worth starting a process for
