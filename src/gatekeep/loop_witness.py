@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,11 +36,12 @@ from gatekeep.runtime.clock import Clock
 LAG_US: Final = 3_600_000_000
 """For longer than this nothing may stay unsigned."""
 
-SLICE_EVENTS: Final = 128
+SLICE_EVENTS: Final = 32
 """After so many the thread lets go of the interpreter: about a millisecond."""
 
 _APART_FROM: Final = 4096  # events that are worth starting a process for
-_KNOWN_LIKE: Final = 8192
+_KNOWN_LIKE: Final = 65_536
+_LIKE_BYTES: Final = 16
 _KNOWN_SESSIONS: Final = 20_000
 _KIND: Final = b',"k":"'
 _RELEASED: Final = b'action.released"'
@@ -78,7 +80,7 @@ class EventTaker:
         self.broken = ""
         self._unsealer = unsealer
         self._sessions: dict[bytes, _Opener] = {}
-        self._alike: dict[tuple[bytes, ...], Tally] = {}
+        self._alike: dict[bytes, Tally] = {}
 
     def take(self, events: Iterable[Held]) -> None:
         """Take the next events. Raises EvidenceBroken if one is not in its place."""
@@ -176,11 +178,12 @@ class EventTaker:
             self._sessions[session.encode()] = _Opener(sealer, origin.encode())
 
 
-def likeness_key(plain: bytes) -> tuple[bytes, ...] | None:
+def likeness_key(plain: bytes) -> bytes | None:
     """What two released actions have in common that count as one; None where it is not found.
 
     The facts and the decision, and who acts where by what right: the request without its source and
     time. Over SSH the text belongs to it, too; of a statement its template stands among the facts.
+    Given as a hash of it, because many are kept; JSON holds no zero bytes, so they part it.
     """
     cut = plain.find(_MODE, SALT_BYTES)
     request = plain.find(b'"request":{', cut)
@@ -190,11 +193,12 @@ def likeness_key(plain: bytes) -> tuple[bytes, ...] | None:
     if min(cut, request, source, after, session) < 0:
         return None
     moment = plain.find(b',"time":{', after, session)
-    common = (plain[SALT_BYTES:cut], plain[request:source], plain[after : moment if moment > 0 else session])
-    if not plain.startswith(_SSH, SALT_BYTES):
-        return common
-    text = plain.rfind(b',"text":"', session)
-    return (*common, plain[text:]) if text > 0 else None
+    end = moment if moment > 0 else session
+    text = plain.rfind(b',"text":"', session) if plain.startswith(_SSH, SALT_BYTES) else len(plain)
+    if text < 0:
+        return None
+    parts = (plain[SALT_BYTES:cut], plain[request:source], plain[after:end], plain[text:])
+    return blake2b(b"\0".join(parts), digest_size=_LIKE_BYTES).digest()
 
 
 class JournalWitness:
@@ -237,10 +241,7 @@ class JournalWitness:
             end = self._files.durable_n()
             if self._most_n:
                 end = min(end, self._most_n)
-            with _beside(end - self._known.events) as pool:
-                found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
-                self._go_on(collector.next_n, end)
-                onward = self._settled(found)
+            onward = self._beside_each_other(collector.next_n, end)
             wrong, signed = "; ".join(onward.wrong), onward.signed
             if end < collector.next_n:
                 wrong = f"the journal goes back from event {collector.next_n} to {end}"
@@ -258,19 +259,31 @@ class JournalWitness:
         )
         return replace(evidence, unverified=wrong, broken=broken)
 
+    def _beside_each_other(self, first: int, end: int) -> Onward:
+        """Read events [first, end) here while they are verified there.
+
+        There is a second look where the first may have met files on the move, or was killed.
+        """
+        fresh = end - self._known.events
+        with _beside(fresh) as pool:
+            found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
+            self._go_on(first, end)
+            onward = _outcome(found)
+        if onward is None or onward.wrong:
+            with _beside(fresh) as pool:
+                onward = _outcome(
+                    pool.submit(verify_onward, self._journal, self._vkeys, self._known)
+                )
+        if onward is None:
+            return Onward(self._known, wrong=("what verifies it was killed",))
+        if not onward.wrong:
+            self._known = onward.known
+        return onward
+
     def _go_on(self, first: int, end: int) -> None:
         for begin in range(first, end, SLICE_EVENTS):
             self._taker.take(self._files.events(begin, min(end, begin + SLICE_EVENTS)))
             time.sleep(0)  # the event loop comes first
-
-    def _settled(self, found: Future[Onward]) -> Onward:
-        """What was found; a second look where the first may have met files on the move."""
-        onward = found.result() if found.exception() is None else None  # a process may be killed
-        if onward is None or onward.wrong:
-            onward = verify_onward(self._journal, self._vkeys, self._known)
-        if not onward.wrong:
-            self._known = onward.known
-        return onward
 
     def _lag(self, signed: int, end: int) -> str:
         """Whether what is not signed yet has waited for too long."""
@@ -281,6 +294,11 @@ class JournalWitness:
         if waited <= LAG_US:
             return ""
         return f"event {signed} is not signed after {waited // 60_000_000} minutes: is the archivist running?"
+
+
+def _outcome(found: Future[Onward]) -> Onward | None:
+    """What was found, or None where whoever looked died."""
+    return found.result() if found.exception() is None else None
 
 
 @contextmanager
