@@ -46,7 +46,7 @@ def often(texts: list[str], count: int = 60) -> list[Deed]:
     return [
         command_deed(
             n, START_US + (n * 89 // count) * DAY_US, texts[n % len(texts)],
-            where(PEOPLE[(n // len(texts)) % 6], f"web-{1 + n % 2}"), approvers=(APPROVERS[n % 4],),
+            where(PEOPLE[(n + n // len(texts)) % 6], f"web-{1 + n % 2}"), approvers=(APPROVERS[n // 3 % 4],),
         )
         for n in range(1, count)
     ]  # fmt: skip
@@ -110,7 +110,7 @@ def test_one_denial_anywhere_in_time_stops_it(when: int, target: str) -> None:
 def test_one_person_with_many_names_is_one_person() -> None:
     """Principals that share a person do not fill the floors."""
     deeds = [
-        command_deed(n, START_US + n * DAY_US, NGINX, where(f"bot{n % 6}", person="ann"), approvers=(APPROVERS[n % 4],))
+        command_deed(n, START_US + n * DAY_US, NGINX, where("ann", principal=f"bot{n % 6}"), approvers=(APPROVERS[n % 4],))
         for n in range(1, 88)
     ]  # fmt: skip
     assert proposals(deeds) == []
