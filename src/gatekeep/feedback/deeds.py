@@ -135,7 +135,8 @@ class Evidence:
 
     `verified`: the journal verified up to there; nothing is suggested otherwise. `deeds` are in order
     of `n`. `rules` say how rules were used. `break_glass` are (µs, person, target) of leave that was
-    taken.
+    taken. `unknown` payloads stayed sealed and may hide deeds; `left_out` denials were too many of one
+    person's. `unverified` says in words why `verified` is false.
     """
 
     deeds: Sequence[Deed]
@@ -146,3 +147,6 @@ class Evidence:
     until_us: int
     next_n: int
     verified: bool
+    unknown: int = 0
+    left_out: int = 0
+    unverified: str = ""

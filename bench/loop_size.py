@@ -1,0 +1,141 @@
+"""How long the feedback loop takes to read a journal of months, and how much memory.
+
+Run: `python bench/loop_size.py --make DIR [events]` makes a sealed, archived, signed journal: 90 days,
+40 persons in 5 groups, 16 targets; mostly allowed reads with their outcomes, 8 % of the actions asked
+with votes and answers, some denied. `python bench/loop_size.py --measure DIR [events …]` verifies,
+reads and gathers up to so many events of it (all of it unless told), each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from support.loop_events import DAY_US, T0_US, LoopStory
+from support.loop_journal import Sealed
+from support.loop_work import RULES, Month
+
+from gatekeep.domain.events import EventKind
+from gatekeep.journal.keys import KeyRing
+from gatekeep.journal.unsealing import Unsealer
+from gatekeep.loop_witness import JournalWitness
+from gatekeep.runtime.clock import Clock
+
+DAYS = 90
+
+
+def make(where: Path, events: int) -> None:
+    """Make the journal."""
+    sealed = Sealed(where / "journal")
+    story = LoopStory(sealed)
+    story.activated(main=RULES)
+    month = Month(story)
+    while sealed.spool.n < events - 2000:
+        story.now_us = max(story.now_us, T0_US + sealed.spool.n * DAYS * DAY_US // events)
+        month.session()
+    while sealed.spool.n + len(sealed.spool.waiting) < events:
+        story.event(EventKind.LOG_HEARTBEAT, b"{}")
+    sealed.finish()
+    keys = {
+        kind: {name: value.hex() for name, value in kept.items()}
+        for kind, kept in vars(sealed.spool.keys).items()
+    }
+    (where / "keys.json").write_text(json.dumps(keys | {"vkey": sealed.spool.vkey_text}))
+    print(f"{sealed.spool.n} events, {story.sessions} sessions")
+
+
+class FixedClock(Clock):
+    """The end of the days that were made."""
+
+    def wall_us(self) -> int:
+        """Ninety days later."""
+        return T0_US + DAYS * DAY_US
+
+    def monotonic_ns(self) -> int:
+        """Nobody asks."""
+        return 0
+
+
+class Kept:
+    """The wrapped keys of `make`."""
+
+    def __init__(self, where: Path) -> None:
+        kept = json.loads((where / "keys.json").read_text())
+        self.vkey = str(kept["vkey"])
+        self.subjects = {name: bytes.fromhex(value) for name, value in kept["subjects"].items()}
+        self._by_id = {value[:16]: value for value in self.subjects.values()}
+        self.sessions = {name: bytes.fromhex(value) for name, value in kept["sessions"].items()}
+
+    def subject_key(self, person: str) -> bytes | None:
+        """As WrappedKeys."""
+        return self.subjects.get(person)
+
+    def subject_key_by_id(self, key_id: bytes) -> bytes | None:
+        """As WrappedKeys."""
+        return self._by_id.get(key_id)
+
+    def put_subject_key(self, person: str, wrapped: bytes) -> None:
+        """Never."""
+        raise AssertionError(person, wrapped)
+
+    def session_key(self, session_id: str) -> bytes | None:
+        """As WrappedKeys."""
+        return self.sessions.get(session_id)
+
+    def put_session_key(self, session_id: str, wrapped: bytes) -> None:
+        """Never."""
+        raise AssertionError(session_id, wrapped)
+
+
+async def gather(where: Path, events: int) -> None:
+    """One reading of it from nothing, and one more of nothing new."""
+    kept = Kept(where)
+    ring = KeyRing(bytes(range(32)))
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unsealer = Unsealer(ring, kept)
+    witness = JournalWitness(where / "journal", unsealer, [kept.vkey], FixedClock(), most_n=events)
+    begin, cpu = time.perf_counter(), time.process_time()
+    evidence = await witness.read()
+    took, used = time.perf_counter() - begin, time.process_time() - cpu
+    begin = time.perf_counter()
+    await witness.read()
+    again = time.perf_counter() - begin
+    await witness.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    other = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{evidence.next_n:>9,} events: {took:5.1f} s ({used:.1f} s CPU here, {other.ru_utime:.1f} s there),"
+        f" again {again:.2f} s; {peak:.0f} MiB here ({base / 1024:.0f} before), {other.ru_maxrss / 1024:.0f} MiB"
+        f" there; {len(evidence.deeds):,} deeds, {len(evidence.passed):,} things that passed;"
+        f" verified {evidence.verified} {evidence.unverified}"
+    )
+
+
+def main() -> None:
+    """Make or measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--make", type=Path)
+    parser.add_argument("--measure", type=Path)
+    parser.add_argument("--gather", type=Path, help="one measurement, in this process")
+    parser.add_argument("events", type=int, nargs="*")
+    chosen = parser.parse_args()
+    if chosen.make:
+        make(chosen.make, (chosen.events or [1_000_000])[0])
+    elif chosen.gather:
+        asyncio.run(gather(chosen.gather, (chosen.events or [0])[0]))
+    else:
+        for events in chosen.events or [0]:
+            command = [sys.executable, __file__, "--gather", str(chosen.measure), str(events)]
+            subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""What is no evidence for loosening, and why (design of the loop, step 1). Pure.
+
+Says nothing of what counts against: a no is a no, whoever said it and however often.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final
+
+from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.suggestions import DAY_US
+from gatekeep.feedback.deeds import Answer, Deed
+
+YOUNG_US: Final = 14 * DAY_US
+RUBBER_US: Final = 10_000_000
+"""Whose median yes is quicker than this did not read what it was about."""
+
+RUBBER_WEIGHT: Final = 0.25
+RETRIED_US: Final = DAY_US
+SMALL_RING: Final = 3
+"""So many persons who only approve one another are a closed group."""
+
+_YES: Final = frozenset({Answer.APPROVED, Answer.ADOPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known beside the deeds.
+
+    `latencies` are each approver's, `since_us` when rules came into force; rules younger than
+    `young_us` at `until_us` are protected.
+    """
+
+    latencies: Mapping[str, Sequence[int]]
+    since_us: Mapping[str, int]
+    until_us: int
+    young_us: int = YOUNG_US
+
+
+def weighed(deeds: Sequence[Deed], known: Knowledge) -> list[Deed]:
+    """The deeds, in order of `n`, each with its reason for exclusion and its weight.
+
+    A reason that is there already stays.
+    """
+    rubber = {
+        person for person, took in known.latencies.items() if took and median(took) < RUBBER_US
+    }
+    young = {
+        rule for rule, since in known.since_us.items() if known.until_us - since < known.young_us
+    }
+    circles = _Circles(deeds)
+    denied: dict[tuple[str, str, str], int] = {}
+    seen: set[tuple[str, str, int, str]] = set()
+    found: list[Deed] = []
+    for deed in sorted(deeds, key=lambda one: one.n):
+        reason, weight = deed.excluded, 1.0
+        same = (deed.where.person, _like(deed), deed.where.target)
+        if not reason and (deed.answer in _YES or deed.answer is Answer.WITHDRAWN):
+            reason = _reason(deed, young)
+            if not reason and rubber.issuperset(deed.approvers) and deed.approvers:
+                reason = "rubber_stamp"
+            if not reason and circles.closed(deed):
+                reason = "own_group"
+            last_no = denied.get(same)
+            if not reason and last_no is not None and deed.at_us - last_no <= RETRIED_US:
+                reason = "retried"
+            weight = RUBBER_WEIGHT if rubber.intersection(deed.approvers) else 1.0
+        if deed.answer is Answer.DENIED:
+            denied[same] = deed.answered_us or deed.at_us
+        if not reason and (deed.answer in _YES or _refused_by_rule(deed)):
+            day = (*same[:2], deed.at_us // DAY_US, deed.answer.value)
+            reason = "same_day" if day in seen else ""
+            seen.add(day)
+        if reason != deed.excluded or weight != deed.weight:
+            deed = replace(deed, excluded=reason, weight=weight)  # noqa: PLW2901 - the same deed
+        found.append(deed)
+    return found
+
+
+def _reason(deed: Deed, young: set[str]) -> str:
+    """What one deed and its rules alone tell."""
+    if deed.incident:
+        return "reported"
+    if deed.answer is Answer.WITHDRAWN:
+        return "withdrawn_sample" if deed.adopted else ""
+    if not deed.surely:
+        return "not_sure"
+    return "young_rule" if young.intersection(deed.rules) else ""
+
+
+def _refused_by_rule(deed: Deed) -> bool:
+    return deed.answer is Answer.NONE and deed.verdict is Verdict.DENY
+
+
+def _like(deed: Deed) -> str:
+    return deed.likeness.template if deed.likeness is not None else deed.text
+
+
+class _Circles:
+    """Who approves for whom, and who of them keep to themselves."""
+
+    def __init__(self, deeds: Iterable[Deed]) -> None:
+        self._gave: dict[str, Counter[str]] = defaultdict(Counter)
+        for deed in deeds:
+            if deed.answer is Answer.APPROVED:
+                self._gave[deed.where.person].update(deed.approvers)
+        self._closed: dict[tuple[str, str], bool] = {}
+
+    def closed(self, deed: Deed) -> bool:
+        """Whether all who approved it and who asked approve one another, and hardly anybody else."""
+        asker = deed.where.person
+        return bool(deed.approvers) and all(self._pair(asker, one) for one in deed.approvers)
+
+    def _pair(self, asker: str, approver: str) -> bool:
+        known = self._closed.get((asker, approver))
+        if known is None:
+            known = self._closed[asker, approver] = asker == approver or (
+                asker in self._gave.get(approver, ())
+                and (self._mostly(asker, approver) or self._ring(asker))
+            )
+        return known
+
+    def _mostly(self, one: str, other: str) -> bool:
+        """Whether each has most of his approvals from the other."""
+        return all(
+            self._gave[a][b] * 2 > self._gave[a].total() for a, b in ((one, other), (other, one))
+        )
+
+    def _ring(self, asker: str) -> bool:
+        """Whether whoever approves for him, and for those, and so on, are a few persons in all."""
+        ring, waiting = {asker}, [asker]
+        while waiting and len(ring) <= SMALL_RING:
+            fresh = set(self._gave.get(waiting.pop(), ())) - ring
+            ring |= fresh
+            waiting += fresh
+        return len(ring) <= SMALL_RING

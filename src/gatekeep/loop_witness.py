@@ -1,0 +1,297 @@
+"""Reads a running gateway's journal for the feedback loop: verified, opened, gathered.
+
+On a thread of its own, while another process verifies the same events; nothing on the event loop.
+What is no evidence is not opened, and what is like something before is only counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gatekeep.domain.events import StoredEvent
+from gatekeep.errors import EvidenceBroken
+from gatekeep.feedback.deeds import Evidence
+from gatekeep.feedback.evidence import WANTED, Collector
+from gatekeep.feedback.exclusions import YOUNG_US
+from gatekeep.feedback.passes import Tally
+from gatekeep.journal.onward import Known, Onward, verify_onward
+from gatekeep.journal.reading import EventFiles, Held
+from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
+from gatekeep.journal.unsealing import Unsealer
+from gatekeep.runtime.clock import Clock
+
+LAG_US: Final = 3_600_000_000
+"""For longer than this nothing may stay unsigned."""
+
+SLICE_EVENTS: Final = 128
+"""After so many the thread lets go of the interpreter: about a millisecond."""
+
+_APART_FROM: Final = 4096  # events that are worth starting a process for
+_KNOWN_LIKE: Final = 65_536
+_LIKE_BYTES: Final = 16
+_KNOWN_SESSIONS: Final = 20_000
+_KIND: Final = b',"k":"'
+_RELEASED: Final = b'action.released"'
+_FINISHED: Final = b'action.finished"'
+_OF: Final = b',"r":{"of":'
+_OUTCOME: Final = b',"outcome":"'
+_Q: Final = b',"q":'
+_SESSION: Final = b',"s":"'
+_SESSION_CHARACTERS: Final = 32
+_TIME: Final = b'","t":'
+_MODE: Final = b'"mode":"'
+_SSH: Final = b'{"assurance":"'
+
+
+class _Opener(NamedTuple):
+    """What opens a session's events, and the origin of its log."""
+
+    sealer: SessionSealer
+    origin: bytes
+
+
+class EventTaker:
+    """Feeds a collector from events as they are stored.
+
+    Outcomes, and released actions that are like one before, take a short way: single members are cut
+    out of leaf and payload, which are ours and canonical (a quote inside a JSON string is always
+    escaped, so `,"k":"` can only begin a member). Whatever looks unusual is parsed. `opened`
+    counts payloads that were opened and `parsed` those that were read whole; `broken` names the
+    first event that did not open with its key.
+    """
+
+    def __init__(self, collector: Collector, unsealer: Unsealer) -> None:
+        self.collector = collector
+        self.opened = 0
+        self.parsed = 0
+        self.broken = ""
+        self._unsealer = unsealer
+        self._sessions: dict[bytes, _Opener] = {}
+        self._alike: dict[bytes, Tally] = {}
+
+    def take(self, events: Iterable[Held]) -> None:
+        """Take the next events. Raises EvidenceBroken if one is not in its place."""
+        expected = self.collector.next_n
+        for held in events:
+            if held.n != expected:
+                raise EvidenceBroken(f"event {held.n} is not in its place")
+            leaf = held.leaf
+            at = leaf.find(_KIND) + len(_KIND)
+            if leaf.startswith(_FINISHED, at):
+                short = self._finished(held, at)
+            elif leaf.startswith(_RELEASED, at) and not held.extra:
+                short = self._released(held, at)
+            else:
+                short = False
+            if not short:
+                self._whole(held)
+            expected += 1
+
+    def _finished(self, held: Held, at: int) -> bool:
+        leaf = held.leaf
+        begin = leaf.find(_OF, at) + len(_OF)
+        time_at = leaf.rfind(_TIME)
+        close = leaf.find(b"}", begin)
+        of, found, rest = leaf[begin:close].partition(_OUTCOME)
+        if begin < len(_OF) or time_at < 0 or not found or not of.isdigit() or b"\\" in rest:
+            return False
+        time_at += len(_TIME)
+        self.collector.seen(held.n, int(leaf[time_at : leaf.find(b",", time_at)]))
+        self.collector.finished(int(of), rest[:-1].decode())
+        return True
+
+    def _released(self, held: Held, at: int) -> bool:
+        """An action of a known session that is like one before, and passed as that one did."""
+        leaf = held.leaf
+        begin = leaf.find(_Q, at) + len(_Q)
+        comma = leaf.find(b",", begin)
+        first = comma + len(_SESSION)
+        end = first + _SESSION_CHARACTERS
+        opener = self._sessions.get(leaf[first:end])
+        if opener is None or not leaf.startswith(_SESSION, comma) or not leaf.startswith(_TIME, end):
+            return False
+        end += len(_TIME)
+        sealed = held.ciphertext
+        try:
+            plain = AESGCM(opener.sealer.event_key(int(leaf[begin:comma]))).decrypt(
+                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:],
+                b"%b|%d|action.released" % (opener.origin, held.n),
+            )  # fmt: skip
+        except InvalidTag:
+            return False
+        self.opened += 1
+        like = likeness_key(plain)
+        if like is None:
+            return False
+        tally = self._alike.get(like)
+        at_us = int(leaf[end : leaf.find(b",", end)])
+        if tally is not None:
+            self.collector.passed_again(tally, held.n, at_us)
+            return True
+        tally = self.collector.passed_alike(self._event(held, plain[SALT_BYTES:]))
+        if tally is not None:
+            if len(self._alike) >= _KNOWN_LIKE:
+                self._alike.clear()
+            self._alike[like] = tally
+        return True
+
+    def _whole(self, held: Held) -> None:
+        """Any event, by parsing its envelope, and its payload if that may be evidence."""
+        envelope = orjson.loads(held.leaf)
+        payload = None
+        if envelope["k"] in WANTED or held.extra:
+            try:
+                payload = self._unsealer.open(envelope, held.ciphertext, held.extra)
+            except EvidenceBroken as error:
+                self.broken = self.broken or f"event {held.n}: {error.public}"
+            self.opened += payload is not None
+            self._remember(envelope["s"], envelope["o"])
+        self.collector.feed(self._event(held, payload))
+
+    def _event(self, held: Held, payload: bytes | None) -> StoredEvent:
+        envelope = orjson.loads(held.leaf)
+        self.parsed += payload is not None
+        value = orjson.loads(payload) if payload is not None else None
+        if value is not None and not isinstance(value, dict):
+            raise EvidenceBroken("a payload is not an object")
+        return StoredEvent(held.n, envelope, value, "OK" if payload is not None else "SEALED")
+
+    def _remember(self, session: str, origin: str) -> None:
+        """From now on this session's actions may take the short way."""
+        sealer = self._unsealer.sealer(session)
+        if sealer is not None and len(session) == _SESSION_CHARACTERS and session.isalnum():
+            if len(self._sessions) >= _KNOWN_SESSIONS:
+                self._sessions.clear()
+            self._sessions[session.encode()] = _Opener(sealer, origin.encode())
+
+
+def likeness_key(plain: bytes) -> bytes | None:
+    """What two released actions have in common that count as one; None where it is not found.
+
+    The facts and the decision, and who acts where by what right: the request without its source and
+    time. Over SSH the text belongs to it, too; of a statement its template stands among the facts.
+    Given as a hash of it, because many are kept; JSON holds no zero bytes, so they part it.
+    """
+    cut = plain.find(_MODE, SALT_BYTES)
+    request = plain.find(b'"request":{', cut)
+    source = plain.find(b'"source":"', request)
+    after = plain.find(b'"', source + 10)
+    session = plain.find(b',"session":{', after)
+    if min(cut, request, source, after, session) < 0:
+        return None
+    moment = plain.find(b',"time":{', after, session)
+    end = moment if moment > 0 else session
+    text = plain.rfind(b',"text":"', session) if plain.startswith(_SSH, SALT_BYTES) else len(plain)
+    if text < 0:
+        return None
+    parts = (plain[SALT_BYTES:cut], plain[request:source], plain[after:end], plain[text:])
+    return blake2b(b"\0".join(parts), digest_size=_LIKE_BYTES).digest()
+
+
+class JournalWitness:
+    """What the journal testifies, as evidence.
+
+    `unsealer` is for it alone, and the keys behind it must be usable from another thread. `vkeys` are
+    the log's public keys, as `log.vkey` holds them. `most_n` stops reading there (0: never).
+    """
+
+    def __init__(
+        self, journal: Path, unsealer: Unsealer, vkeys: Sequence[str], clock: Clock,
+        *, young_us: int = YOUNG_US, most_n: int = 0,
+    ) -> None:  # fmt: skip
+        self._journal = journal
+        self._vkeys = tuple(vkeys)
+        self._clock = clock
+        self._young_us = young_us
+        self._most_n = most_n
+        self._files = EventFiles(journal)
+        self._taker = EventTaker(Collector(), unsealer)
+        self._known = Known()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="witness")
+
+    async def read(self) -> Evidence:
+        """Read on to what is durable now. Never raises for what is wrong with the journal.
+
+        The evidence then says that it is not verified, and why.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+
+    async def close(self) -> None:
+        """Let go of the files."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._files.close)
+        self._thread.shutdown()
+
+    def _read(self) -> Evidence:
+        collector = self._taker.collector
+        wrong, signed, end = "", 0, collector.next_n
+        try:
+            end = self._files.durable_n()
+            if self._most_n:
+                end = min(end, self._most_n)
+            with _beside(end - self._known.events) as pool:
+                found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
+                self._go_on(collector.next_n, end)
+                onward = self._settled(found)
+            wrong, signed = "; ".join(onward.wrong), onward.signed
+            if end < collector.next_n:
+                wrong = f"the journal goes back from event {collector.next_n} to {end}"
+            if not wrong and onward.end < end:
+                wrong = f"only {onward.end} of {end} events could be verified"
+            wrong = wrong or self._taker.broken or self._lag(signed, end)
+        except EvidenceBroken as error:
+            wrong = error.public
+        except OSError as error:
+            wrong = f"{error.filename or self._journal}: {error.strerror}"
+        evidence = collector.evidence(
+            self._clock.wall_us(), verified=not wrong, young_us=self._young_us
+        )
+        return replace(evidence, unverified=wrong)
+
+    def _go_on(self, first: int, end: int) -> None:
+        for begin in range(first, end, SLICE_EVENTS):
+            self._taker.take(self._files.events(begin, min(end, begin + SLICE_EVENTS)))
+            time.sleep(0)  # the event loop comes first
+
+    def _settled(self, found: Future[Onward]) -> Onward:
+        """What was found; a second look where the first may have met files on the move."""
+        onward = found.result() if found.exception() is None else None  # a process may be killed
+        if onward is None or onward.wrong:
+            onward = verify_onward(self._journal, self._vkeys, self._known)
+        if not onward.wrong:
+            self._known = onward.known
+        return onward
+
+    def _lag(self, signed: int, end: int) -> str:
+        """Whether what is not signed yet has waited for too long."""
+        if signed >= end:
+            return ""
+        first = next(iter(self._files.events(signed, signed + 1)))
+        waited = self._clock.wall_us() - int(orjson.loads(first.leaf)["t"])
+        if waited <= LAG_US:
+            return ""
+        return f"event {signed} is not signed after {waited // 60_000_000} minutes: is the archivist running?"
+
+
+@contextmanager
+def _beside(events: int) -> Iterator[Executor]:
+    """Where to verify: in another process if there is much to do, else right here."""
+    if events < _APART_FROM:
+        with ThreadPoolExecutor(1) as thread:
+            yield thread
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as process:
+        yield process
