@@ -141,9 +141,7 @@ def test_only_who_where_and_what_was_meant() -> None:
 
 
 def test_it_ends_on_its_day() -> None:
-    """At midnight UTC, by the clock of the desk; a session that is open all along makes no difference, nor a clock
-    that is set back.
-    """
+    """At midnight UTC, by the clock of the desk; an open session or a clock set back changes nothing."""
     clock = MovedClock()
     today = clock.wall_us() // DAY_US
     over, one = desk(ASKS, "writes", clock=clock, day=today + 1), session()
