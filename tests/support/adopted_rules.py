@@ -29,11 +29,11 @@ def source_of(policy: str, rule: str) -> SourceRule:
     return SourceRule(rule, hashlib.sha256(found.text.encode()).hexdigest()[:12])
 
 
-def adopted(policy: str, rule: str, scope: SuggestionScope) -> str:
-    """The policy with what was adopted of what this rule asks about."""
+def adopted(policy: str, scope: SuggestionScope, *rules: str) -> str:
+    """The policy with what was adopted of what these rules, together, ask about."""
     written = write_standing(
         RULE, "What is always approved passes", "41 of 41 were approved", _NEVER, scope,
-        [source_of(policy, rule)],
+        [source_of(policy, rule) for rule in rules],
     )  # fmt: skip
     return f"{policy}\n{written}"
 

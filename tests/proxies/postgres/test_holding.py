@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from support import builders
 from support.held_segment import BEGIN, EXTENDED, WRITE, HeldSegment, request
 from support.postgres_script import IDLE
 from support.postgres_wire import frames
 
-from gatekeep.domain.actions import SqlAction
+from gatekeep.domain.actions import SqlAction, SqlClass
 from gatekeep.domain.approvals import Vote, VoteVerdict
-from gatekeep.domain.sessions import Session
+from gatekeep.domain.likeness import Likeness, LikeSlot
+from gatekeep.domain.sessions import Session, SessionVector
 from gatekeep.gate.approval_ports import Departure
 from gatekeep.gate.sight_ports import Standing
 from gatekeep.protocols.postgres import messages as m
+from gatekeep.protocols.sql.template import template_of
 from gatekeep.proxies.postgres import holding
-from gatekeep.proxies.postgres.holding import Holds, PostgresHold
+from gatekeep.proxies.postgres.holding import Holds, PostgresHold, wires
 
 #: Its wires are of the tests' own kind; journeys hold statements over the compiled package.
 pytestmark = pytest.mark.uncompiled
@@ -263,3 +268,88 @@ def begin(holds: Holds, story: HeldSegment, leaving: str = "") -> PostgresHold:
     """It waits."""
     assert story.segment is not None
     return holds.begin(story.segment, story.actions, leaving)
+
+
+# what it has in common with its like
+
+
+LIKE = Likeness("delete from customers where id = $1:int", (LikeSlot("int", "7"),))
+
+
+@pytest.fixture
+def plain(fresh: HeldSegment) -> HeldSegment:
+    """A deletion by number that is held, in a session that nobody has changed anything in."""
+    template = template_of("DELETE FROM customers WHERE id = 7")
+    fresh.facts = replace(WRITE, template=template)
+    fresh.submit(m.query("DELETE FROM customers WHERE id = 7"))
+    told = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}
+    fresh.talk.told(told)
+    fresh.wires = replace(fresh.wires, read_as=told)
+    return fresh
+
+
+async def test_an_untouched_session_s_statement_is_like_others(plain: HeldSegment) -> None:
+    """One likeness a place."""
+    assert plain.hold().likenesses([0]) == [LIKE]
+    assert plain.hold().likenesses([]) == []
+
+
+@pytest.mark.parametrize("name", ["DateStyle", "IntervalStyle", "TimeZone"])
+async def test_a_way_of_reading_values_that_changed_is_another(plain: HeldSegment, name: str) -> None:
+    """Set later, or chosen by the client as it connected."""
+    hold = plain.hold()
+    plain.talk.told({name: "another"})
+    assert hold.likenesses([0]) == [None]
+    plain.wires = replace(plain.wires, read_as=None)
+    assert plain.hold().likenesses([0]) == [None]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"search_path": "evil, public"}, {"role": "app"}, {"row_security": "off"},
+        {"session_replication_role": "replica"}, {"temp_objects": True},
+        {"standard_conforming_strings": "off"}, {"client_encoding": "LATIN1"},
+    ],
+)  # fmt: skip
+async def test_a_vector_that_is_not_the_pinned_one_has_no_likeness(
+    plain: HeldSegment, changes: dict[str, Any]
+) -> None:
+    """Whoever changed it, and whether by a SET or by code; nor has one that is not known."""
+    rereading = plain.talk._rereading
+    rereading.vector = replace(SessionVector(), **changes)
+    assert plain.hold().likenesses([0]) == [None]
+    rereading.vector = None
+    assert plain.hold().likenesses([0]) == [None]
+
+
+async def test_reading_only_changes_nothing_of_what_a_statement_means(plain: HeldSegment) -> None:
+    """A session that may only read, or a read-only transaction."""
+    plain.talk._rereading.vector = replace(SessionVector(), transaction_read_only="on")
+    assert plain.hold().likenesses([0]) == [LIKE]
+
+
+async def test_uncommitted_changes_of_the_schema_leave_no_likeness(plain: HeldSegment) -> None:
+    """What no look-up of the catalogue can see may be anything."""
+    ddl = builders.facts(SqlClass.DDL, "CREATE TABLE", vector_safe=False)
+    plain.knowledge.goes_out(builders.action("CREATE TABLE t ()", ddl), vector_safe=False)
+    assert plain.hold().likenesses([0]) == [None]
+    plain.knowledge.transaction_over()
+    assert plain.hold().likenesses([0]) == [LIKE]
+
+
+async def test_without_a_catalogue_there_is_no_likeness(plain: HeldSegment) -> None:
+    """Nobody knows then what an untouched session's search_path is."""
+    plain.knowledge._reader._catalogues.view = None
+    assert plain.hold().likenesses([0]) == [None]
+
+
+def test_the_start_says_how_values_are_read() -> None:
+    """As the target reported it, where the client chose nothing of it; else nobody knows."""
+    link = SimpleNamespace(
+        parameters={"TimeZone": "UTC", "server_version": "18"}, tls=None, key=None, wire=None,
+        dial=SimpleNamespace(host="h", port=1),
+    )  # fmt: skip
+    own = wires(None, link, None, {"application_name"})  # type: ignore[arg-type]  # what is used of them
+    assert own.read_as == {"DateStyle": "", "IntervalStyle": "", "TimeZone": "UTC"}
+    assert wires(None, link, None, {"TimeZone"}).read_as is None  # type: ignore[arg-type]  # as above
