@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -39,7 +40,8 @@ SLICE_EVENTS: Final = 128
 """After so many the thread lets go of the interpreter: about a millisecond."""
 
 _APART_FROM: Final = 4096  # events that are worth starting a process for
-_KNOWN_LIKE: Final = 8192
+_KNOWN_LIKE: Final = 65_536
+_LIKE_BYTES: Final = 16
 _KNOWN_SESSIONS: Final = 20_000
 _KIND: Final = b',"k":"'
 _RELEASED: Final = b'action.released"'
@@ -78,7 +80,7 @@ class EventTaker:
         self.broken = ""
         self._unsealer = unsealer
         self._sessions: dict[bytes, _Opener] = {}
-        self._alike: dict[tuple[bytes, ...], Tally] = {}
+        self._alike: dict[bytes, Tally] = {}
 
     def take(self, events: Iterable[Held]) -> None:
         """Take the next events. Raises EvidenceBroken if one is not in its place."""
@@ -176,11 +178,12 @@ class EventTaker:
             self._sessions[session.encode()] = _Opener(sealer, origin.encode())
 
 
-def likeness_key(plain: bytes) -> tuple[bytes, ...] | None:
+def likeness_key(plain: bytes) -> bytes | None:
     """What two released actions have in common that count as one; None where it is not found.
 
     The facts and the decision, and who acts where by what right: the request without its source and
     time. Over SSH the text belongs to it, too; of a statement its template stands among the facts.
+    Given as a hash of it, because many are kept; JSON holds no zero bytes, so they part it.
     """
     cut = plain.find(_MODE, SALT_BYTES)
     request = plain.find(b'"request":{', cut)
@@ -190,11 +193,12 @@ def likeness_key(plain: bytes) -> tuple[bytes, ...] | None:
     if min(cut, request, source, after, session) < 0:
         return None
     moment = plain.find(b',"time":{', after, session)
-    common = (plain[SALT_BYTES:cut], plain[request:source], plain[after : moment if moment > 0 else session])
-    if not plain.startswith(_SSH, SALT_BYTES):
-        return common
-    text = plain.rfind(b',"text":"', session)
-    return (*common, plain[text:]) if text > 0 else None
+    end = moment if moment > 0 else session
+    text = plain.rfind(b',"text":"', session) if plain.startswith(_SSH, SALT_BYTES) else len(plain)
+    if text < 0:
+        return None
+    parts = (plain[SALT_BYTES:cut], plain[request:source], plain[after:end], plain[text:])
+    return blake2b(b"\0".join(parts), digest_size=_LIKE_BYTES).digest()
 
 
 class JournalWitness:
