@@ -212,16 +212,12 @@ def passed_unasked(count: int = 11) -> dict[PassedKey, Passed]:
     found: dict[PassedKey, Passed] = {}
     for number, person in enumerate(("ann", "ben")):
         deed = command_deed(1, START_US, "cat /etc/motd", where(person))
-        request = dict(deed.request)
-        request["commands"] = [
-            {**request["commands"][0], "tags": ["reads_only"], "known_tags": ["reads_only"]}
-        ]
         key = PassedKey(
             "looks", "ssh.exec", "cat", "cat $1:path", "web-1", "prod", person, frozenset({"sre"})
         )
         found[key] = Passed(
             count - 4 * number, START_US + DAY_US, NOW_US - DAY_US, events=[7 + number],
-            text="cat /etc/motd", request=request,
+            text="cat /etc/motd", request=deed.request,
         )  # fmt: skip
     return found
 
@@ -302,3 +298,22 @@ def test_a_rule_in_force_is_proven_against_the_version_without_it() -> None:
     assert found.safe, [one for one in found.checks if not one.passed]
     assert found.backtest is not None
     assert found.backtest.matrix["ask>allow"] == 41
+
+
+def test_a_journal_that_did_not_verify_proves_nothing() -> None:
+    """Evidence that may have been changed speaks for nothing, however good it looks."""
+    over = version()
+    known = replace(evidence(), verified=False)
+    found = prove(suggestion(standing_rule(over), over), known, over, MEMBERS, NOW_US)
+    assert "did not verify" in why(found, "journal")
+
+
+def test_the_narrower_form_must_lie_within_the_one_that_is_proven() -> None:
+    """What people may accept instead is looked at as well."""
+    over = version()
+    rule = standing_rule(over)
+    one = suggestion(rule, over, narrower=standing_rule(over, targets=("web-1",)))
+    assert prove(one, evidence(), over, MEMBERS, NOW_US).safe
+    wider = replace(one, narrower=standing_rule(over, targets=("web-1", "web-2", "web-1-2")))
+    found = prove(wider, evidence(), over, MEMBERS, NOW_US)
+    assert "decides otherwise" in why(found, "narrower form")

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from gatekeep.domain.actions import SqlClass, SqlFacts, WhereClause
-from gatekeep.domain.commands import CommandFacts, SshAction
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.likeness import Likeness, LikeSlot
@@ -29,12 +28,14 @@ from gatekeep.policy.command_request import command_request_json
 from gatekeep.policy.loading import load
 from gatekeep.policy.request import Place, sql_request_json
 from gatekeep.policy.rules import PolicyVersion
+from gatekeep.protocols.ssh.commands.command import command_action
+from gatekeep.protocols.ssh.commands.likeness import command_likeness
 
 START_US = 1_790_000_000_000_000
 NOW_US = START_US + 90 * DAY_US
 RULES = """
 @id("looks") permit (principal in Group::"sre", action == Action::"ssh.exec", resource)
-when { context.known_tags.contains("reads_only") };
+when { context.argv.contains("/etc/motd") };
 @id("prod-systemctl") @why("services of production are restarted by two") @risk("low")
 permit (principal in Group::"sre", action == Action::"ssh.exec", resource in Environment::"prod")
 when { context has approval && context.approval.groups.contains("leads") };
@@ -74,26 +75,16 @@ def command_deed(
 ) -> Deed:
     """A command that was asked about, approved unless told otherwise."""
     at = at or where()
-    words = text.split()
-    slots = tuple(
-        LikeSlot("path", word) for word in words[1:] if word.startswith("/")
-    )  # fmt: skip
-    paths = [slot.value for slot in slots]
-    template = " ".join(
-        f"${1 + paths.index(word)}:path" if word in paths else word for word in words
-    )
-    fact = CommandFacts(
-        "ssh.exec", words[0], tuple(words), paths=frozenset(paths)
-    )
-    act = SshAction("exec", text, (fact,), redacted=text)
+    act = command_action(text)
     principal = Principal(at.principal, at.person, at.groups, at.owner)
     target = Target(
         at.target, TargetKind.SSH, "", 0, environment=at.environment, labels=at.labels
     )
     request = orjson.loads(command_request_json(Place(principal, target, at.account), act, None))
     deed = Deed(
-        n=n, at_us=at_us, where=at, action="ssh.exec", verb=words[0], text=text, tags=frozenset(),
-        assurance="exact", surely=True, likeness=Likeness(template, slots), tables_read=(),
+        n=n, at_us=at_us, where=at, action="ssh.exec", verb=(text.split() or [""])[0], text=text,
+        tags=frozenset(tag for fact in act.facts for tag in fact.tags), assurance="exact",
+        surely=act.resolved, likeness=command_likeness(act.command, act.facts), tables_read=(),
         tables_written=(), request=request, verdict=Verdict.ASK, rules=("prod-systemctl",),
         policy="", risk="low", answer=Answer.APPROVED, approvers=("lea",),
     )  # fmt: skip

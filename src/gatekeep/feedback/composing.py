@@ -41,8 +41,10 @@ def compose(version: PolicyVersion, suggestion: Suggestion) -> Composed:
     """
     if not suggestion.rule.strip() or not suggestion.rule_id:
         raise CompositionError("it has no rule")
-    adopted = version.texts.get(ADOPTED_FILE, "")
-    rest = adopted.replace(suggestion.rule.strip(), "") if suggestion.rule.strip() in adopted else adopted
+    adopted = rest = version.texts.get(ADOPTED_FILE, "")
+    there = version.rule(suggestion.rule_id)
+    if there is not None and there.text.strip() == suggestion.rule.strip():
+        rest = adopted.replace(there.text, "")
     try:
         before = version if rest == adopted else load({**version.texts, ADOPTED_FILE: rest})
         after = load({**version.texts, ADOPTED_FILE: f"{rest.rstrip()}\n{suggestion.rule.strip()}\n"})

@@ -27,6 +27,7 @@ NEVER_TAGS: Final = (
 _NEVER_CLASSES: Final = ("sql.opaque", "sql.procedural", "sql.ddl", "sql.dcl", "sql.copy", "sql.session")
 _SSH_OTHERS: Final = ("ssh.shell", "ssh.line", "ssh.exec", "ssh.opaque")
 _MOST_PLACES: Final = 24
+_PREFIX_SLASHES: Final = 4
 _QUOTED: Final = re.compile(r"[A-Za-z&]{0,2}'.*'", re.DOTALL)
 _PLACE: Final = re.compile(r"\$([1-9])(?::\w+)?(?!\w)")
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
@@ -232,20 +233,50 @@ def _other_values(deed: Deed, scope: SuggestionScope) -> Iterator[Neighbour]:
         return
     for at, slot in enumerate(likeness.slots):
         bound = scope.slots[at] if at < len(scope.slots) else SlotScope(SlotBound.EXACT, (slot.value,))
+        fixed = _why_fixed(deed, likeness, at)
         for value in _values_beside(slot, bound):
             slots = (*likeness.slots[:at], replace(slot, value=value), *likeness.slots[at + 1 :])
             changed = replace(likeness, slots=slots)
             act = Act(_request_with(deed, slot.value, value), changed, _day(deed))
             yield Neighbour(
-                f"{filled(changed)} ({value} for {slot.value})", act, _wrong(slot, bound, value),
-                in_words=True,
-            )
+                f"{filled(changed)} ({value} for {slot.value})", act,
+                _wrong(slot, bound, value, fixed), in_words=True,
+            )  # fmt: skip
     if likeness.slots:
         fewer = Likeness(likeness.template, likeness.slots[:-1])
         yield Neighbour(
             f"{likeness.template} with a value less", Act(deed.request, fewer, _day(deed)),
             "another template", in_words=True,
         )  # fmt: skip
+
+
+def _why_fixed(deed: Deed, likeness: Likeness, at: int) -> str:
+    """Why a slot may hold nothing but what was seen, whatever a scope says; empty if it may.
+
+    What a statement writes, and what a command that does more than read is told, is the deed
+    itself and not whom it is done to.
+    """
+    slot = likeness.slots[at]
+    if slot.sensitive:
+        return "a sensitive value"
+    if deed.action == "sql.write" and at in _before_where(likeness):
+        return "a value that is written"
+    tags = deed.request["commands"][0].get("tags", ()) if deed.request.get("commands") else ()
+    if deed.action.startswith("ssh.") and "reads_only" not in tags:
+        return "a value of what does more than read"
+    return ""
+
+
+def _before_where(likeness: Likeness) -> frozenset[int]:
+    """The places (from 0) of slots that stand before the first WHERE, or anywhere without one."""
+    front = re.split(r"(?<!\S)where(?!\S)", likeness.template, maxsplit=1, flags=re.IGNORECASE)[0]
+    literals = sum(one.type != "bound" for one in likeness.slots)
+    found = set()
+    for at, slot in enumerate(likeness.slots):
+        name = rf"\${at + 1}:" if slot.type != "bound" else rf"\${at + 1 - literals}(?![0-9:])"
+        if re.search(name, front):
+            found.add(at)
+    return frozenset(found)
 
 
 def _request_with(deed: Deed, old: str, new: str) -> Mapping[str, Any]:
@@ -279,15 +310,25 @@ def _values_beside(slot: LikeSlot, bound: SlotScope) -> Iterator[str]:
         yield value[1:-1] if plain else value
 
 
-def _wrong(slot: LikeSlot, bound: SlotScope, value: str) -> str:
+def _wrong(slot: LikeSlot, bound: SlotScope, value: str, fixed: str) -> str:
     """Why this value may not stand there; empty where the scope leaves the slot open for it."""
-    if ".." in value and slot.type == "path":
+    free = bound.bound in {SlotBound.ANY, SlotBound.PREFIX}
+    if slot.type == "path" and ".." in value:
         return "a path that leads out"
-    if bound.bound is SlotBound.ANY:
-        return "a sensitive value" if slot.sensitive else ""
+    if free and fixed:
+        return fixed
+    if slot.type == "path" and free and not _deep(bound):
+        return "a path anywhere"
     if bound.bound is SlotBound.PREFIX:
         return "" if value.startswith(bound.values[0]) else "a value outside the prefix"
-    return "" if value in bound.values else "a value that was not seen"
+    return "" if free or value in bound.values else "a value that was not seen"
+
+
+def _deep(bound: SlotScope) -> bool:
+    """Whether a prefix is a folder deep enough: `/var/log/app/`."""
+    return bound.bound is SlotBound.PREFIX and all(
+        one.endswith("/") and one.count("/") >= _PREFIX_SLASHES for one in bound.values
+    )
 
 
 def filled(likeness: Likeness) -> str:

@@ -5,8 +5,8 @@ Every check comes with its reason in words. What cannot be proven fails. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from gatekeep.domain.suggestions import (
@@ -17,67 +17,31 @@ from gatekeep.domain.suggestions import (
     Suggestion,
     SuggestionKind,
 )
-from gatekeep.errors import SettingsError
-from gatekeep.feedback.backtest import Pair, Replay, act_of, drawn, replay
-from gatekeep.feedback.composing import (
-    Composed,
-    CompositionError,
-    compose,
-    may_err,
-    names_unseen,
-    nobody_to_ask,
-    wrong_form,
-)
-from gatekeep.feedback.deeds import Answer, Deed, Evidence
-from gatekeep.feedback.heads import Head, head_of
-from gatekeep.feedback.holdout import cut_of, inside, learnt
-from gatekeep.feedback.judging import Judge, day_of
+from gatekeep.feedback.backtest import act_of
+from gatekeep.feedback.composing import CompositionError, compose
+from gatekeep.feedback.deeds import Evidence
+from gatekeep.feedback.holdout import split
 from gatekeep.feedback.matrix import MAY_FLIP
-from gatekeep.feedback.probes import Neighbour, around
-from gatekeep.policy.loading import load
+from gatekeep.feedback.probes import Neighbour
+from gatekeep.feedback.rule_checks import (
+    bound_to_source,
+    composition,
+    journal,
+    narrower,
+    never_errs,
+    only_seen,
+)
+from gatekeep.feedback.trial import Case, Members, listed, tried
 from gatekeep.policy.rules import PolicyVersion
 
-LONGEST_DAYS: Final = 90
-"""How long an adopted rule may be in force."""
+__all__ = ["prove", "split"]
+
 MOST_WAITS_A_WEEK: Final = 10
 """How often a week a rule that asks may make one person wait."""
 
 _WEEK_US: Final = 7 * DAY_US
-_SEEDS: Final = 6
 _MOST_SHOWN: Final = 40
-_MOST_LISTED: Final = 5
 _LOWER_RISKS: Final = frozenset({"", "low", "moderate"})
-
-Members = Mapping[str, frozenset[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One suggestion on trial."""
-
-    suggestion: Suggestion
-    composed: Composed
-    pair: Pair
-    evidence: Evidence
-    found: Replay
-    cut_us: int
-    now_us: int
-
-    @property
-    def kind(self) -> SuggestionKind:
-        """What it would change."""
-        return self.suggestion.kind
-
-    @property
-    def seeds(self) -> list[Deed]:
-        """Deeds that it changes, a few of each sort, the same ones each time."""
-        flipped = [deed for deed, _, _ in self.found.flipped]
-        sorts: dict[tuple[str, str, str], Deed] = {}
-        for deed in drawn(flipped, len(flipped)):
-            template = deed.likeness.template if deed.likeness else deed.verb
-            sorts.setdefault((deed.where.target, template, deed.where.account), deed)
-        return list(sorts.values())[:_SEEDS]
-
 
 def prove(
     suggestion: Suggestion,
@@ -103,7 +67,7 @@ def prove(
         return replace(
             suggestion, checks=(*suggestion.checks, failed), backtest=_untried(evidence, str(error))
         )
-    case = _tried(suggestion, evidence, composed, members, now_us, mined_until_us)
+    case = tried(suggestion, evidence, composed, members, now_us, mined_until_us)
     probes, checks = _checks(case, members)
     backtest = _documented(case, probes, checks)
     return _saving(case, replace(
@@ -111,115 +75,30 @@ def prove(
     ))  # fmt: skip
 
 
-def _tried(
-    suggestion: Suggestion,
-    evidence: Evidence,
-    composed: Composed,
-    members: Members,
-    now_us: int,
-    mined_until_us: int | None,
-) -> _Case:
-    pair = Pair(Judge(composed.before, members), Judge(composed.after, members))
-    head = head_of(composed.rule)
-    cut = _cut(head, evidence) if mined_until_us is None else mined_until_us
-    early = [
-        one for one in evidence.deeds if one.at_us < cut and one.answer is Answer.APPROVED
-    ]
-    scope = learnt(suggestion.scope, early)
-    held: Callable[[Deed], bool] = lambda deed: inside(scope, deed)  # noqa: E731 - one test
-    found = replay(pair, head, evidence, cut, held)
-    return _Case(suggestion, composed, pair, evidence, found, cut, now_us)
-
-
-def _cut(head: Head, evidence: Evidence) -> int:
-    """Where the last third begins of the time since the first deed that the rule could match."""
-    first = next((one.at_us for one in evidence.deeds if head.could_match(one)), evidence.first_us)
-    return cut_of(first, evidence.until_us)
-
-
-def _checks(case: _Case, members: Members) -> tuple[list[Probe], list[Check]]:
+def _checks(case: Case, members: Members) -> tuple[list[Probe], list[Check]]:
     probes, near = _neighbours(case)
     checks = [
-        _composition(case, members),
-        _never_errs(case),
+        journal(case.evidence),
+        composition(case, members),
+        never_errs(case),
         _one_way(case),
         _history(case),
         _spot_check(case),
         near,
     ]
+    if case.suggestion.narrower:
+        checks.append(narrower(case, members))
     if case.kind is SuggestionKind.RELAX:
-        checks += [_held_out(case), _only_seen(case), _risk(case), _bound_to_source(case, members)]
+        checks += [_held_out(case), only_seen(case), _risk(case), bound_to_source(case, members)]
     if case.kind is SuggestionKind.GATE:
         checks.append(_who_waits(case))
     return probes, checks
 
 
-# --- the rule itself -------------------------------------------------------------------------
-
-
-def _composition(case: _Case, members: Members) -> Check:
-    rule = case.composed.rule
-    fault = wrong_form(case.kind, rule) or nobody_to_ask(rule, members)
-    words = f"exactly one rule more ({rule.id}); it validates strictly and lint is silent"
-    return Check("composition", not fault, fault or words)
-
-
-def _never_errs(case: _Case) -> Check:
-    fault = may_err(case.composed.rule)
-    if case.found.broken:
-        fault = f"{len(case.found.broken)} evaluations failed, the first: {case.found.broken[0][:200]}"
-    words = "nothing in it can fail, and no replay or probe did"
-    return Check("never errs", not fault, fault or words)
-
-
-def _only_seen(case: _Case) -> Check:
-    approved = [one for one, _, _ in case.found.flipped if one.answer is Answer.APPROVED]
-    unseen = names_unseen(case.composed.rule, approved)
-    if unseen:
-        return Check("only what was seen", passed=False, why=f"nobody approved {_listed(unseen)}")
-    return Check("only what was seen", passed=True, why="all that it names was approved by people")
-
-
-def _bound_to_source(case: _Case, members: Members) -> Check:
-    """Whether it falls silent when the words of a rule that it answers change."""
-    name = "bound to its source"
-    before = case.composed.before
-    gone = [
-        one.id for one in case.suggestion.sources
-        if (rule := before.rule(one.id)) is None or rule.mark != one.mark
-    ]  # fmt: skip
-    if gone or not case.suggestion.sources:
-        words = _listed(gone) or "no rule"
-        return Check(name, passed=False, why=f"it was learnt from {words}, which reads otherwise now")
-    for source in case.suggestion.sources:
-        changed = _with_other_words(case.composed.after, source.id)
-        if changed is None:
-            return Check(name, passed=False, why=f"{source.id} could not be changed for the trial")
-        judge = Judge(changed, members)
-        if any(judge.judge(act_of(deed)).adopted for deed in case.seeds):
-            return Check(name, passed=False, why=f"it still counts when {source.id} has changed")
-    listed = _listed([one.id for one in case.suggestion.sources])
-    return Check(name, passed=True, why=f"it falls silent as soon as the text of {listed} changes")
-
-
-def _with_other_words(version: PolicyVersion, rule_id: str) -> PolicyVersion | None:
-    rule = version.rule(rule_id)
-    if rule is None:
-        return None
-    reworded = f"{rule.text.rstrip().removesuffix(';')} // reworded\n;"
-    texts = {name: text.replace(rule.text, reworded) for name, text in version.texts.items()}
-    try:
-        changed = load(texts)
-    except SettingsError:
-        return None
-    other = changed.rule(rule_id)
-    return changed if other is not None and other.mark != rule.mark else None
-
-
 # --- history ---------------------------------------------------------------------------------
 
 
-def _one_way(case: _Case) -> Check:
+def _one_way(case: Case) -> Check:
     strays = case.found.matrix.strays(case.kind)
     before, after = MAY_FLIP[case.kind]
     count = case.found.matrix.of(before, after)
@@ -232,7 +111,7 @@ def _one_way(case: _Case) -> Check:
     return Check("one way", passed=True, why=f"it turns {count} from {flip} and nothing else")
 
 
-def _history(case: _Case) -> Check:
+def _history(case: Case) -> Check:
     refused = case.found.refused_passing
     if refused:
         shown = ", ".join(str(n) for n in refused[:5])
@@ -245,7 +124,7 @@ def _history(case: _Case) -> Check:
     return Check("history", passed=True, why=f"{words}; none that people refused would pass")
 
 
-def _held_out(case: _Case) -> Check:
+def _held_out(case: Case) -> Check:
     found = case.found
     refused = [n for n in found.refused_passing if _is_late(case, n)]
     why = f"{found.tried} of the last third would pass; {len(refused) or 'none'} was denied"
@@ -258,11 +137,11 @@ def _held_out(case: _Case) -> Check:
     return Check("hold-out", bool(found.tried) and not refused and not found.doubtful, why)
 
 
-def _is_late(case: _Case, n: int) -> bool:
+def _is_late(case: Case, n: int) -> bool:
     return any(deed.n == n and deed.at_us >= case.cut_us for deed, _, _ in case.found.flipped)
 
 
-def _spot_check(case: _Case) -> Check:
+def _spot_check(case: Case) -> Check:
     found = case.found
     if found.spoilt:
         shown = ", ".join(str(n) for n in found.spoilt[:5])
@@ -272,44 +151,42 @@ def _spot_check(case: _Case) -> Check:
     return Check("spot check", passed=True, why=why)
 
 
-def _risk(case: _Case) -> Check:
+def _risk(case: Case) -> Check:
     risks = {case.pair.before.judge(act_of(deed)).risk for deed in case.seeds}
     high = sorted(risks - _LOWER_RISKS)
-    why = f"rules call it {_listed(high)}" if high else "no rule behind it calls it high or critical"
+    why = f"rules call it {listed(high)}" if high else "no rule behind it calls it high or critical"
     return Check("risk", not high, why)
 
 
-def _who_waits(case: _Case) -> Check:
+def _who_waits(case: Case) -> Check:
     weeks = max(1.0, (case.evidence.until_us - case.evidence.first_us) / _WEEK_US)
     shifted = case.found.shifted()
-    listed = ", ".join(f"{one.person} {one.count}" for one in shifted[:5])
+    persons = ", ".join(f"{one.person} {one.count}" for one in shifted[:5])
     often = [one.person for one in shifted if one.count / weeks > MOST_WAITS_A_WEEK]
     if often:
-        why = f"{_listed(often)} would wait more than {MOST_WAITS_A_WEEK} times a week ({listed})"
+        why = f"{listed(often)} would wait more than {MOST_WAITS_A_WEEK} times a week ({persons})"
         return Check("who waits", passed=False, why=why)
     total = sum(one.count for one in shifted)
-    return Check("who waits", passed=True, why=f"{total} would have waited: {listed or 'nobody'}")
+    return Check("who waits", passed=True, why=f"{total} would have waited: {persons or 'nobody'}")
 
 
 # --- neighbours ------------------------------------------------------------------------------
 
 
-def _neighbours(case: _Case) -> tuple[list[Probe], Check]:
+def _neighbours(case: Case) -> tuple[list[Probe], Check]:
     """Every neighbour of what was seen, under both versions; what becomes of those that change."""
-    expired = day_of(case.now_us) + LONGEST_DAYS + 1
     shown: dict[str, Probe] = {}
     wrong: dict[str, list[str]] = {}
     count = 0
-    for deed in case.seeds:
-        for near in around(deed, case.suggestion.scope, expired):
-            count += 1
-            fault = _probed(case, near, shown)
-            if fault:
-                wrong.setdefault(fault, []).append(near.text)
+    for near in case.neighbours:
+        count += 1
+        fault = _probed(case, near, shown)
+        if fault:
+            wrong.setdefault(fault, []).append(near.text)
     return list(shown.values())[:_MOST_SHOWN], _near_check(case, count, len(shown), wrong)
 
 
-def _probed(case: _Case, near: Neighbour, shown: dict[str, Probe]) -> str:
+def _probed(case: Case, near: Neighbour, shown: dict[str, Probe]) -> str:
     """What is wrong with what becomes of one neighbour, if anything."""
     before, after = case.pair.judge(near.act)
     if before.verdict is None or after.verdict is None:
@@ -325,7 +202,7 @@ def _probed(case: _Case, near: Neighbour, shown: dict[str, Probe]) -> str:
     return ""
 
 
-def _near_check(case: _Case, count: int, changed: int, wrong: Mapping[str, Sequence[str]]) -> Check:
+def _near_check(case: Case, count: int, changed: int, wrong: Mapping[str, Sequence[str]]) -> Check:
     if not count:
         return Check("neighbours", passed=False, why="there is nothing to invent neighbours of")
     if wrong:
@@ -340,7 +217,7 @@ def _near_check(case: _Case, count: int, changed: int, wrong: Mapping[str, Seque
 # --- the document ----------------------------------------------------------------------------
 
 
-def _documented(case: _Case, probes: Iterable[Probe], checks: Sequence[Check]) -> Backtest:
+def _documented(case: Case, probes: Iterable[Probe], checks: Sequence[Check]) -> Backtest:
     failed = [one for one in checks if not one.passed]
     why = "; ".join(f"{one.name}: {one.why}" for one in failed) or "every check passed"
     return replace(
@@ -353,7 +230,7 @@ def _untried(evidence: Evidence, why: str) -> Backtest:
     return Backtest(evidence.first_us, evidence.until_us, 0, {}, {}, passed=False, why=why)
 
 
-def _saving(case: _Case, proven: Suggestion) -> Suggestion:
+def _saving(case: Case, proven: Suggestion) -> Suggestion:
     """What it saves a week: no more than the part that was held out shows."""
     if case.kind is not SuggestionKind.RELAX:
         return proven
@@ -367,8 +244,3 @@ def _saving(case: _Case, proven: Suggestion) -> Suggestion:
         proven, checks=(*proven.checks, check), saves_per_week=min(stated, rate) if stated else rate,
         wait_s_per_week=waits,
     )  # fmt: skip
-
-
-def _listed(words: Sequence[str]) -> str:
-    more = len(words) - _MOST_LISTED
-    return ", ".join(words[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

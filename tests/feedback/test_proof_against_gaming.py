@@ -1,0 +1,132 @@
+"""The chain from candidates to proof, attacked: evidence that looks good and must not pass."""
+
+from __future__ import annotations
+
+import pytest
+from support.proof_world import (
+    MEMBERS,
+    NGINX,
+    NOW_US,
+    PEOPLE,
+    START_US,
+    command_deed,
+    example,
+    version,
+    where,
+)
+from support.proof_world import evidence as plain_evidence
+
+from gatekeep.domain.suggestions import DAY_US, Suggestion, SuggestionKind
+from gatekeep.feedback.candidates import candidates, proposable
+from gatekeep.feedback.deeds import Answer, Deed, Evidence, RuleUse
+from gatekeep.feedback.proof import prove
+
+APPROVERS = ("lea", "leo", "lin", "lou")
+
+
+def evidence(deeds: list[Deed]) -> Evidence:
+    """As the loop knows it; the rules have been in force all the time."""
+    found = plain_evidence(deeds)
+    since = {rule.id: RuleUse(100, NOW_US, START_US - 100 * DAY_US) for rule in version().rules}
+    return Evidence(
+        found.deeds, found.passed, since, (), found.first_us, found.until_us, found.next_n, verified=True
+    )
+
+
+def proposals(deeds: list[Deed]) -> list[Suggestion]:
+    """What would be shown to people: candidates that safety and proof let through."""
+    known, over = evidence(deeds), version()
+    made = [one for one in candidates(known, over, NOW_US) if one.kind is SuggestionKind.RELAX]
+    proven = [prove(one, known, over, MEMBERS, NOW_US) for one in made if proposable(one)]
+    return [one for one in proven if one.safe]
+
+
+def often(texts: list[str], count: int = 60) -> list[Deed]:
+    """Approved by four, for six, on many days."""
+    return [
+        command_deed(
+            n, START_US + (n * 89 // count) * DAY_US, texts[n % len(texts)],
+            where(PEOPLE[(n // len(texts)) % 6], f"web-{1 + n % 2}"), approvers=(APPROVERS[n % 4],),
+        )
+        for n in range(1, count)
+    ]  # fmt: skip
+
+
+def test_the_worked_example_comes_out_of_the_whole_chain() -> None:
+    """Mined, checked, written, proven: restarting nginx, and nothing else."""
+    found = proposals(example())
+    assert [one.scope.templates for one in found] == [(NGINX,)]
+    assert found[0].backtest is not None
+    assert found[0].backtest.holdout["ask>allow"] == 14
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "systemctl restart sshd",
+        "rm -rf /var/cache/app",
+        "sudo systemctl restart nginx",
+        "cat /etc/shadow",
+        "curl http://example.org/x",
+        "bash ./deploy.sh",
+        "kubectl scale deploy web --replicas 3",
+        "kill -9 1",
+        "tee /etc/motd",
+        "systemctl restart nginx; rm x",
+        "ssh web-2 uptime",
+    ],
+)
+def test_what_is_on_the_never_list_is_not_proposed_however_often_it_was_approved(text: str) -> None:
+    """Approvals cannot buy it."""
+    found = proposals(often([text]))
+    assert found == [], [(one.title, one.rule) for one in found]
+
+
+def test_a_folder_of_logs_does_not_open_the_secrets_in_it() -> None:
+    """Six logs that many read do not let pass a key that lies beside them."""
+    logs = [f"cat /var/log/app/{name}.log" for name in "abcdef"]
+    for one in proposals(often(logs)):
+        assert "server.key" not in one.rule
+        assert all(slot.bound not in {"any"} for slot in one.scope.slots)
+        assert one.backtest is not None
+        assert not any(".." in probe.text for probe in one.backtest.probes)
+        adopted = version(adopted=one.rule)
+        from gatekeep.feedback.backtest import act_of  # noqa: PLC0415
+        from gatekeep.feedback.judging import Judge  # noqa: PLC0415
+
+        judge = Judge(adopted, MEMBERS)
+        secret = command_deed(1, NOW_US - DAY_US, "cat /var/log/app/server.key")
+        assert judge.judge(act_of(secret)).verdict == "ask"
+
+
+@pytest.mark.parametrize("when", [1, 45, 89])
+@pytest.mark.parametrize("target", ["web-1", "web-2"])
+def test_one_denial_anywhere_in_time_stops_it(when: int, target: str) -> None:
+    """One no outweighs all yes."""
+    no = command_deed(9000, START_US + when * DAY_US, NGINX, where("ann", target), answer=Answer.DENIED)
+    assert proposals([*example(), no]) == []
+
+
+def test_one_person_with_many_names_is_one_person() -> None:
+    """Principals that share a person do not fill the floors."""
+    deeds = [
+        command_deed(n, START_US + n * DAY_US, NGINX, where(f"bot{n % 6}", person="ann"), approvers=(APPROVERS[n % 4],))
+        for n in range(1, 88)
+    ]  # fmt: skip
+    assert proposals(deeds) == []
+
+
+def test_a_crowd_on_one_day_is_no_evidence() -> None:
+    """Flooding within days is counted once a person, template and day."""
+    deeds = [
+        command_deed(n, NOW_US - DAY_US + n * 1000, NGINX, where(PEOPLE[n % 6]), approvers=(APPROVERS[n % 4],))
+        for n in range(1, 88)
+    ]  # fmt: skip
+    assert proposals(deeds) == []
+
+
+def test_padding_flags_reach_no_approved_template() -> None:
+    """Approvals of one form are none of another."""
+    deeds = often([f"{NGINX} {flag}".strip() for flag in ("", "--no-block", "--quiet", "--force", "-q")])
+    for one in proposals(deeds):
+        assert len(one.scope.templates) == 1
