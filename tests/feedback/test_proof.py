@@ -24,7 +24,6 @@ from gatekeep.domain.suggestions import DAY_US, Suggestion, SuggestionKind
 from gatekeep.feedback.deeds import Answer, Deed, Passed, PassedKey
 from gatekeep.feedback.proof import prove
 
-
 SAME = f'context has template && context.template == "{NGINX}"'
 DEPLOY = 'context.account == Account::"deploy"'
 
