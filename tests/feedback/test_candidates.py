@@ -29,7 +29,7 @@ from gatekeep.feedback.deeds import Answer, Deed
 from gatekeep.feedback.lattice import covers
 
 _SETTLED = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 _TEXTS = ("uptime -p", "uptime -s", "certbot renew", "certbot renew --quiet")
 _UPDATE = "update orders set note = $1:text where id = $2:int"

@@ -44,8 +44,8 @@ def _deeds() -> list[Deed]:
             like, where = commands[number * 7 % 400], places[number % 60]
         else:
             like, where = statements[number * 3 % 200][number * 11 % 40], tables[number % 59]
-        deed = moved(like, when, where=where, approvers=(PERSONS[number % 5],))
-        made.append(denied(deed) if number % 997 == 0 else replace(deed, n=number + 1))
+        deed = moved(like, when, where=where, approvers=(PERSONS[number // 400 % 5],))
+        made.append(denied(deed) if number % 9973 == 0 else replace(deed, n=number + 1))
     return made
 
 

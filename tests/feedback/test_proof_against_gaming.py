@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.proof_world import (
     MEMBERS,
@@ -11,14 +13,22 @@ from support.proof_world import (
     START_US,
     command_deed,
     example,
+    free_slot,
+    on_orders,
+    sql_deed,
+    suggestion,
     version,
     where,
 )
 from support.proof_world import evidence as plain_evidence
 
-from gatekeep.domain.suggestions import DAY_US, Suggestion, SuggestionKind
+from gatekeep.domain.likeness import Likeness, LikeSlot
+from gatekeep.domain.suggestions import DAY_US, SlotBound, Suggestion, SuggestionKind
+from gatekeep.feedback.backtest import act_of
 from gatekeep.feedback.candidates import candidates, proposable
 from gatekeep.feedback.deeds import Answer, Deed, Evidence, RuleUse
+from gatekeep.feedback.judging import Judge
+from gatekeep.feedback.probes import around
 from gatekeep.feedback.proof import prove
 
 APPROVERS = ("lea", "leo", "lin", "lou")
@@ -46,7 +56,7 @@ def often(texts: list[str], count: int = 60) -> list[Deed]:
     return [
         command_deed(
             n, START_US + (n * 89 // count) * DAY_US, texts[n % len(texts)],
-            where(PEOPLE[(n // len(texts)) % 6], f"web-{1 + n % 2}"), approvers=(APPROVERS[n % 4],),
+            where(PEOPLE[(n + n // len(texts)) % 6], f"web-{1 + n % 2}"), approvers=(APPROVERS[n // 3 % 4],),
         )
         for n in range(1, count)
     ]  # fmt: skip
@@ -83,20 +93,45 @@ def test_what_is_on_the_never_list_is_not_proposed_however_often_it_was_approved
 
 
 def test_a_folder_of_logs_does_not_open_the_secrets_in_it() -> None:
-    """Six logs that many read do not let pass a key that lies beside them."""
-    logs = [f"cat /var/log/app/{name}.log" for name in "abcdef"]
-    for one in proposals(often(logs)):
-        assert "server.key" not in one.rule
-        assert all(slot.bound not in {"any"} for slot in one.scope.slots)
-        assert one.backtest is not None
-        assert not any(".." in probe.text for probe in one.backtest.probes)
-        adopted = version(adopted=one.rule)
-        from gatekeep.feedback.backtest import act_of  # noqa: PLC0415
-        from gatekeep.feedback.judging import Judge  # noqa: PLC0415
-
-        judge = Judge(adopted, MEMBERS)
-        secret = command_deed(1, NOW_US - DAY_US, "cat /var/log/app/server.key")
+    """Sixty logs that six read do not let pass a key that lies beside them."""
+    found = proposals(often([f"cat /var/log/app/{name}.log" for name in range(60)]))
+    secret = command_deed(1, NOW_US - DAY_US, "cat /var/log/app/server.key")
+    for one in found:
+        judge = Judge(version(adopted=one.rule), MEMBERS)
         assert judge.judge(act_of(secret)).verdict == "ask"
+
+
+@pytest.mark.xfail(reason="rules with free values do not yet say which tags these may have")
+def test_a_folder_of_logs_may_be_proposed() -> None:
+    """A prefix within bounds is proposed once its rule keeps out what its values may bring in."""
+    found = proposals(often([f"cat /var/log/app/{name}.log" for name in range(60)]))
+    assert [one.scope.slots[0].bound for one in found] == ["prefix"]
+
+
+@pytest.mark.parametrize(
+    "form", ["/usr/local/bin/refund {} 100", "/usr/local/bin/refund 4711 {}", "app-admin scale web {}"]
+)
+def test_what_a_command_is_told_does_not_become_any(form: str) -> None:
+    """Sixty refunds of sixty amounts are no leave for any amount."""
+    for one in proposals(often([form.format(10 + n) for n in range(60)])):
+        assert {slot.bound for slot in one.scope.slots} <= {"exact", "any_of"}, one.title
+
+
+def test_what_a_statement_writes_does_not_become_any() -> None:
+    """`SET credit = $1` is no comparison: sixty credits are no leave for any credit."""
+    template = "UPDATE public . orders SET credit = $1:int WHERE id = $2:int"
+    deeds = [
+        sql_deed(
+            n, START_US + n * DAY_US, (str(n), "7"), on_orders(PEOPLE[n % 6]), approvers=(APPROVERS[n // 3 % 4],),
+            likeness=Likeness(template, (LikeSlot("int", str(n)), LikeSlot("int", "7"))),
+        )
+        for n in range(1, 88)
+    ]  # fmt: skip
+    for one in proposals(deeds):
+        assert one.scope.slots[0].bound in {"exact", "any_of"}, one.title
+    scope = replace(suggestion("").scope, slots=(free_slot(SlotBound.ANY), free_slot(SlotBound.ANY)))
+    near = [one for one in around(deeds[0], scope, 1) if one.never == "a value that is written"]
+    assert near
 
 
 @pytest.mark.parametrize("when", [1, 45, 89])
@@ -110,7 +145,7 @@ def test_one_denial_anywhere_in_time_stops_it(when: int, target: str) -> None:
 def test_one_person_with_many_names_is_one_person() -> None:
     """Principals that share a person do not fill the floors."""
     deeds = [
-        command_deed(n, START_US + n * DAY_US, NGINX, where(f"bot{n % 6}", person="ann"), approvers=(APPROVERS[n % 4],))
+        command_deed(n, START_US + n * DAY_US, NGINX, where("ann", principal=f"bot{n % 6}"), approvers=(APPROVERS[n % 4],))
         for n in range(1, 88)
     ]  # fmt: skip
     assert proposals(deeds) == []

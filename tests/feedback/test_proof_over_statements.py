@@ -11,10 +11,10 @@ from support.proof_world import (
     START_US,
     evidence,
     free_slot,
+    on_orders,
     sql_deed,
     suggestion,
     version,
-    where,
 )
 
 from gatekeep.domain.suggestions import (
@@ -25,7 +25,7 @@ from gatekeep.domain.suggestions import (
     Suggestion,
     SuggestionScope,
 )
-from gatekeep.feedback.deeds import Answer, Deed, Where
+from gatekeep.feedback.deeds import Answer, Deed
 from gatekeep.feedback.judging import day_of
 from gatekeep.feedback.proof import prove
 from gatekeep.policy.standing import write_standing
@@ -39,17 +39,10 @@ SCOPE = SuggestionScope(
 )  # fmt: skip
 
 
-def orders(person: str) -> Where:
-    """One of sre on the orders' database."""
-    return where(
-        person, "orders", kind="postgres", labels=frozenset({"team=shop"}), account="app_rw", database="shop"
-    )
-
-
 def deeds(*values: str) -> list[Deed]:
     """One a day, its values in turn."""
     return [
-        sql_deed(n, START_US + n * DAY_US, (values[n % len(values)],), orders(PEOPLE[n % 6]))
+        sql_deed(n, START_US + n * DAY_US, (values[n % len(values)],), on_orders(PEOPLE[n % 6]))
         for n in range(1, 88)
     ]
 
@@ -86,7 +79,7 @@ def test_a_set_of_values_passes_and_no_other() -> None:
 def test_a_value_that_the_last_third_shows_first_is_not_counted_there() -> None:
     """It was not learnt before, so it proves nothing; and it would be said."""
     late = [
-        sql_deed(500 + n, NOW_US - (n + 1) * DAY_US, ("9",), orders(PEOPLE[n % 6])) for n in range(5)
+        sql_deed(500 + n, NOW_US - (n + 1) * DAY_US, ("9",), on_orders(PEOPLE[n % 6])) for n in range(5)
     ]
     found = proven(free_slot(SlotBound.ANY_OF, "7", "9"), [*deeds("7"), *late])
     held = next(one for one in found.checks if one.name == "hold-out")
@@ -98,7 +91,7 @@ def test_a_value_that_the_last_third_shows_first_is_not_counted_there() -> None:
 
 def test_a_denied_value_inside_a_freed_slot_fails_it() -> None:
     """Any order but the one that was refused is not any order."""
-    no = sql_deed(900, NOW_US - DAY_US, ("666",), orders("ann"), answer=Answer.DENIED)
+    no = sql_deed(900, NOW_US - DAY_US, ("666",), on_orders("ann"), answer=Answer.DENIED)
     found = proven(free_slot(SlotBound.ANY), [*deeds("1", "2", "3", "4", "5", "6"), no])
     history = next(one for one in found.checks if one.name == "history")
     assert not history.passed

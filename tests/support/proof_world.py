@@ -70,6 +70,13 @@ def where(person: str = "ann", target: str = "web-1", **changes: Any) -> Where:
     return Where(**{**values, **changes})
 
 
+def on_orders(person: str = "ann") -> Where:
+    """Somebody of sre on the orders' database."""
+    return where(
+        person, "orders", kind="postgres", labels=frozenset({"team=shop"}), account="app_rw", database="shop"
+    )
+
+
 def command_deed(
     n: int, at_us: int, text: str = NGINX, at: Where | None = None, **changes: Any
 ) -> Deed:
@@ -100,7 +107,7 @@ def sql_deed(
     n: int, at_us: int, values: Sequence[str] = ("7",), at: Where | None = None, **changes: Any
 ) -> Deed:
     """A change of one order's state, asked about and approved unless told otherwise."""
-    at = at or where(target="orders", kind="postgres", labels=frozenset({"team=shop"}), account="app_rw", database="shop")
+    at = at or on_orders()
     template = " AND ".join(
         ["UPDATE public . orders SET state = 'x' WHERE id = $1:int", *(
             f"part = ${number}:int" for number in range(2, len(values) + 1)

@@ -41,6 +41,7 @@ _GUARDS: Final = re.compile(
 
 def never(deeds: Sequence[Deed], *, prefix: str = "never: ") -> tuple[Check, ...]:
     """One check for each part of the never-list, over all deeds that something stands on."""
+    deeds = faces(deeds)
     parts: tuple[tuple[str, Iterable[str], str], ...] = (
         ("tags", _tags(deeds), "no deed has a tag that always wants a person"),
         ("classes", _classes(deeds), "only reads, writes and single commands"),
@@ -62,6 +63,21 @@ def routine_restart(deed: Deed) -> bool:
         return False
     found = _RESTART.fullmatch(deed.likeness.template)
     return found is not None and not _GUARDS.search(found[1])
+
+
+def faces(deeds: Iterable[Deed]) -> Sequence[Deed]:
+    """One deed for all that look alike here: journals share what repeats, so few are left."""
+    found: dict[tuple[object, ...], Deed] = {}
+    for deed in deeds:
+        request = deed.request
+        listed = request.get("statements") or request.get("commands")
+        template = deed.likeness.template if deed.likeness is not None else None
+        key = (
+            id(listed), template, deed.tags, deed.action, deed.verb, deed.assurance, deed.surely,
+            deed.where.target, deed.tables_read, deed.tables_written, request.get("resolved"),
+        )  # fmt: skip
+        found.setdefault(key, deed)
+    return list(found.values())
 
 
 def statements(deed: Deed) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ A class is one template over SSH; of SQL a verb on the same tables, or on every 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -68,13 +68,13 @@ class _Unasked:
 
 def gates(ground: Ground) -> Iterator[Suggestion]:
     """Every suggestion to ask where nobody is asked, in no order."""
+    denied: Counter[Class] = Counter(_class_of(deed) for deed in ground.deeds if _denied(deed))
+    bad = {one for one, count in denied.items() if count >= LEAST_DENIALS and one.said}
     reviewed: dict[Class, list[Deed]] = defaultdict(list)
+    verbs = {(one.action, one.verb) for one in bad}
     for deed in ground.deeds:
-        if deed.verdict is Verdict.ASK and deed.answer in _DECIDED:
-            reviewed[_class_of(deed)].append(deed)
-    bad = {
-        one for one, deeds in reviewed.items() if sum(map(_denied, deeds)) >= LEAST_DENIALS
-    }
+        if (deed.action, deed.verb) in verbs and _decided(deed) and (one := _class_of(deed)) in bad:
+            reviewed[one].append(deed)
     for (one, rule), unasked in _passed(ground, bad).items():
         if unasked.count >= LEAST_PASSED:
             yield _gate(ground, one, rule, (reviewed[one], unasked))
@@ -120,7 +120,7 @@ def _passed(ground: Ground, wanted: set[Class]) -> Mapping[tuple[Class, str], _U
     found: dict[tuple[Class, str], _Unasked] = defaultdict(_Unasked)
     for key, passed in ground.evidence.passed.items():
         one = _class_passed(key, passed)
-        if one not in wanted or not one.said:
+        if one not in wanted:
             continue
         if passed.last_us < ground.now_us - WINDOW_US or key.rule not in ground.rules:
             continue
@@ -133,8 +133,12 @@ def _passed(ground: Ground, wanted: set[Class]) -> Mapping[tuple[Class, str], _U
     return found
 
 
+def _decided(deed: Deed) -> bool:
+    return deed.verdict is Verdict.ASK and deed.answer in _DECIDED
+
+
 def _denied(deed: Deed) -> bool:
-    return deed.answer is Answer.DENIED
+    return deed.verdict is Verdict.ASK and deed.answer is Answer.DENIED
 
 
 def _gate(

@@ -32,7 +32,9 @@ class Ground:
         self.deeds: Sequence[Deed] = sorted(evidence.deeds, key=lambda one: (one.at_us, one.n))
         self.rules: dict[str, Rule] = {rule.id: rule for rule in version.rules}
         self._persons: dict[int, str] = {}
-        self._places: list[Where] = []
+        self._approvers: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+        # By identity, since places are shared by many deeds; `deeds` keeps every one of them alive.
+        self._since: dict[tuple[str, ...], int | None] = {}
         self._of_principal: dict[str, str] = {}
         self._in_group: dict[str, set[str]] = defaultdict(set)
         for deed in self.deeds:
@@ -42,7 +44,6 @@ class Ground:
     def _meet(self, where: Where) -> None:
         person = natural_person(where)
         self._persons[id(where)] = person
-        self._places.append(where)
         if self._of_principal.setdefault(where.principal, person) > person:
             self._of_principal[where.principal] = person
         for group in where.groups:
@@ -55,9 +56,12 @@ class Ground:
 
     def approvers(self, deed: Deed) -> tuple[str, ...]:
         """The natural persons who approved it, but for the requester himself."""
-        own = self.person(deed)
-        known = {self._of_principal.get(name, name) for name in deed.approvers}
-        return tuple(sorted(known - {own}))
+        key = (self.person(deed), deed.approvers)
+        found = self._approvers.get(key)
+        if found is None:
+            known = {self._of_principal.get(name, name) for name in deed.approvers}
+            found = self._approvers[key] = tuple(sorted(known - {key[0]}))
+        return found
 
     def size(self, group: str) -> int:
         """How many persons were seen in a group."""
@@ -77,6 +81,13 @@ class Ground:
         """Since when a rule is in force with the text that it has; None if that is not known."""
         use = self.evidence.rules.get(rule_id)
         return use.since_us if use is not None and use.since_us > 0 else None
+
+    def as_now_since(self, rules: tuple[str, ...]) -> int | None:
+        """Since when all these rules are as they are now; None if one is gone, or there is none."""
+        if rules not in self._since:
+            known = bool(rules) and all(name in self.rules for name in rules)
+            self._since[rules] = max(self.since_us(name) or 0 for name in rules) if known else None
+        return self._since[rules]
 
     def risk(self, rules: Iterable[str], deeds: Iterable[Deed] = ()) -> str:
         """The worst risk that rules or deeds speak of."""

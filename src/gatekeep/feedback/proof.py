@@ -27,8 +27,8 @@ from gatekeep.feedback.rule_checks import (
     bound_to_source,
     composition,
     journal,
-    narrower,
     never_errs,
+    not_narrower,
     only_seen,
 )
 from gatekeep.feedback.trial import Case, Members, listed, tried
@@ -56,7 +56,7 @@ def prove(
 
     `version` is today's, `members` the persons of each group. `mined_until_us` says where the part
     begins that is held out (otherwise the last third of the time in which such deeds occurred).
-    Advice, which writes no rule, is returned as it is. Never raises for what a suggestion holds.
+    Advice, which writes no rule, is returned as it is; a narrower form that is none is left out. Never raises for what a suggestion holds.
     """
     if not suggestion.kind.writes_rule:
         return suggestion
@@ -69,6 +69,9 @@ def prove(
         )
     case = tried(suggestion, evidence, composed, members, now_us, mined_until_us)
     probes, checks = _checks(case, members)
+    if suggestion.narrower and (fault := not_narrower(case, members)):
+        suggestion = replace(suggestion, narrower="")
+        checks.append(Check("narrower form", passed=True, why=f"left out: {fault}"))
     backtest = _documented(case, probes, checks)
     return _saving(case, replace(
         suggestion, checks=(*suggestion.checks, *checks), backtest=backtest
@@ -86,8 +89,6 @@ def _checks(case: Case, members: Members) -> tuple[list[Probe], list[Check]]:
         _spot_check(case),
         near,
     ]
-    if case.suggestion.narrower:
-        checks.append(narrower(case, members))
     if case.kind is SuggestionKind.RELAX:
         checks += [_held_out(case), only_seen(case), _risk(case), bound_to_source(case, members)]
     if case.kind is SuggestionKind.GATE:

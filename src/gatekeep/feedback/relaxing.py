@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Final
 
 from gatekeep.domain.suggestions import (
@@ -52,8 +53,8 @@ def relaxations(ground: Ground) -> list[Suggestion]:
     for field in fields:
         suggestion = _best(ground, field)
         if suggestion is not None:
-            rejected = (*suggestion.rejected, *neighbours.of(field))
-            found.append(replace(suggestion, rejected=rejected[:_MOST_REJECTED]))
+            rejected = islice(chain(suggestion.rejected, neighbours.of(field)), _MOST_REJECTED)
+            found.append(replace(suggestion, rejected=tuple(rejected)))
     return found
 
 
@@ -75,14 +76,17 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
     Forms whose rule was adopted already are left out, with the deeds that they cover.
     """
     bounded = all(
-        one.action.startswith("ssh.") or forbidden.bounded(one) for one in field.counted
+        one.action.startswith("ssh.") or forbidden.bounded(one)
+        for one in forbidden.faces(field.counted)
     )
     forms = _ranked(lattice.forms(field.counted, field.spoken, ground.person, bounded=bounded))
     adopted = {rule.id for rule in getattr(ground.version, "standing", ())}
     second: Suggestion | None = None
     taken: set[int] = set()
     for form in forms:
-        if taken.issuperset(deed.n for deed in form.covered):
+        if second is not None and len(form.covered) < safety.LEAST_EVER:
+            break
+        if taken and taken.issuperset(deed.n for deed in form.covered):
             continue
         made = _suggestion(ground, field, form, bounded=bounded)
         if naming.rule_id(made.id) in adopted:
@@ -241,6 +245,7 @@ class _Neighbours:
         self, ground: Ground, fields: Sequence[_Field], gathered: dict[Node, list[Deed]]
     ) -> None:
         self._ground = ground
+        self._lacks: dict[int, str] = {}
         self._fields: dict[tuple[object, ...], list[_Field]] = defaultdict(list)
         self._denied: dict[tuple[object, ...], list[Deed]] = defaultdict(list)
         for field in fields:
@@ -263,19 +268,20 @@ class _Neighbours:
             if no or others:
                 yield lattice.word_wider(form, no)
         for _, other in sorted(near.items()):
-            yield from self._not_yet(field, other)
+            lacks = self._not_yet(other)
+            if lacks:
+                both = f"{node.template}, {other.node.template}"
+                yield Rejected(both, lacks, tuple(sorted(one.n for one in other.spoken)))
 
-    def _not_yet(self, field: _Field, other: _Field) -> Iterator[Rejected]:
-        risk = self._ground.risk((one.id for one in other.sources), other.counted)
-        standing = Standing(tuple(other.counted), tuple(other.spoken))
-        lacks = [one for one in safety.floors(self._ground, standing, risk) if not one.passed]
-        if lacks:
-            yield Rejected(
-                f"{field.node.template}, {other.node.template}",
-                f"`{other.node.template}` not yet: "
-                + "; ".join(f"{one.name} {one.why}" for one in lacks),
-                tuple(sorted(one.n for one in other.spoken)),
-            )
+    def _not_yet(self, other: _Field) -> str:
+        """What a neighbour lacks, in words; empty if nothing."""
+        if id(other) not in self._lacks:
+            risk = self._ground.risk((one.id for one in other.sources), other.counted)
+            standing = Standing(tuple(other.counted), tuple(other.spoken))
+            lacks = [one for one in safety.floors(self._ground, standing, risk) if not one.passed]
+            said = "; ".join(f"{one.name} {one.why}" for one in lacks)
+            self._lacks[id(other)] = f"`{other.node.template}` not yet: {said}" if lacks else ""
+        return self._lacks[id(other)]
 
 
 def _template(deed: Deed) -> str:

@@ -93,14 +93,13 @@ def _with_other_words(version: PolicyVersion, rule_id: str) -> PolicyVersion | N
     return changed if other is not None and other.mark != rule.mark else None
 
 
-def narrower(case: Case, members: Members) -> Check:
-    """Whether the narrower form reaches nothing that the form proven here does not reach."""
-    name = "narrower form"
+def not_narrower(case: Case, members: Members) -> str:
+    """Why the narrower form reaches something that the form proven here does not; empty if it does not."""
     one = replace(case.suggestion, rule=case.suggestion.narrower)
     try:
         composed = compose(case.composed.before, one)
     except CompositionError as error:
-        return Check(name, passed=False, why=str(error))
+        return str(error)
     fault = wrong_form(case.kind, composed.rule) or may_err(composed.rule)
     judge = Judge(composed.after, members)
     acts = [act_of(deed) for deed, _, _ in case.found.flipped]
@@ -108,7 +107,5 @@ def narrower(case: Case, members: Members) -> Check:
     for act in acts:
         before, wide = case.pair.judge(act)
         if judge.judge(act).verdict not in {before.verdict, wide.verdict}:
-            fault = "it decides otherwise than both today's policy and the form proven here"
-    return Check(name, not fault, fault or "it reaches only what this form reaches")
-
-
+            return "it decides otherwise than both today's policy and the form proven here"
+    return fault

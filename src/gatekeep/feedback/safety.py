@@ -22,6 +22,7 @@ from gatekeep.policy.rules import PolicyVersion
 
 LEAST_APPROVALS: Final[Mapping[str, int]] = {"": 15, "low": 15, "moderate": 40}
 """How many approvals it takes, by risk. What is not listed is never suggested."""
+LEAST_EVER: Final = min(LEAST_APPROVALS.values())
 LEAST_PERSONS: Final = 3
 LEAST_APPROVERS: Final = 2
 LEAST_DAYS: Final = 10

@@ -6,7 +6,7 @@ Counts, weighs and hashes; what may be suggested is for `safety`.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final
@@ -69,13 +69,17 @@ def weight_of(counted: Sequence[Deed]) -> int:
 
 def approver_shares(ground: Ground, counted: Sequence[Deed]) -> dict[str, float]:
     """Each approver's share of the approvals; who approved together has a part each."""
-    parts: Counter[str] = Counter()
-    for deed in counted:
-        names = ground.approvers(deed)
-        for name in names:
-            parts[name] += 1 / len(names)  # type: ignore[assignment] # parts of one
+    parts: dict[str, float] = defaultdict(float)
+    for names, count in _votes(ground, counted).items():
+        for name in names[1]:
+            parts[name] += count / len(names[1])
     total = sum(parts.values())
-    return {name: parts[name] / total for name in sorted(parts)} if total else {}
+    return {name: round(parts[name] / total, 9) for name in sorted(parts)} if total else {}
+
+
+def _votes(ground: Ground, counted: Sequence[Deed]) -> Counter[tuple[str, tuple[str, ...]]]:
+    """How often whose deeds were approved by whom."""
+    return Counter((ground.person(deed), ground.approvers(deed)) for deed in counted)
 
 
 def vector_of(
@@ -86,9 +90,9 @@ def vector_of(
     denied = sum(deed.answer is Answer.DENIED for deed in spoken)
     incidents = sum(bool(deed.incident) for deed in spoken)
     approved = weight_of(counted)
-    pairs = Counter(
-        (ground.person(deed), name) for deed in counted for name in ground.approvers(deed)
-    )
+    pairs: Counter[tuple[str, str]] = Counter()
+    for (person, names), count in _votes(ground, counted).items():
+        pairs.update({(person, name): count for name in names})
     waits = [deed.answered_us - deed.asked_us for deed in counted if deed.answered_us]
     ages = [max(ground.now_us - deed.at_us, 0) / HALF_LIFE_US for deed in counted]
     bad = denied + incidents + halves / 2

@@ -83,17 +83,22 @@ def approved(deed: Deed) -> bool:
 
 def why_not_counted(ground: Ground, deed: Deed) -> str:
     """Why an approved deed is no evidence for letting its like pass; empty if it is."""
-    since = [ground.since_us(name) or 0 for name in deed.rules]
-    known = bool(deed.rules) and all(name in ground.rules for name in deed.rules)
-    reasons = (
-        (bool(deed.excluded), deed.excluded),
-        (not deed.surely, NOT_SURE),
-        (deed.at_us < ground.now_us - WINDOW_US, TOO_OLD),
-        (deed.weight <= 0, RUBBER_STAMP),
-        (not ground.approvers(deed), OWN_APPROVAL),
-        (not known or deed.at_us < max(since), RULE_CHANGED),
-    )
-    return next((why for holds, why in reasons if holds), "")
+    if deed.excluded:
+        return deed.excluded
+    if not deed.surely:
+        return NOT_SURE
+    since = ground.as_now_since(deed.rules)
+    if since is None or deed.at_us < since:
+        return RULE_CHANGED
+    return _why_no_approval(ground, deed)
+
+
+def _why_no_approval(ground: Ground, deed: Deed) -> str:
+    if deed.at_us < ground.now_us - WINDOW_US:
+        return TOO_OLD
+    if deed.weight <= 0:
+        return RUBBER_STAMP
+    return "" if ground.approvers(deed) else OWN_APPROVAL
 
 
 def sift(ground: Ground, deeds: Iterable[Deed]) -> tuple[list[Deed], Counter[str]]:
