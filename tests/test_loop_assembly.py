@@ -58,6 +58,7 @@ class Town:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.clock = SteppedClock()
+        self.clock.step_s((example.NOW_US - self.clock.wall_us()) / 1_000_000)
         self.witness = FakeWitness()
         self.gateway: Gateway
 

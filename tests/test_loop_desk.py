@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,14 +98,7 @@ async def test_dismissed_stays_away_until_its_evidence_has_doubled(world: LoopWo
     assert world.life.weight == 41
     known = relaxation()
     for asked, state in ((81, SuggestionState.DISMISSED), (82, SuggestionState.PROPOSED)):
-        vector = type(known.vector)(asked=asked, approved=asked, persons=known.vector.persons)
-        world.found = [relaxation_with(vector)]
+        vector = replace(known.vector, asked=asked, approved=asked)
+        world.found = [replace(known, vector=vector)]
         await world.desk.run()
         assert world.life.state is state
-
-
-def relaxation_with(vector: object) -> object:
-    """The same with other evidence."""
-    from dataclasses import replace
-
-    return replace(relaxation(), vector=vector)  # type: ignore[arg-type]

@@ -256,6 +256,7 @@ class Gateway:
         parts.links.port = parts.http.door.port
         if parts.slack is not None:
             await parts.slack.slack.start()  # its links lead to that door
+            parts.loop.digest = parts.slack.slack.digest
         await parts.door.start()
         await parts.ssh.door.start()
         _log.info(

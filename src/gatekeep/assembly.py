@@ -215,6 +215,7 @@ async def assemble(
         HttpShared(
             health, approvals.front, directory, desk, archive, journal, proofs, lock_outs, folds,
             clock, steady.now_us, random_bytes, slack.links if slack is not None else None,
+            parts.loop.desk,
         ),
     )  # fmt: skip
     if slack is not None and (called := slack.http_app()) is not None:

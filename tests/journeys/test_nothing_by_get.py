@@ -31,12 +31,14 @@ PEOPLE = (
     {"name": "carol", "groups": ["dba"]},
     {"name": "scanner", "owner": "carol", "groups": ["dba"]},
 )
+SUGGESTIONS = ["S-3f9a12bc", "run"]
+SAMPLES = ["P-1a2b3c4d"]
 READING = {EventKind.AUDIT_READ.value, EventKind.RECORDING_VIEWED.value}
 """What a look may leave behind: that somebody looked."""
 DEEDS = {
     "do": "approve:once", "verdict": "approve", "scope": "once", "reason": "because", "read": "1",
     "_method": "POST", "name": "bob", "to": "carol", "for_s": "60", "finding": "fine",
-    "way": "replay", "text": "TRUNCATE customers",
+    "way": "replay", "text": "TRUNCATE customers", "answer": "right", "days": "7", "until_us": "9999999999999999",
 }  # fmt: skip
 OVERRIDES = {"X-HTTP-Method-Override": "POST", "X-Method-Override": "POST", "X-HTTP-Method": "POST"}
 
@@ -134,6 +136,8 @@ async def place(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterato
                     "/api/v1/requests/": requests, "/api/v1/grants/": grants,
                     "/api/v1/reviews/": reviews, "/api/v1/delegations/": [lent["id"]],
                     "/api/v1/tokens/": [rows[0].id], "/api/v1/audit/events/": ["0", "1", "99999"],
+                    "/suggestions/": SUGGESTIONS, "/suggestion-samples/": SAMPLES,
+                    "/api/v1/suggestions/": SUGGESTIONS, "/api/v1/suggestion-samples/": SAMPLES,
                     "/api/v1/sessions/": sessions, "/api/v1/policy/versions/": ["active"],
                 },
             )  # fmt: skip
@@ -169,6 +173,8 @@ async def test_no_get_of_an_approver_changes_a_row(place: Place) -> None:
     assert {
         f"/r/{waiting.id}", f"/api/v1/requests/{waiting.id}/votes", "/hooks/in/scanner",
         "/slack/interactions", "/sign-out", "/me/slack/begin", "/api/v1/breakglass",
+        "/suggestions/S-3f9a12bc", "/suggestion-samples/P-1a2b3c4d", "/api/v1/suggestions/run",
+        "/api/v1/suggestions/S-3f9a12bc/accept", "/api/v1/suggestion-samples/P-1a2b3c4d",
     } <= set(addresses)  # fmt: skip
     (message,) = [one for one in doors.fake.posted() if waiting.id in one.text]
     versions = len(message.versions)

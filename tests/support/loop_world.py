@@ -89,7 +89,7 @@ class LoopWorld:
         (place / "policy" / "rules.cedar").write_text(example.RULES)
         self.settings = Settings(
             state_dir=place / "state", keys_dir=place / "keys",
-            policy={"dir": place / "policy", "single_person": single_person},  # type: ignore[arg-type]
+            policy={"dir": place / "policy", "single_person": single_person},  # type: ignore[arg-type]  # as a file has it
         )  # fmt: skip
         self.clock = MovedClock(wall=example.NOW_US)
         self.journal = FakeJournal()

@@ -125,13 +125,13 @@ def accept(  # noqa: PLR0913 - one for each option of the verb
     code_file: Annotated[
         Path | None, typer.Option("--code-file", help="A file with the authenticator's code.")
     ] = None,
-) -> int | None:
+) -> None:
     """Accept what you are shown: the whole change comes first, then the question.
 
     What loosens takes a code from your authenticator, and somebody else who accepts it, too.
     """
     wanted = Yes(reason, narrower=narrower, yes=yes, digest=digest, code_file=code_file)
-    return accept_shown(call, _path(suggestion_id), wanted)
+    accept_shown(call, _path(suggestion_id), wanted)
 
 
 @verb(app, "dismiss", examples=('gatekeep suggest dismiss S-3f9a12bc --reason "too wide"',))

@@ -48,7 +48,9 @@ _TWO: Final = 2
 
 LONGEST_SNOOZE_US: Final = 90 * DAY_US
 """For so long at most something is put off."""
-_KINDS: Final = {state: EventKind(f"suggestion.{state}") for state in _S if state != _S.CANDIDATE}
+_KINDS: Final[Mapping[SuggestionState, EventKind]] = {
+    state: EventKind(f"suggestion.{state}") for state in _S if state is not _S.CANDIDATE
+}
 
 
 class NoSuchChange(ValueError):  # noqa: N818 - says what it is

@@ -19,6 +19,7 @@ from gatekeep.feedback.ports import CameTo, Suggestions, Wish
 from gatekeep.feedback.seen import is_seen, seen_digest
 from gatekeep.gate.ports import Judgement
 from gatekeep.messages import suggestion_refusals as words
+from gatekeep.messages.api import ID_CHARACTERS
 from gatekeep.web.access import (
     AUDIT_READ,
     NEEDS,
@@ -203,7 +204,7 @@ async def _changed(request: web.Request) -> SuggestionLife | None:
 
 async def _found(request: web.Request) -> SuggestionLife | None:
     suggestion_id = request.match_info["id"]
-    if len(suggestion_id) > words.ID_CHARACTERS:
+    if len(suggestion_id) > ID_CHARACTERS:
         return None
     try:
         return await suggestions(request).suggestion(suggestion_id)

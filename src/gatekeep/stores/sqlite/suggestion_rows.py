@@ -41,14 +41,7 @@ def read(kind: type[Value], kept: Any) -> Value:
 
 def _read(kind: Any, kept: Any) -> Any:
     if is_dataclass(kind):
-        hints = _hints(kind)
-        return kind(
-            **{
-                one.name: _read(hints[one.name], kept[one.name])
-                for one in fields(kind)
-                if one.name in kept
-            }
-        )
+        return _dataclass(kind, kept)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in {types.UnionType, typing.Union}:
         return None if kept is None else _read(inner[0], kept)
@@ -59,6 +52,12 @@ def _read(kind: Any, kept: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return kind(kept)
     return float(kept) if kind is float else kept
+
+
+def _dataclass(kind: Any, kept: Mapping[str, Any]) -> Any:
+    hints = _hints(kind)
+    names = [one.name for one in fields(kind) if one.name in kept]
+    return kind(**{name: _read(hints[name], kept[name]) for name in names})
 
 
 @lru_cache(maxsize=64)
