@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import yaml
 from support import proof_world as example
 from support.clock import SteppedClock
 from support.loop_world import ID, RULE_ID, YES, FakeWitness, relaxation
+from support.polling import until
 
 from gatekeep.app import Gateway
 from gatekeep.domain.events import SearchQuery
@@ -179,16 +179,7 @@ async def test_the_clock_starts_the_runs(town: Town) -> None:
     """Once every `feedback.every_s`, by whatever clock the gateway was given."""
     assert town.loop.book.lives == {}
     town.clock.step_s(61)
-    await until(lambda: ID in town.loop.book.lives)
-
-
-async def until(holds: Callable[[], bool], limit_s: float = 30.0) -> None:
-    """Look again and again until it holds."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + limit_s
-    while not holds():
-        assert loop.time() < deadline
-        await asyncio.sleep(0.02)
+    await until(lambda: ID in town.loop.book.lives, "a run")
 
 
 def test_the_week_turns_on_monday_at_nine() -> None:

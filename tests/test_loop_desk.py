@@ -7,11 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.loop_world import ANN, BOT, ID, LEA, LEO, RULE_ID, YES, LoopWorld, relaxation
+from support.builders import session as a_session
+from support.builders import target
+from support.loop_world import ANN, BOT, ID, LEA, LEO, RULE_ID, YES, LoopWorld, days, relaxation
+from support.polling import until
+from support.proof_world import NGINX, standing_rule, version
 
-from gatekeep.domain.suggestions import SuggestionState
+from gatekeep.domain.approvals import (
+    ApprovalRequest,
+    Place,
+    RequestKind,
+    RequestState,
+    Subject,
+    Why,
+)
+from gatekeep.domain.identity import Principal
+from gatekeep.domain.sessions import Session
+from gatekeep.domain.suggestions import SampleAnswer, SuggestionState
+from gatekeep.errors import NotPermitted
 from gatekeep.feedback.deeds import Answer
 from gatekeep.feedback.ports import Wish
+from gatekeep.gate.holding import SAMPLE
 
 
 @pytest.fixture
@@ -102,3 +118,129 @@ async def test_dismissed_stays_away_until_its_evidence_has_doubled(world: LoopWo
         world.found = [replace(known, vector=vector)]
         await world.desk.run()
         assert world.life.state is state
+
+
+async def test_a_match_that_is_called_wrong_afterwards_takes_it_back_at_once(
+    world: LoopWorld,
+) -> None:
+    """Without waiting for the next run; who did it cannot answer, nor can a machine."""
+    await world.bring_to(SuggestionState.CANARY)
+    n = 1234
+    world.desk.looked_at_later(RULE_ID, n, session("ann"), "systemctl restart nginx")
+    await until(lambda: world.book.samples, "a sample")
+    (sample,) = await world.desk.samples()
+    assert (sample.id, sample.n, sample.person, sample.groups) == ("M-1234", n, "ann", ("leads",))
+    for who in (ANN, BOT):
+        with pytest.raises(NotPermitted):
+            await world.desk.answer(sample.id, who, SampleAnswer.RIGHT, YES)
+    with pytest.raises(NotPermitted):
+        await world.desk.answer(sample.id, LEA, SampleAnswer.WRONG, Wish("", "web"))
+    said = await world.desk.answer("m-1234", LEA, SampleAnswer.WRONG, Wish("not at noon", "web"))
+    assert (said.answer, said.answered_by) == (SampleAnswer.WRONG, "lea")
+    assert world.life.state is SuggestionState.REVERTED
+    assert not world.in_force
+    assert await world.desk.samples() == []
+    assert world.states()[-3:] == ["sampled", "answered", "reverted"]
+    again = await world.desk.answer(sample.id, LEO, SampleAnswer.RIGHT, YES)
+    assert again == said
+    await world.restart()
+    assert await world.desk.samples(unanswered=False) == [said]
+
+
+async def test_a_held_sample_that_is_denied_takes_it_back_at_once(world: LoopWorld) -> None:
+    """The desk of approvals tells; a request that is no sample changes nothing."""
+    await world.bring_to(SuggestionState.CANARY)
+    world.desk.on_request("decided", request({}, RequestState.DENIED))
+    world.desk.on_request("decided", request({SAMPLE: RULE_ID}, RequestState.APPROVED))
+    assert world.life.state is SuggestionState.CANARY
+    world.desk.on_request("decided", request({SAMPLE: RULE_ID}, RequestState.DENIED))
+    await until(lambda: not world.in_force, "its return")
+    assert world.life.reason == "lea denied a sample of it (K3F9)"
+
+
+async def test_forecast_and_effect_are_told_to_who_accepted_it(world: LoopWorld) -> None:
+    """After one day, seven, thirty; verified then, because all that was looked at was right."""
+    await world.bring_to(SuggestionState.VERIFIED)
+    looked = world.told("suggestion.checked")
+    assert [one["day"] for one in looked] == [7, 30]
+    assert all(one["accepted_by"] == ["lea", "leo"] for one in looked)
+    assert world.life.effect.hits == 24
+    assert "24 matches" in world.life.reason
+
+
+async def test_put_off_it_comes_back_by_itself(world: LoopWorld) -> None:
+    """And who said yes before has to look again."""
+    await world.desk.run()
+    await world.desk.accept(ID, LEA, YES)
+    until_us = world.clock.wall_us() + days(3)
+    came = await world.desk.snooze(ID, LEO, Wish("after the release", "cli"), until_us)
+    assert came.life.state is SuggestionState.SNOOZED
+    await world.desk.run()
+    assert world.life.state is SuggestionState.SNOOZED
+    world.pass_days(3)
+    await world.desk.run()
+    assert world.life.state is SuggestionState.PROPOSED
+    assert world.life.accepted_by == ()
+
+
+async def test_what_the_evidence_no_longer_carries_is_withdrawn(world: LoopWorld) -> None:
+    """A denial among its like, and nobody is asked about it any more."""
+    await world.desk.run()
+    world.found = []
+    report = await world.desk.run()
+    assert report.withdrawn == (ID,)
+    assert world.life.state is SuggestionState.EXPIRED
+    late = await world.desk.accept(ID, LEA, YES)
+    assert late.refusal == "state"
+
+
+async def test_the_narrower_form_is_proven_and_accepted_instead(world: LoopWorld) -> None:
+    """Only web-1; both persons have to mean it."""
+    narrow = standing_rule(version(), targets=("web-1",))
+    world.found = [relaxation(narrower=narrow)]
+    await world.desk.run()
+    await world.desk.accept(ID, LEA, YES)
+    came = await world.desk.accept(ID, LEO, Wish("web-1 is enough", "web", mfa=True, narrower=True))
+    assert came.life.suggestion.rule == narrow
+    assert [one.person for one in came.life.accepted_by] == ["leo"]
+    await world.desk.run()
+    assert world.life.suggestion.rule == narrow
+    last = await world.desk.accept(ID, LEA, YES)
+    assert last.life.state is SuggestionState.SHADOW
+
+
+async def test_history_is_replayed_again_on_demand(world: LoopWorld) -> None:
+    """With the evidence of that moment."""
+    await world.desk.run()
+    found = await world.desk.backtest("S-3F9A12BC")
+    assert found.matrix["ask>allow"] == 41
+    with pytest.raises(KeyError):
+        await world.desk.backtest("S-nothing")
+
+
+async def test_one_person_is_enough_where_one_may_decide(tmp_path: Path) -> None:
+    """`policy.single_person`; the event of the activation says so."""
+    alone = LoopWorld(tmp_path, single_person=True)
+    await alone.start()
+    try:
+        await alone.bring_to(SuggestionState.CANARY)
+        assert alone.in_force
+        assert alone.told("policy.activated")[-1]["single_person"]
+    finally:
+        await alone.stop()
+
+
+def session(name: str) -> Session:
+    """A session of this principal on web-1."""
+    who = Principal(name, name, frozenset({"sre"}))
+    return a_session(principal=who, target=target("web-1"))
+
+
+def request(facts: dict[str, str], state: RequestState) -> ApprovalRequest:
+    """A request that lea decided."""
+    subject = Subject(RequestKind.COMMAND, "systemctl", NGINX, NGINX, facts=facts)
+    return ApprovalRequest(
+        "K3F9", Place("ann", "ann", "web-1", "deploy"), subject,
+        Why("prod-systemctl", "w", "p", (("leads",),)), "0" * 64, 1, 2, state=state,
+        decided_by="lea",
+    )  # fmt: skip
