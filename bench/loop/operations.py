@@ -49,11 +49,11 @@ OPERATIONS = Organisation(
     ),
     rules={"operations.cedar": _RULES},
     routine=(
-        _app("retry", "queuectl retry {n}", True, 14, n=numbers(8_001, 40, 3)),
+        _app("retry", "queuectl retry {n}", True, 14, n=numbers(8_001, 6, 3)),
         _app("reap", "queuectl reap --idle -n", True, 11),
         _app("rotate", "poolctl rotate blue", True, 12),
         _edge("ban", "varnishadm ban {page}", True, 14, page=_SITES),
-        _edge("weights", "balancectl weight app-1 {n}", True, 10, n=numbers(10, 9, 10)),
+        _edge("weights", "balancectl weight app-1 {n}", True, 10, n=numbers(10, 5, 20)),
         _app("restart", "systemctl restart worker", True, 4),
     ),
     rare=(

@@ -53,7 +53,7 @@ STARTUP = Organisation(
         _sql("flag", "UPDATE flags SET enabled = true WHERE name = {flag}", True, 14,
              flag=quoted("beta_search dark_mode new_cart fast_feed big_fonts quick_pay")),
         _run("release", "shipctl release web", True, 11),
-        _run("drain", "shipctl drain {n}", True, 8, n=numbers(1, 9, 1)),
+        _run("drain", "shipctl drain {n}", True, 8, n=numbers(1, 5, 1)),
     ),
     rare=(
         _sql("trial", "UPDATE tenants SET trial_ends = '2027-01-01' WHERE id = {id}", True, 0.7, id=_TENANTS),
