@@ -6,6 +6,7 @@ It stands before the same database. What happens in it is `loop_history` and `lo
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -98,9 +99,21 @@ class Office:
         return code_of(self.files.code_secret(name), self.clock.wall_us())
 
 
+def office_files(demo: DemoFiles) -> DemoFiles:
+    """Where everything of the office lives."""
+    return DemoFiles(demo.state / "office")
+
+
+def clear_office(demo: DemoFiles) -> None:
+    """Nothing is left of an office, so that the next one begins anew."""
+    files = office_files(demo)
+    for place in (files.state, files.keys):
+        shutil.rmtree(place, ignore_errors=True)
+
+
 async def open_office(demo: DemoFiles, target_port: int) -> Office:
     """Start it, forty days ago by its clock. Raises SettingsError where it cannot."""
-    files = DemoFiles(demo.state / "office")
+    files = office_files(demo)
     _configure(files, demo, target_port)
     clock = OfficeClock(BEGINS_DAYS_AGO)
     gateway = await Gateway.start(load_settings(files.settings, os.environ), clock=clock)

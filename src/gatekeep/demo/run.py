@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gatekeep.app import Gateway, ready_document, remove_ready, write_ready
-from gatekeep.demo import configure, seed, ssh_target, ssh_tour, tour
+from gatekeep.demo import configure, loop_office, loop_tour, seed, ssh_target, ssh_tour, tour
 from gatekeep.demo.certificate import ensure_certificate
 from gatekeep.demo.configure import DemoFiles, SshMachine
 from gatekeep.demo.embedded import EmbeddedPostgres, free_port
@@ -145,10 +145,22 @@ async def _take_tour(
         if machine is not None and door is not None and ssh_tour.clients_are_here():
             over_ssh = ssh_sight(files, door, machine, target.port)
             await asyncio.to_thread(ssh_tour.take_ssh_tour, over_ssh, _say)
+        await _loop_tour(files, target)
     except (TourFailed, ssh_tour.SshTourFailed) as failure:
         sys.stderr.write(f"gatekeep: {failure.public}\n  why: {failure.cause}\n")
         return 1
     return 0
+
+
+async def _loop_tour(files: DemoFiles, target: EmbeddedPostgres) -> None:
+    """The feedback loop, in an office of its own that is gone afterwards. Raises TourFailed."""
+    loop_office.clear_office(files)
+    office = await loop_office.open_office(files, target.port)
+    try:
+        await loop_tour.take_loop_tour(office, target.psql)
+    finally:
+        await office.gateway.stop()
+        loop_office.clear_office(files)
 
 
 async def _tokens(files: DemoFiles, gateway: Gateway) -> dict[str, str]:
