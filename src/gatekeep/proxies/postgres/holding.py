@@ -72,7 +72,8 @@ def wires(
     at = f"{link.dial.host}:{link.dial.port} system {system or 'unknown'}{certificate}"
     names = {name.lower() for name in chosen}
     own = {name: link.parameters.get(name, "") for name in READ_AS if name.lower() not in names}
-    return Wires(client, link.wire, at, link.key.pid if link.key else 0, own if len(own) == len(READ_AS) else None)
+    pid = link.key.pid if link.key else 0
+    return Wires(client, link.wire, at, pid, own if len(own) == len(READ_AS) else None)
 
 
 class PostgresHold:
