@@ -60,6 +60,21 @@ def test_check_says_what_loads(gatekeep: Gatekeep) -> None:
     assert told.out.endswith(" rules\n")
 
 
+def test_check_counts_standing_rules_and_tells_silent_ones(gatekeep: Gatekeep, rules: Path) -> None:
+    """One that answers a rule as it no longer reads is a warning, not an error."""
+    (rules / "adopted.cedar").write_text(
+        '@id("adopted-1") permit (principal in Group::"sre", action == Action::"ssh.exec", resource)\n'
+        'when { context has asked_by && context.asked_by == ["gone:0123456789ab"] };\n'
+    )
+    told = gatekeep("policy", "check", "--policy", str(rules))
+    assert told.code == 0
+    assert told.out.endswith(" rules, 1 standing\n")
+    assert "warning" in told.err
+    assert "gone:0123456789ab" in told.err
+    whole = json.loads(gatekeep("policy", "check", "--policy", str(rules), "-o", "json").out)
+    assert whole["standing"] == 1
+
+
 def test_check_names_file_line_rule_and_fix(gatekeep: Gatekeep, rules: Path) -> None:
     """All faults at once, exit 8, nothing on stdout."""
     (rules / "jobs.cedar").write_text(

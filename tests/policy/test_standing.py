@@ -213,6 +213,22 @@ def test_what_nothing_permits_can_be_asked_about() -> None:
         assert engine.decide(at, asked).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    "scope",
+    [
+        replace(RESTART, group=""),
+        replace(RESTART, verb="", templates=()),
+        replace(RESTART, verb="", templates=("systemctl restart nginx", "ls -l")),
+        replace(RESTART, action="ssh.shell"),
+        replace(UPDATE, action="sql.ddl"),
+    ],
+)
+def test_a_question_about_nearly_anything_is_refused(scope: SuggestionScope) -> None:
+    """It would ask where today nothing passes: for every command, or for code and rights."""
+    with pytest.raises(SettingsError):
+        write_asking("adopted-3", "t", "w", 0, scope, ("dba",))
+
+
 def test_a_question_names_whom_it_asks() -> None:
     """Neither asks nobody, nor a group that is none."""
     for groups in ((), ("No Group",)):

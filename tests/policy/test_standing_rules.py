@@ -12,6 +12,7 @@ from gatekeep.domain.actions import SqlClass, SqlFacts, WhereClause
 from gatekeep.domain.likeness import Likeness, LikeSlot
 from gatekeep.errors import SettingsError
 from gatekeep.policy.engine import Engine
+from gatekeep.policy.lint import silent_rules
 from gatekeep.policy.loading import examine, load
 from gatekeep.policy.request import Place, sql_questions
 
@@ -179,3 +180,14 @@ def test_an_id_is_taken_by_either_kind() -> None:
     """A standing rule and a rule of one id are an error."""
     with pytest.raises(SettingsError, match="has the @id"):
         load({"a": ASKING, "b": PINNED.replace("adopted-1", "reads")})
+
+
+def test_a_rule_that_answers_what_is_no_more_is_told() -> None:
+    """It is silent, which nobody would see."""
+    assert silent_rules(load({"a": ASKING, "b": PINNED})) == []
+    for changed in (ASKING.replace('"writes"', '"write"'), ASKING.replace("resource)\nwhen", "resource) when")):
+        version = load({"a": changed, "b": PINNED})
+        (problem,) = silent_rules(version)
+        assert MARK in problem.what
+        assert not problem.error
+        assert version.silent == version.standing

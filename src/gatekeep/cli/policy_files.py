@@ -38,7 +38,7 @@ from gatekeep.identity.targets import targets_of
 from gatekeep.policy.cases import CaseResult, report
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.explain import command_explanation, explain_sql, explain_ssh, explanation
-from gatekeep.policy.lint import unknown_approvers
+from gatekeep.policy.lint import silent_rules, unknown_approvers
 from gatekeep.policy.loading import examine
 from gatekeep.policy.request import Place
 from gatekeep.policy.rules import PolicyVersion, Problem
@@ -60,6 +60,7 @@ def check_command(*, policy: PolicyOption = None, output: OutputOption = Format.
     if version is not None:
         groups = {group for one in _principals(settings) for group in one.groups}
         problems = [*problems, *(unknown_approvers(version.rules, groups) if groups else ())]
+        problems += silent_rules(version)
     if output is not Format.TABLE:
         sys.stdout.write(json_text(_checked(version, problems), indent=2) + "\n")
     else:
@@ -184,13 +185,15 @@ def _tell(version: PolicyVersion | None, problems: Sequence[Problem]) -> None:
         errors = sum(1 for one in problems if one.error)
         sys.stderr.write(f"gatekeep: {errors} errors, the policy does not load (exit 8)\n")
     else:
-        sys.stdout.write(f"policy {version.name}: {len(version.rules)} rules\n")
+        standing = f", {len(version.standing)} standing" if version.standing else ""
+        sys.stdout.write(f"policy {version.name}: {len(version.rules)} rules{standing}\n")
 
 
 def _checked(version: PolicyVersion | None, problems: Sequence[Problem]) -> dict[str, Any]:
     return {
         "policy": version.digest if version else "",
         "rules": len(version.rules) if version else 0,
+        "standing": len(version.standing) if version else 0,
         "problems": [
             {
                 "file": one.file, "line": one.line, "rule": one.rule, "what": one.what,

@@ -103,6 +103,7 @@ class PolicyDeskOver:
     ) -> None:
         self._clock = clock
         self._active = _Active(version, dict(members))
+        self._day = 0
 
     @property
     def version(self) -> str:
@@ -237,7 +238,8 @@ class PolicyDeskOver:
             around, _ = self._around(active, session)
             minute = self._clock.wall_us() // _US_IN_MINUTE
             questions = action_questions(around.place, action, moment(minute))
-            return leave_of(active.engine, around.standing, questions, likeness, minute // 1440)
+            self._day = max(self._day, minute // 1440)  # a clock set back lengthens no leave
+            return leave_of(active.engine, around.standing, questions, likeness, self._day)
         except Exception:  # noqa: BLE001 - whatever went wrong, people are asked
             return None
 

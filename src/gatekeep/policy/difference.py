@@ -7,7 +7,7 @@ difference means for decisions is `comparison`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gatekeep.policy.rules import PolicyVersion, Rule
@@ -74,12 +74,15 @@ def difference(old: PolicyVersion, new: PolicyVersion) -> Difference:
     """What `new` has otherwise than `old`."""
     before = {rule.id: rule for rule in old.all_rules}
     after = {rule.id: rule for rule in new.all_rules}
-    changes = tuple(_changes(before, after))
+    awake = [rule.answers for rule in new.standing if rule not in new.silent]
+    changes = tuple(_changes(before, after, awake))
     kept = len(after.keys() & before.keys()) - sum(one.kind == "changed" for one in changes)
     return Difference(changes, kept, tuple(_files(old.texts, new.texts)))
 
 
-def _changes(before: Mapping[str, Rule], after: Mapping[str, Rule]) -> Iterator[RuleChange]:
+def _changes(
+    before: Mapping[str, Rule], after: Mapping[str, Rule], awake: Sequence[frozenset[str]]
+) -> Iterator[RuleChange]:
     unsure = asks_without_groups((*before.values(), *after.values()))
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
@@ -88,7 +91,22 @@ def _changes(before: Mapping[str, Rule], after: Mapping[str, Rule]) -> Iterator[
         found = bearing(old, new)
         if unsure and new is not None and new.approvers and found is Bearing.STRICTER:
             found = Bearing.UNPROVEN
+        if not found.may_loosen and _may_wake(old, new, awake, found):
+            found = Bearing.UNPROVEN
         yield RuleChange(name, old, new, found)
+
+
+def _may_wake(
+    old: Rule | None, new: Rule | None, awake: Sequence[frozenset[str]], found: Bearing
+) -> bool:
+    """Whether a standing rule might answer now what it did not: the set of rules that ask is another.
+
+    It is, where a permit no longer takes part, and where a rule reads as a standing rule wants it.
+    """
+    if new is not None and any(new.mark in marks for marks in awake):
+        return True
+    lost = old is not None and old.effect == "permit" and not old.standing
+    return bool(awake) and lost and found is Bearing.STRICTER
 
 
 def _files(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

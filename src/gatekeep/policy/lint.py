@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from gatekeep.policy import conditions
-from gatekeep.policy.rules import Problem, Rule
+from gatekeep.policy.rules import PolicyVersion, Problem, Rule
 from gatekeep.policy.schema import NOT_SUPPLIED, STANDING
 
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*")
@@ -26,6 +26,18 @@ def lint(rules: Sequence[Rule]) -> list[Problem]:
     found = [problem for rule in rules for problem in _alone(rule)]
     found += _never_decide(rules)
     return sorted(found, key=lambda problem: (problem.file, problem.line))
+
+
+def silent_rules(version: PolicyVersion) -> list[Problem]:
+    """Warnings for standing rules that answer nothing, because a rule that they answer has changed."""
+    marks = {rule.mark for rule in version.rules}
+    return [
+        _problem(
+            rule, f"answers {', '.join(sorted(rule.answers - marks))}, and no rule reads so",
+            "look at what has changed; it stays silent until it is written anew", error=False,
+        )
+        for rule in version.silent
+    ]  # fmt: skip
 
 
 def unknown_approvers(rules: Sequence[Rule], groups: Collection[str]) -> list[Problem]:
@@ -104,8 +116,7 @@ def _standing(rule: Rule) -> Iterator[Problem]:
         yield _problem(
             rule, "is a standing rule for no group", 'name one: principal in Group::"engineers"'
         )
-    marks = conditions.demanded(rule.est, "asked_by")
-    if not marks or not all(map(_MARK.fullmatch, marks)):
+    if not rule.answers or not all(map(_MARK.fullmatch, rule.answers)):
         yield _problem(
             rule, "is a standing rule and does not say which rules it answers",
             'demand it: when { context has asked_by && context.asked_by == ["rule-id:0123456789ab"] '

@@ -144,6 +144,7 @@ def _rule(file: str, piece: Piece, est: Mapping[str, Any]) -> Rule:
         est=est,
         reads=conditions.reads(est["conditions"]),
         approvers=conditions.all_approver_groups(est),
+        answers=frozenset(conditions.demanded(est, "asked_by")),
         obligations=frozenset(
             f"{key}:{notes[key]}" if notes[key] else key for key in OBLIGATIONS & notes.keys()
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from gatekeep.domain.actions import SqlClass, SqlFacts, TransactionVerb, WhereClause
 from gatekeep.domain.commands import Assurance, CommandFacts, SshAction, TunnelFacts
@@ -21,10 +21,7 @@ from gatekeep.policy.schema import SQL_ACTIONS, SSH_ACTIONS
 _TUNNELS: Final = frozenset({"tunnel.open", "tunnel.listen"})
 
 
-_T = TypeVar("_T")
-
-
-class NotReplayable(ValueError):
+class NotReplayable(ValueError):  # noqa: N818 - a finding, not a fault
     """A recorded request that cannot be asked again; its words say why."""
 
 
@@ -46,9 +43,8 @@ def replayed(request: Mapping[str, Any]) -> Replayed:
 
     Raises NotReplayable: words of it are masked, or it is of a form that this version does not know.
     """
+    _demand_whole(request)
     try:
-        if request.get("masked"):
-            raise NotReplayable("words of it are secrets and were not kept")
         place = _place(request)
         return Replayed(place.principal, place.target, place, tuple(_questions(place, request)))
     except NotReplayable:
@@ -64,12 +60,16 @@ def questions_of(request: Mapping[str, Any]) -> list[Question]:
 
 def command_facts_of(request: Mapping[str, Any]) -> tuple[CommandFacts | TunnelFacts, ...]:
     """What was known of each command; empty for a request about anything else. Raises NotReplayable."""
-    if request.get("masked"):
-        raise NotReplayable("words of it are secrets and were not kept")
+    _demand_whole(request)
     try:
         return tuple(map(_command, request.get("commands", ())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotReplayable(f"it is not of a known form: {type(error).__name__}") from error
+
+
+def _demand_whole(request: Mapping[str, Any]) -> None:
+    if request.get("masked"):
+        raise NotReplayable("words of it are secrets and were not kept")
 
 
 def _questions(place: Place, request: Mapping[str, Any]) -> Sequence[Question]:
@@ -99,6 +99,8 @@ def _place(request: Mapping[str, Any]) -> Place:
     source = _text(request["source"])
     where = request.get("target")
     if where is None:
+        if request.keys() & {"account", "database", "statements", "commands"}:
+            raise NotReplayable("its target is missing")
         return Place(principal, None, source=source)
     target = Target(
         _text(where["name"]), TargetKind(where["kind"]), "", 0, environment=_text(where["environment"]),
@@ -119,11 +121,10 @@ def _statement(shown: Mapping[str, Any]) -> SqlFacts:
     action = shown["action"]
     if action not in SQL_ACTIONS:
         raise NotReplayable("its class is not known")
-    sets = _kept(shown, _names, frozenset())
-    words = _kept(shown, _text, "")
+    sets = _sets(shown)
     return SqlFacts(
         SqlClass(action.removeprefix("sql.")),
-        words("verb"),
+        _text(shown.get("verb", "")),
         "",
         "",
         tables_read=sets("tables_read"),
@@ -137,8 +138,8 @@ def _statement(shown: Mapping[str, Any]) -> SqlFacts:
         tags=sets("tags"),
         settings=sets("settings"),
         roles=sets("roles"),
-        copy_target=words("copy_target"),
-        transaction=TransactionVerb(words("transaction")),
+        copy_target=_text(shown.get("copy_target", "")),
+        transaction=TransactionVerb(_text(shown.get("transaction", ""))),
     )
 
 
@@ -146,7 +147,7 @@ def _command(shown: Mapping[str, Any]) -> CommandFacts | TunnelFacts:
     action = shown["action"]
     if action not in SSH_ACTIONS:
         raise NotReplayable("its action is not known")
-    sets = _kept(shown, _names, frozenset())
+    sets = _sets(shown)
     if action in _TUNNELS:
         port = shown["port"]
         if type(port) is not int:
@@ -161,8 +162,8 @@ def _command(shown: Mapping[str, Any]) -> CommandFacts | TunnelFacts:
     )  # fmt: skip
 
 
-def _kept(shown: Mapping[str, Any], read: Callable[[Any], _T], empty: _T) -> Callable[[str], _T]:
-    return lambda name: read(shown[name]) if name in shown else empty
+def _sets(shown: Mapping[str, Any]) -> Callable[[str], frozenset[str]]:
+    return lambda name: _names(shown.get(name, []))
 
 
 def _list(value: Any) -> list[Any]:

@@ -42,7 +42,8 @@ class Rule:
     """One policy as loaded. `line` is where it begins in `file`; `est` is Cedar's JSON form of it.
 
     `reads` are the attributes of the context that its conditions read; `obligations` are
-    written `record` or `mask:email`; `approvers` are the groups it accepts approval from.
+    written `record` or `mask:email`; `approvers` are the groups it accepts approval from, `answers`
+    the marks of the rules that a standing rule answers.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Rule:
     reads: frozenset[str] = frozenset()
     approvers: frozenset[str] = frozenset()
     obligations: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
     title: str = ""
     why: str = ""
     owner: str = ""
@@ -106,6 +108,12 @@ class PolicyVersion:
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that id, if there is one."""
         return next((one for one in self.all_rules if one.id == rule_id), None)
+
+    @property
+    def silent(self) -> tuple[Rule, ...]:
+        """Standing rules that answer a rule which is not here, or reads otherwise now."""
+        marks = {rule.mark for rule in self.rules}
+        return tuple(rule for rule in self.standing if not rule.answers <= marks)
 
     @property
     def all_rules(self) -> tuple[Rule, ...]:

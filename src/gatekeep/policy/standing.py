@@ -45,7 +45,7 @@ from gatekeep.policy.rules import Rule
 from gatekeep.policy.schema import SLOTS, SQL_ACTIONS
 
 STANDING_ACTIONS: Final = frozenset({"sql.read", "sql.write", EXEC, LINE})
-"""What a standing rule may answer for."""
+"""What a standing rule may answer for, and a written one ask about."""
 
 FILE: Final = "adopted.cedar"
 _COMMANDS: Final = frozenset({EXEC, LINE})
@@ -114,12 +114,18 @@ def write_asking(
 ) -> str:
     """A permit for what is in `scope` once one of `groups` approves; values are for people to look at.
 
-    `expires_day` 0: no end; else it stands in `@expires`, which people read. Raises SettingsError.
+    `expires_day` 0: no end; else it stands in `@expires`, which people read. Raises SettingsError,
+    also for other actions than those that a standing rule may answer for.
     """
     if not scope.group:
         raise _refused(rule_id, "has no group")
+    if scope.action not in STANDING_ACTIONS:
+        raise _refused(rule_id, f"asks about {scope.action or 'no action'}")
+    words = list(_words(scope))
+    if scope.action in _COMMANDS and not words:
+        raise _refused(rule_id, "names no program and no word of a command")
     parts = [
-        *_place(scope), *_surely(scope), *_tables(scope), *_words(scope), *_approved(rule_id, groups)
+        *_place(scope), *_surely(scope), *_tables(scope), *words, *_approved(rule_id, groups)
     ]  # fmt: skip
     return _written(_Head(rule_id, title, why, expires_day), _est("permit", scope, all_of(parts)))
 
