@@ -180,7 +180,7 @@ def test_commands_have_it_too() -> None:
 
 def test_what_breaks_leaves_it_to_people() -> None:
     """Facts that are none; never an error."""
-    broken = SqlAction("simple", "", (None,))  # type: ignore[arg-type]
+    broken = SqlAction("simple", "", (None,))  # type: ignore[arg-type]  # what no reader makes
     assert desk(ASKS, "writes").leave_for(session(), broken, LIKE) is None
 
 
