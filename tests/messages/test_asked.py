@@ -39,7 +39,7 @@ def test_whatever_is_known_is_told() -> None:
     told = asked.more(
         {
             **REQUEST, "why": "a dba looks", "reason": "OPS", "redacted": True,
-            "facts": {"ticket": "T-1"}, "unbound": ["rows", "files"], "may_decide": [],
+            "facts": {"ticket": "T-1", "sample": "adopted-1"}, "unbound": ["rows", "files"], "may_decide": [],
             "extra_votes": 1, "denier": "carol",
             "before": [
                 {"id": "K2AA", "principal": "alice", "state": "denied", "decided_by": "bob",
@@ -48,11 +48,12 @@ def test_whatever_is_known_is_told() -> None:
         }
     )  # fmt: skip
     assert told.pop(0) == "asked before, K2AA of alice: denied by bob: use the replica"
-    assert told[:5] == [
+    assert told[:6] == [
         "the rule says: a dba looks", "alice says: OPS", "ticket: T-1",
+        "a sample: adopted rule adopted-1 would let this pass; the answer says whether it should",
         "secrets in it are replaced; they are part of the digest", "not held fast: rows; files",
     ]  # fmt: skip
-    assert "carol or one vote more; may decide: nobody" in told[5]
+    assert "carol or one vote more; may decide: nobody" in told[6]
     assert asked.facts({**REQUEST, "facts": {"where": "tautology"}, "sight": {}, "risk": ""}) == (
         "a WHERE that is always true · asked by rule prod-writes-need-dba"
     )

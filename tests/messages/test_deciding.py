@@ -97,3 +97,10 @@ def test_what_a_vote_has_done() -> None:
     assert deciding.decided("K3F9", "approved") == "K3F9 approved."
     assert deciding.decided_once("K3F9", "approved").startswith("K3F9 approved once: ")
     assert deciding.fits_no_more("K3F9").endswith("Nothing was run.")
+
+
+def test_a_sample_is_told() -> None:
+    """The rule, and what the answer is for; nothing of what is none."""
+    told = deciding.sample_of({"sample": "adopted-1"})
+    assert told == "adopted rule adopted-1 would let this pass; the answer says whether it should"
+    assert deciding.sample_of({}) == ""

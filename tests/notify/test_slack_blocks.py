@@ -77,6 +77,14 @@ def test_a_message_reads_as_designed() -> None:
     assert faults_of(list(message.blocks)) == []
 
 
+def test_a_sample_says_of_which_rule_it_is_one() -> None:
+    """Among the facts; of what is none nothing is said."""
+    told = fields(message_of(sample(facts={"sample": "adopted-1"}), KNOWN))
+    assert told["Sample"] == (
+        "adopted rule adopted-1 would let this pass; the answer says whether it should"
+    )
+
+
 def test_a_lock_screen_shows_no_command() -> None:
     """Who, what kind, where, how risky, how long; the text of the command never."""
     message = message_of(sample("DELETE FROM salaries WHERE name = 'carol';", risk="high"), KNOWN)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatekeep.messages import sight as seen
-from gatekeep.messages.deciding import still_needed
+from gatekeep.messages.deciding import sample_of, still_needed
 
 SHOWN_DIGITS = 12
 MOST_REASON = 1000
@@ -83,6 +83,8 @@ def more(request: Request) -> list[str]:
         lines.append(f"{request['principal']} says: {_cut(request['reason'])}")
     if request["facts"].get("ticket"):
         lines.append(f"ticket: {request['facts']['ticket']}")
+    if said := sample_of(request["facts"]):
+        lines.append(f"a sample: {said}")
     if request["redacted"]:
         lines.append("secrets in it are replaced; they are part of the digest")
     if request["unbound"]:

@@ -1,8 +1,8 @@
-"""What somebody hears who voted, or wanted to: one polite sentence, the same at every door."""
+"""What somebody reads who may vote, voted, or wanted to: one sentence, the same at every door."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gatekeep.messages import printable
 
@@ -119,3 +119,9 @@ def _group(group: str) -> str:
 
 def _who(deciders: Sequence[str]) -> str:
     return f": {listed(deciders)}" if deciders else ""
+
+
+def sample_of(facts: Mapping[str, object]) -> str:
+    """That it is a sample of what an adopted rule lets pass; empty where it is none."""
+    rule = facts.get("sample")
+    return f"adopted rule {rule} would let this pass; the answer says whether it should" if rule else ""

@@ -14,6 +14,7 @@ from gatekeep.domain.approvals import ApprovalRequest, RequestState, VoteVerdict
 from gatekeep.domain.voting import next_decides
 from gatekeep.messages import sight
 from gatekeep.messages import slack as words
+from gatekeep.messages.deciding import sample_of
 from gatekeep.messages.legible import Legible, legible
 
 Block = dict[str, Any]
@@ -201,6 +202,7 @@ def _fields(request: ApprovalRequest, known: Known) -> list[Block]:
         words.field("Locks", "; ".join(filter(None, _locks(request.sight)))),
         words.field("Before", known.before),
         words.field("Why asked", words.why_asked(why.rule, why.reason)),
+        words.field("Sample", sample_of(facts)),
         words.field("Not held fast", ", ".join(subject.unbound)),
         words.field("Votes", words.votes(_votes(request), why.approvers, why.extra, why.denier)),
         words.field("May decide", words.may_decide(known.deciders)),

@@ -18,6 +18,7 @@ from gatekeep.gate.ports import SearchQuery, StoredEvent
 from gatekeep.messages import sight
 from gatekeep.messages import web as words
 from gatekeep.messages import web_requests as said
+from gatekeep.messages.deciding import sample_of
 from gatekeep.web.pages.command_text import MAX_CHARACTERS, CommandText, command_text
 from gatekeep.web.pages.needs import PageNeeds
 
@@ -161,6 +162,7 @@ def _why(request: ApprovalRequest) -> list[tuple[str, str]]:
     rows = [
         (said.RULE, words.plain(f"{why.rule}: {why.title}" if why.title else why.rule)),
         (said.WHY_ASKED, words.plain(why.reason, 500)),
+        (said.SAMPLE, words.plain(sample_of(request.subject.facts), 200)),
         (said.RISK, said.risk(why.risk)),
         (said.TAGS, said.tags(sorted(request.subject.tags))),
         (said.OWNER, words.plain(why.owner, 63)),
