@@ -83,17 +83,17 @@ def world(tmp_path: Path) -> World:
 
 
 def test_it_gathers_what_the_events_say(world: World) -> None:
-    """The short ways through sealed events end where the long one does."""
+    """The short ways through sealed events end where the long one does; so many are verified beside."""
     world.story.activated(main=RULES)
     month = Month(world.story)
-    for _ in range(12):
+    while world.sealed.spool.n < 4500:
         month.session()
     world.sign()
     evidence = world.read()
     assert evidence == world.plainly()
     assert evidence.verified
     assert len(evidence.deeds) > 10
-    assert sum(one.count for one in evidence.passed.values()) > 300
+    assert sum(one.count for one in evidence.passed.values()) > 1500
 
 
 def test_it_goes_on_where_it_stopped(world: World) -> None:

@@ -36,7 +36,7 @@ from gatekeep.runtime.clock import Clock
 LAG_US: Final = 3_600_000_000
 """For longer than this nothing may stay unsigned."""
 
-SLICE_EVENTS: Final = 128
+SLICE_EVENTS: Final = 32
 """After so many the thread lets go of the interpreter: about a millisecond."""
 
 _APART_FROM: Final = 4096  # events that are worth starting a process for
@@ -241,10 +241,7 @@ class JournalWitness:
             end = self._files.durable_n()
             if self._most_n:
                 end = min(end, self._most_n)
-            with _beside(end - self._known.events) as pool:
-                found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
-                self._go_on(collector.next_n, end)
-                onward = self._settled(found)
+            onward = self._beside_each_other(collector.next_n, end)
             wrong, signed = "; ".join(onward.wrong), onward.signed
             if end < collector.next_n:
                 wrong = f"the journal goes back from event {collector.next_n} to {end}"
@@ -262,19 +259,31 @@ class JournalWitness:
         )
         return replace(evidence, unverified=wrong, broken=broken)
 
+    def _beside_each_other(self, first: int, end: int) -> Onward:
+        """Read events [first, end) here while they are verified there.
+
+        There is a second look where the first may have met files on the move, or was killed.
+        """
+        fresh = end - self._known.events
+        with _beside(fresh) as pool:
+            found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
+            self._go_on(first, end)
+            onward = _outcome(found)
+        if onward is None or onward.wrong:
+            with _beside(fresh) as pool:
+                onward = _outcome(
+                    pool.submit(verify_onward, self._journal, self._vkeys, self._known)
+                )
+        if onward is None:
+            return Onward(self._known, wrong=("what verifies it was killed",))
+        if not onward.wrong:
+            self._known = onward.known
+        return onward
+
     def _go_on(self, first: int, end: int) -> None:
         for begin in range(first, end, SLICE_EVENTS):
             self._taker.take(self._files.events(begin, min(end, begin + SLICE_EVENTS)))
             time.sleep(0)  # the event loop comes first
-
-    def _settled(self, found: Future[Onward]) -> Onward:
-        """What was found; a second look where the first may have met files on the move."""
-        onward = found.result() if found.exception() is None else None  # a process may be killed
-        if onward is None or onward.wrong:
-            onward = verify_onward(self._journal, self._vkeys, self._known)
-        if not onward.wrong:
-            self._known = onward.known
-        return onward
 
     def _lag(self, signed: int, end: int) -> str:
         """Whether what is not signed yet has waited for too long."""
@@ -285,6 +294,11 @@ class JournalWitness:
         if waited <= LAG_US:
             return ""
         return f"event {signed} is not signed after {waited // 60_000_000} minutes: is the archivist running?"
+
+
+def _outcome(found: Future[Onward]) -> Onward | None:
+    """What was found, or None where whoever looked died."""
+    return found.result() if found.exception() is None else None
 
 
 @contextmanager

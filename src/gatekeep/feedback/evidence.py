@@ -98,7 +98,7 @@ class Collector:
         if event.payload is None:
             self.unknown += 1
             return None
-        return self._released(self._reader.act(event, event.payload))
+        return self._acted(EventKind.ACTION_RELEASED, event, event.payload)
 
     def passed_again(self, tally: Tally, n: int, at_us: int) -> None:
         """As `feed` for a released action that is known to count here."""
@@ -130,7 +130,7 @@ class Collector:
     def _told(self, kind: str, event: StoredEvent, payload: Mapping[str, Any]) -> None:
         at_us = pieces.number(event.envelope, "t")
         if kind.startswith("action."):
-            self._acted(kind, self._reader.act(event, payload))
+            self._acted(kind, event, payload)
         elif kind.startswith("approval."):
             self._approval(kind, at_us, payload)
         elif kind == EventKind.SESSION_OPENED:
@@ -159,23 +159,26 @@ class Collector:
             questions.ended(request_id, at_us, payload, _ENDS[EventKind(kind)])
         self._deeds += questions.take()
 
-    def _acted(self, kind: str, act: Act) -> None:
-        if kind == EventKind.ACTION_RELEASED:
-            self._released(act)
-        elif kind == EventKind.ACTION_REFUSED:
-            self._refused(act)
-        else:
-            self._passes.decided(act.rules, act.at_us)
-            if act.asked_as:
-                self._questions.ask(act)
-            else:
-                self._deeds.append(deed_of(act, adopted=act.sample))
-            self._deeds += self._questions.take()
-
-    def _released(self, act: Act) -> Tally | None:
-        if act.asked_as and self._questions.acted(act):
+    def _acted(self, kind: str, event: StoredEvent, payload: Mapping[str, Any]) -> Tally | None:
+        ends = kind != EventKind.ACTION_REQUESTED and "approval" in payload
+        if ends and self._questions.acted(self._reader.end(event, payload)):
             self._deeds += self._questions.take()
             return None
+        act = self._reader.act(event, payload)
+        if kind == EventKind.ACTION_RELEASED:
+            return self._released(act)
+        if kind == EventKind.ACTION_REFUSED:
+            self._refused(act)
+            return None
+        self._passes.decided(act.rules, act.at_us)
+        if act.asked_as:
+            self._questions.ask(act)
+        else:
+            self._deeds.append(deed_of(act, adopted=act.sample))
+        self._deeds += self._questions.take()
+        return None
+
+    def _released(self, act: Act) -> Tally | None:
         given = pieces.text(act.approval, "kind")
         if not given:
             tally = self._passes.tally(act)
@@ -193,9 +196,6 @@ class Collector:
         return None
 
     def _refused(self, act: Act) -> None:
-        if act.asked_as and self._questions.acted(act):
-            self._deeds += self._questions.take()
-            return
         self._passes.decided(act.rules, act.at_us)
         if act.verdict is Verdict.ALLOW and act.cause == "skipped":
             return  # something else in its pipeline was refused

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gatekeep.feedback import pieces
 from gatekeep.feedback.deeds import Answer, Deed
-from gatekeep.feedback.reading_deeds import Act
+from gatekeep.feedback.reading_deeds import Act, End
 
 _ANSWERS: Final = {
     "approved": Answer.APPROVED, "denied": Answer.DENIED, "expired": Answer.EXPIRED,
@@ -25,7 +25,7 @@ class _Asked:
     """An action that waits, or has: `end` is the event by which it went out or was refused."""
 
     act: Act
-    end: Act | None = None
+    end: End | None = None
     over: bool = False
 
 
@@ -127,15 +127,15 @@ class QuestionBook:
         question.why = pieces.text(payload, "reason")
         self._finish(request_id, question)
 
-    def acted(self, act: Act) -> bool:
+    def acted(self, end: End) -> bool:
         """An action that names a request went out or was refused; whether it was known to wait."""
-        question = self._open.get(act.asked_as)
+        question = self._open.get(end.request_id)
         if question is None:
             return False
         for one in question.asked:
-            if not one.over and one.act.session == act.session and one.act.text == act.text:
-                one.end, one.over = act, True
-                self._finish(act.asked_as, question)
+            if not one.over and one.act.session == end.session and one.act.text == end.text:
+                one.end, one.over = end, True
+                self._finish(end.request_id, question)
                 return True
         return False
 

@@ -32,9 +32,10 @@ class Tally:
 
 
 class Passes:
-    """All that passed unasked."""
+    """All that passed unasked; at most `most` different things are told apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_KEYS) -> None:
+        self._most = most
         self._tallies: dict[PassedKey, Tally] = {}
         self._uses: dict[str, _Use] = {}
         self._unfinished: dict[int, Passed] = {}
@@ -48,7 +49,7 @@ class Passes:
             where.person, where.groups,
         )  # fmt: skip
         known = self._tallies.get(key)
-        if known is None and len(self._tallies) >= MOST_KEYS:
+        if known is None and len(self._tallies) >= self._most:
             key = PassedKey(
                 rule, act.action, "", "", where.target, where.environment, where.person, where.groups
             )

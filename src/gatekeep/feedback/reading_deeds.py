@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -34,7 +34,19 @@ _COMPLETE: Final = ("tables_complete", "columns_complete", "functions_complete")
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
+class End(NamedTuple):
+    """The event by which an action went out or was refused, as far as it says more than its question."""
+
+    request_id: str
+    n: int
+    at_us: int
+    session: str
+    text: str
+    cause: str
+    sample: str
+
+
+@dataclass(slots=True)  # not frozen: one is made for most events, and handed on at once
 class Act:
     """What one event says of one action. `approval` is that of its request, empty if there is none.
 
@@ -72,6 +84,7 @@ class DeedReader:
     def __init__(self, likenesses: Likenesses | None = None) -> None:
         self._likenesses = likenesses or Likenesses()
         self._pool: dict[Any, Any] = {}
+        self._places: dict[tuple[int, int, object, object], Where] = {}
         self._people: dict[str, tuple[str, str, frozenset[str]]] = {}
 
     def person_of(self, principal: str) -> str:
@@ -88,6 +101,18 @@ class DeedReader:
                 frozenset(pieces.texts(principal, "groups")),
             )  # fmt: skip
 
+    def end(self, event: StoredEvent, payload: Mapping[str, Any]) -> End:
+        """What this event adds to the question that it names."""
+        return End(
+            pieces.text(payload, "approval"),
+            event.n,
+            pieces.number(event.envelope, "t"),
+            pieces.text(event.envelope, "s"),
+            pieces.text(payload, "text")[:SHOWN_CHARACTERS],
+            self._keep(pieces.text(payload, "cause")),
+            pieces.text(payload, "sample"),
+        )
+
     def act(self, event: StoredEvent, payload: Mapping[str, Any]) -> Act:
         """What this event of an action says."""
         request, decision = pieces.inner(payload, "request"), pieces.inner(payload, "decision")
@@ -101,12 +126,13 @@ class DeedReader:
         rule = pieces.text(decision, "rule") or pieces.text(ruled, "rule")
         rules = pieces.texts(decision, "rules") or ((rule,) if rule else ())
         keep = self._keep
+        shared = self._request(request)
         template = likeness.template if likeness else pieces.text(payload, "template")
         return Act(
             n=event.n,
             at_us=pieces.number(event.envelope, "t"),
             session=pieces.text(event.envelope, "s"),
-            where=self._where(event, payload, request),
+            where=self._where(event, payload, shared),
             action=keep(f"sql.{kind}" if kind in _SQL else kind),
             verb=keep(pieces.text(payload, "verb")),
             text=pieces.text(payload, "text")[:SHOWN_CHARACTERS],
@@ -116,7 +142,7 @@ class DeedReader:
             likeness=likeness,
             tables_read=keep(pieces.texts(payload, "tables_read")),
             tables_written=keep(pieces.texts(payload, "tables_written")),
-            request=self._request(request),
+            request=shared,
             approval=approval,
             verdict=_verdict(pieces.text(decision, "verdict") or pieces.text(ruled, "decision")),
             rules=keep(rules),
@@ -128,6 +154,22 @@ class DeedReader:
         )
 
     def _where(
+        self, event: StoredEvent, payload: Mapping[str, Any], request: Mapping[str, Any]
+    ) -> Where:
+        """Where it was; `request` is a shared one, so its members tell by themselves."""
+        who, target = pieces.inner(request, "principal"), pieces.inner(request, "target")
+        if not who or not target:
+            return self._place(event, payload, request)
+        key = (id(who), id(target), request.get("account"), request.get("database"))
+        try:
+            known = self._places.get(key)
+        except TypeError:  # an account that is no name
+            return self._place(event, payload, request)
+        if known is None:
+            known = self._places[key] = self._place(event, payload, request)
+        return known
+
+    def _place(
         self, event: StoredEvent, payload: Mapping[str, Any], request: Mapping[str, Any]
     ) -> Where:
         who, target = pieces.inner(request, "principal"), pieces.inner(request, "target")
@@ -162,6 +204,8 @@ class DeedReader:
         return known
 
     def _member(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._keep(value)
         key = sha256(orjson.dumps(value)).digest()
         known = self._pool.get(key)
         return known if known is not None else self._keep_as(key, value)
@@ -173,6 +217,7 @@ class DeedReader:
     def _keep_as(self, key: object, value: Value) -> Value:
         if len(self._pool) >= _POOLED:
             self._pool.clear()
+            self._places.clear()  # which are known by what the pool kept alive
         self._pool[key] = value
         return value
 
