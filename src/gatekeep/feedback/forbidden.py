@@ -123,9 +123,9 @@ def _own(deeds: Sequence[Deed]) -> Iterator[str]:
 
 def _unbounded(deeds: Sequence[Deed]) -> Iterator[str]:
     for deed in deeds:
-        if deed.action == "sql.write" and deed.verb != "INSERT":
+        if deed.action == "sql.write" and deed.verb.upper() != "INSERT":
             clauses = where_clauses(deed)
-            if not clauses or clauses & _UNBOUND or (deed.verb in _ROWS and clauses != {"present"}):
+            if not clauses or clauses & _UNBOUND or (deed.verb.upper() in _ROWS and clauses != {"present"}):
                 yield f"{deed.verb} without a WHERE that restricts it"
 
 
