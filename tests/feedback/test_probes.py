@@ -14,6 +14,7 @@ from support.proof_world import (
     command_deed,
     evidence,
     free_slot,
+    sql_deed,
     standing_rule,
     suggestion,
     version,
@@ -153,3 +154,28 @@ def test_templates_are_shown_filled() -> None:
     """People read values in their places."""
     slots = (LikeSlot("text", "'a\\1b'"), LikeSlot("int", "7"))
     assert filled(Likeness("SELECT $1 WHERE id = $2:int", slots)) == "SELECT 'a\\1b' WHERE id = 7"
+
+
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        ("UPDATE t SET credit = $1:int WHERE id = $2:int", {0}),
+        ("UPDATE t SET a = ( SELECT 1 WHERE 1 = $1:int ) , credit = $2:int WHERE id = $3:int", {0, 1}),
+        ('UPDATE t AS " where " SET credit = $1:int WHERE id = $2:int', {0}),
+        ("INSERT INTO t VALUES ( $1:int , $2:int )", {0, 1}),
+        ("WITH x AS ( DELETE FROM u WHERE id = $1:int ) UPDATE t SET a = $2:int WHERE id = $3:int", {0, 1}),
+        ("DELETE FROM t WHERE id = $1:int", set()),
+    ],
+)
+def test_a_value_that_is_written_is_told_from_one_that_is_looked_for(
+    template: str, written: set[int]
+) -> None:
+    """Only what stands behind the statement's own WHERE says where, and not what."""
+    count = template.count("$")
+    like = Likeness(template, tuple(LikeSlot("int", "7") for _ in range(count)))
+    deed = sql_deed(1, START_US, likeness=like)
+    for at in range(count):
+        slots = tuple(free_slot(SlotBound.ANY if at == one else SlotBound.EXACT, "7") for one in range(count))
+        scope = replace(suggestion("").scope, slots=slots, templates=(template,))
+        wrong = {one.never for one in around(deed, scope, EXPIRED)}
+        assert ("a value that is written" in wrong) is (at in written)

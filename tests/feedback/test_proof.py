@@ -317,3 +317,25 @@ def test_the_narrower_form_must_lie_within_the_one_that_is_proven() -> None:
     found = prove(wider, evidence(), over, MEMBERS, NOW_US)
     assert found.narrower == ""
     assert "decides otherwise" in next(x.why for x in found.checks if x.name == "narrower form")
+
+
+def test_what_passes_unasked_cannot_be_changed_by_a_relaxation() -> None:
+    """It is counted as it was, also where its request was not kept; a gate says that it is unknown."""
+    over = version()
+    kept = {key: replace(one, request={}) for key, one in passed_unasked().items()}
+    known = evidence(passed=kept)
+    found = prove(suggestion(standing_rule(over), over), known, over, MEMBERS, NOW_US)
+    assert found.safe, [one for one in found.checks if not one.passed]
+    assert found.backtest is not None
+    assert found.backtest.matrix["allow>allow"] == 18
+    gate = prove(suggestion(GATE, over, kind=SuggestionKind.GATE), known, over, MEMBERS, NOW_US)
+    assert gate.backtest is not None
+    assert gate.backtest.unknown == 2
+
+
+def test_sealed_payloads_are_said() -> None:
+    """An erased person's denials cannot be read: whoever decides is told so."""
+    over = version()
+    known = replace(evidence(), unknown=3)
+    found = prove(suggestion(standing_rule(over), over), known, over, MEMBERS, NOW_US)
+    assert any("3 payloads stayed sealed" in one.why for one in found.checks)

@@ -30,7 +30,7 @@ from gatekeep.feedback.judging import day_of
 from gatekeep.feedback.proof import prove
 from gatekeep.policy.standing import write_standing
 
-TEMPLATE = sql_deed(0, 0).likeness.template  # type: ignore[union-attr]
+TEMPLATE = sql_deed(0, 0).text
 SCOPE = SuggestionScope(
     group="sre", action="sql.write", environment="prod", targets=("orders",), account="app_rw",
     database="shop", labels=("team=shop",), templates=(TEMPLATE,), verb="UPDATE",

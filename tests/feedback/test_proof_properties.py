@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -111,7 +112,7 @@ def test_no_written_rule_turns_a_deny_into_anything(
             assert len(deed.likeness.slots) == len(scope.slots)
 
 
-def scope_of(deed: Deed, rule_slots: bool = True) -> SuggestionScope:
+def scope_of(deed: Deed) -> SuggestionScope:
     """The narrowest scope that holds a deed."""
     assert deed.likeness is not None
     at = deed.where
@@ -120,7 +121,7 @@ def scope_of(deed: Deed, rule_slots: bool = True) -> SuggestionScope:
         account=at.account, database=at.database, labels=tuple(sorted(at.labels)),
         templates=(deed.likeness.template,), verb=deed.verb, tables_read=deed.tables_read,
         tables_written=deed.tables_written,
-        slots=tuple(SlotScope(SlotBound.EXACT, (one,)) for one in deed.likeness.values) if rule_slots else (),
+        slots=tuple(SlotScope(SlotBound.EXACT, (one,)) for one in deed.likeness.values),
     )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ OTHERS = st.sampled_from(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(["web-1", "web-2"]), VALUES, st.none() | OTHERS)
 def test_a_written_rule_holds_its_deed_and_nothing_beside_it(
-    target: str, value: str, other: dict[str, object] | None
+    target: str, value: str, other: dict[str, Any] | None
 ) -> None:
     """The exact scope of a deed lets it pass; the same with one thing otherwise does not."""
     over = version()
@@ -144,7 +145,7 @@ def test_a_written_rule_holds_its_deed_and_nothing_beside_it(
     assert rule is not None
     made = command_deed(1, START_US, "tail app", where("ann", target))
     deed = replace(made, likeness=Likeness("tail $1:path", (LikeSlot("path", value),)))
-    scope = replace(scope_of(deed), **(other or {}))  # type: ignore[arg-type]
+    scope = replace(scope_of(deed), **(other or {}))
     text = write_standing(
         "adopted-1", "t", "w", day_of(START_US) + 90, scope, [SourceRule(rule.id, rule.digest)]
     )

@@ -6,6 +6,7 @@ check of it proves that.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,12 +26,18 @@ _EXAMPLES: Final = 3
 _MOST_LISTED: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pair:
     """Today's version and the proposed one."""
 
     before: Judge
     after: Judge
+
+    @functools.cached_property
+    def only_answers(self) -> bool:
+        """Whether they differ in standing rules alone, by which what is allowed stays so."""
+        old, new = ([(rule.id, rule.text) for rule in one.version.rules] for one in (self.before, self.after))
+        return old == new
 
     def judge(self, act: Act) -> tuple[Judged, Judged]:
         """What becomes of an action under each."""
@@ -103,7 +110,7 @@ def replay(
             others.append(deed)
             found.matrix.add(deed.verdict, deed.verdict)
     for key, passed in evidence.passed.items():
-        if head.fits("", key.groups, frozenset({key.action}) | actions_of(passed.request)):
+        if not pair.only_answers and head.fits("", key.groups, frozenset({key.action}) | actions_of(passed.request)):
             _replay_passed(found, pair, key, passed, cut_us)
         else:
             found.matrix.add(Verdict.ALLOW, Verdict.ALLOW, passed.count)

@@ -29,6 +29,8 @@ _SSH_OTHERS: Final = ("ssh.shell", "ssh.line", "ssh.exec", "ssh.opaque")
 _MOST_PLACES: Final = 24
 _PREFIX_SLASHES: Final = 4
 _QUOTED: Final = re.compile(r"[A-Za-z&]{0,2}'.*'", re.DOTALL)
+_QUOTED_NAME: Final = re.compile(r'"[^"]*"')
+_STEP: Final = re.compile(r"(?<!\S)where(?!\S)|[()]", re.IGNORECASE)
 _PLACE: Final = re.compile(r"\$([1-9])(?::\w+)?(?!\w)")
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 
@@ -268,8 +270,8 @@ def _why_fixed(deed: Deed, likeness: Likeness, at: int) -> str:
 
 
 def _before_where(likeness: Likeness) -> frozenset[int]:
-    """The places (from 0) of slots that stand before the first WHERE, or anywhere without one."""
-    front = re.split(r"(?<!\S)where(?!\S)", likeness.template, maxsplit=1, flags=re.IGNORECASE)[0]
+    """The places (from 0) of slots that stand before the statement's own WHERE, or have none."""
+    front = _front(likeness.template)
     literals = sum(one.type != "bound" for one in likeness.slots)
     found = set()
     for at, slot in enumerate(likeness.slots):
@@ -277,6 +279,18 @@ def _before_where(likeness: Likeness) -> frozenset[int]:
         if re.search(name, front):
             found.add(at)
     return frozenset(found)
+
+
+def _front(template: str) -> str:
+    """What stands before the first WHERE that no parentheses hold, quoted names left out."""
+    bare = _QUOTED_NAME.sub("name", template)
+    depth = 0
+    for found in _STEP.finditer(bare):
+        word = found[0].lower()
+        if word == "where" and not depth:
+            return bare[: found.start()]
+        depth += (word == "(") - (word == ")")
+    return bare
 
 
 def _request_with(deed: Deed, old: str, new: str) -> Mapping[str, Any]:

@@ -26,9 +26,12 @@ from gatekeep.policy.rules import PolicyVersion
 
 
 def journal(evidence: Evidence) -> Check:
-    """Whether the evidence may be believed at all."""
+    """Whether the evidence may be believed at all, and how much of it stayed sealed."""
     words = "the journal verified" if evidence.verified else "the journal did not verify"
-    return Check("journal", evidence.verified, f"{words} up to event {evidence.next_n}")
+    why = f"{words} up to event {evidence.next_n}"
+    if evidence.unknown:
+        why += f"; {evidence.unknown} payloads stayed sealed, and may hide what people denied"
+    return Check("journal", evidence.verified, why)
 
 
 def composition(case: Case, members: Members) -> Check:
