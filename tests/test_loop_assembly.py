@@ -182,6 +182,18 @@ async def test_the_clock_starts_the_runs(town: Town) -> None:
     await until(lambda: ID in town.loop.book.lives, "a run")
 
 
+async def test_it_reads_the_gateway_s_own_journal(place: Path) -> None:
+    """What is there verifies, as soon as it is signed, and carries no suggestion yet."""
+    gateway = await Gateway.start(load_settings(place / "gatekeep.yaml", {}), {})
+    try:
+        await until((place / "state" / "journal" / "signed").exists, "a checkpoint")
+        report = await gateway._parts.loop.desk.run()
+        assert (report.stopped, report.proposed) == ("", ())
+        assert report.read > 0
+    finally:
+        await gateway.stop()
+
+
 def test_the_week_turns_on_monday_at_nine() -> None:
     """UTC; one microsecond earlier it is the week before."""
     monday_us = 1_794_819_600_000_000  # 2026-11-16 09:00 UTC

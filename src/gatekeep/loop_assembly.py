@@ -107,6 +107,7 @@ class LoopHalf:
         told_week = week_of(self._now_us(), self._settings)
         while True:
             await asyncio.sleep(_TURN_S)
+            await self.book.tick()
             now = self._now_us()
             if now >= due_us:
                 due_us = now + every_us

@@ -172,6 +172,15 @@ class LoopBook:
         self._behind = False
         await self._reach.layers.adopt(self.adoption("", "what was owed to the journal"))
 
+    async def tick(self) -> None:
+        """What the journal is owed, it is told as soon as it takes it; called again and again."""
+        async with self.turn:
+            try:
+                await self.catch_up()
+                await self.record.catch_up()
+            except JournalUnavailable as error:
+                _log.warning("the journal is owed events of suggestions", error=error.public)
+
     async def _took_effect(
         self, before: SuggestionLife | None, life: SuggestionLife
     ) -> SuggestionLife:

@@ -113,7 +113,7 @@ class LoopDesk:
             made = lives.accept(life, self._yes(who, wish), self._book.limits)
             if isinstance(made, str):
                 return _refused(life, made)
-            after = await self._book.make(made)
+            after = await self._book.make(made, facts={"door": wish.via})
             if not made.missing:
                 after = await self._round.settle(after)
         return CameTo(after, counted=True, words=_accepted(after, made))

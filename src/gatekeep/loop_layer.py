@@ -73,6 +73,12 @@ def with_layer(texts: Mapping[str, str], layer: str) -> dict[str, str]:
     return {**others, ADOPTED: layer} if layer else others
 
 
+def version_without(version: PolicyVersion, rule_id: str) -> PolicyVersion:
+    """The version as it were without this rule of its layer."""
+    kept = [text for name, text in _rules(version.texts.get(ADOPTED, "")) if name != rule_id]
+    return load(with_layer(version.texts, composed(kept)))
+
+
 def fitted(directory: Path, layer: str) -> Fitted:
     """The policy of a directory with this layer, without those of its rules that do not fit.
 

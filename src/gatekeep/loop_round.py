@@ -27,8 +27,10 @@ from gatekeep.feedback.composing import CompositionError
 from gatekeep.feedback.deeds import Deed, Evidence
 from gatekeep.feedback.life import NoSuchChange, Observation, advance, in_force, proposed, refreshed
 from gatekeep.feedback.ports import RunReport
+from gatekeep.feedback.renewal import renewal_of
 from gatekeep.gate.approval_record import Thread
 from gatekeep.loop_book import LoopBook
+from gatekeep.loop_layer import version_without
 from gatekeep.policy.rules import PolicyVersion
 
 _log = structlog.get_logger(__name__)
@@ -130,10 +132,17 @@ class LoopRound:
         version, now = self._book.version, self._book.now_us()
         think = self._thinking
 
+        lives = list(self._book.lives.values())
+
         def work() -> dict[str, Suggestion]:
             found = {}
             for one in think.candidates(evidence, version, now):
                 found[one.id] = think.prove(one, evidence, version, now) if one.safe else one
+            for life in lives:
+                again = renewal_of(life, now)
+                if again is not None:
+                    before = version_without(version, life.suggestion.rule_id)
+                    found[again.id] = think.prove(again, evidence, before, now)
             return found
 
         return await self._thread.run(work)

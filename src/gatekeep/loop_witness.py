@@ -29,6 +29,7 @@ from gatekeep.feedback.deeds import Evidence
 from gatekeep.feedback.evidence import WANTED, Collector
 from gatekeep.feedback.exclusions import YOUNG_US
 from gatekeep.feedback.passes import Tally
+from gatekeep.journal.archive import SIGNED_NAME
 from gatekeep.journal.onward import Known, Onward, verify_onward
 from gatekeep.journal.reading import EventFiles, Held
 from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
@@ -42,6 +43,7 @@ SLICE_EVENTS: Final = 32
 """After so many the thread lets go of the interpreter: about a millisecond."""
 
 _NICE: Final = 10  # as the archivist: the gateway comes first
+_NOTHING_SIGNED: Final = "nothing is signed yet: is the archivist running?"
 _APART_FROM: Final = 4096  # events that are worth starting a process for
 _KNOWN_LIKE: Final = 65_536
 _LIKE_BYTES: Final = 16
@@ -230,6 +232,8 @@ class JournalWitness:
             end = self._files.durable_n()
             if self._most_n:
                 end = min(end, self._most_n)
+            if not self._known.events and not (self._journal / SIGNED_NAME).exists():
+                return self._evidence(_NOTHING_SIGNED)
             onward = self._beside_each_other(collector.next_n, end)
             wrong, signed = "; ".join(onward.wrong), onward.signed
             if end < collector.next_n:
@@ -243,7 +247,10 @@ class JournalWitness:
             wrong, broken = error.public, True
         except OSError as error:
             wrong = f"{error.filename or self._journal}: {error.strerror}"
-        evidence = collector.evidence(
+        return self._evidence(wrong, broken=broken)
+
+    def _evidence(self, wrong: str, *, broken: bool = False) -> Evidence:
+        evidence = self._taker.collector.evidence(
             self._clock.wall_us(), verified=not wrong, young_us=self._young_us
         )
         return replace(evidence, unverified=wrong, broken=broken)

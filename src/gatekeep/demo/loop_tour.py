@@ -85,6 +85,7 @@ async def take_loop_tour(office: Office, psql: Path) -> None:
     say(f"   | {count} changes by {', '.join(SUPPORT)}; each waited, each was approved, by {', '.join(LEADS)}")
     way = _Way(office, psql, asyncio.get_running_loop())
     await asyncio.to_thread(_steps, way)
+    say("The loop, too, did as was promised.")
 
 
 def _steps(way: _Way) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import logging
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, Final
+
+import structlog
 
 from gatekeep.app import Gateway, ready_document, remove_ready, write_ready
 from gatekeep.demo import configure, loop_office, loop_tour, seed, ssh_target, ssh_tour, tour
@@ -153,13 +156,20 @@ async def _take_tour(
 
 
 async def _loop_tour(files: DemoFiles, target: EmbeddedPostgres) -> None:
-    """The feedback loop, in an office of its own that is gone afterwards. Raises TourFailed."""
+    """The feedback loop, in an office of its own that is gone afterwards. Raises TourFailed.
+
+    Diagnostics are left out: where days pass in a moment, nothing is signed as soon as it should be.
+    """
     loop_office.clear_office(files)
-    office = await loop_office.open_office(files, target.port)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        await loop_tour.take_loop_tour(office, target.psql)
+        office = await loop_office.open_office(files, target.port)
+        try:
+            await loop_tour.take_loop_tour(office, target.psql)
+        finally:
+            await office.gateway.stop()
     finally:
-        await office.gateway.stop()
+        structlog.reset_defaults()
         loop_office.clear_office(files)
 
 
