@@ -33,7 +33,9 @@ from gatekeep.feedback.evidence import Collector
 from gatekeep.feedback.judging import Judge
 from gatekeep.feedback.life import Limits, Observation
 from gatekeep.feedback.proof import prove
+from gatekeep.feedback.renewal import renewal_of
 from gatekeep.gate.approval_ports import Told
+from gatekeep.loop_layer import version_without
 from gatekeep.policy.loading import load
 
 _WEEK: Final = 7
@@ -117,6 +119,21 @@ class Circle:
                 self.unproven[found.id] = proven
                 continue
             self._propose(proven)
+        self._renew(evidence)
+
+    def _renew(self, evidence: Evidence) -> None:
+        """What was right and ends soon is proposed again, as a suggestion of its own."""
+        now_us, members = self.world.clock.us, self.world.organisation.members
+        for life in list(self.lives.values()):
+            again = renewal_of(life, now_us)
+            if again is None or again.id in self.lives:
+                continue
+            before = version_without(self.world.version, life.suggestion.rule_id)
+            proven = prove(again, evidence, before, members, now_us)
+            if proven.safe and proven.backtest is not None and proven.backtest.passed:
+                self._propose(proven)
+            else:
+                self.unproven[again.id] = proven
 
     def _failed_already(self, found: Suggestion) -> bool:
         """Whether the same evidence has failed in its proof before."""

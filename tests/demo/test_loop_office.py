@@ -15,7 +15,7 @@ from gatekeep.demo.one_time import code_of, new_secret
 from gatekeep.demo.tour_steps import TourFailed
 from gatekeep.domain.sessions import SessionVector
 from gatekeep.domain.suggestions import DAY_US
-from gatekeep.feedback.ground import YOUNG_US
+from gatekeep.feedback.exclusions import YOUNG_US
 from gatekeep.policy.loading import load
 from gatekeep.protocols.sql.likeness import sql_likeness
 from gatekeep.protocols.sql.reading import read_statements
