@@ -39,6 +39,8 @@ from gatekeep.loop_layer import version_without
 from gatekeep.policy.loading import load
 
 _WEEK: Final = 7
+_GROWN: Final = 1.2
+"""A failed proof is tried again once the evidence has grown so much; the gateway tries each hour."""
 _ANSWERED: Final = frozenset({Answer.APPROVED, Answer.DENIED})
 _CAREFUL: Final = ("careful-1", "careful-2")
 """Two persons of no team, who gain nothing by it."""
@@ -126,7 +128,7 @@ class Circle:
         now_us, members = self.world.clock.us, self.world.organisation.members
         for life in list(self.lives.values()):
             again = renewal_of(life, now_us)
-            if again is None or again.id in self.lives:
+            if again is None or again.id in self.lives or again.id in self.unproven:
                 continue
             before = version_without(self.world.version, life.suggestion.rule_id)
             proven = prove(again, evidence, before, members, now_us)
@@ -136,9 +138,9 @@ class Circle:
                 self.unproven[again.id] = proven
 
     def _failed_already(self, found: Suggestion) -> bool:
-        """Whether the same evidence has failed in its proof before."""
+        """Whether it failed in its proof before, on evidence that was hardly less."""
         known = self.unproven.get(found.id)
-        return known is not None and known.evidence_root == found.evidence_root
+        return known is not None and found.vector.asked < known.vector.asked * _GROWN
 
     def _back(self, known: SuggestionLife, found: Suggestion) -> bool:
         seen = Observation(found=found)

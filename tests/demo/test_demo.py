@@ -22,6 +22,7 @@ from gatekeep.demo.certificate import ensure_certificate
 from gatekeep.demo.tour_steps import Sight, TourFailed
 
 START_S = 90
+TOUR_S = 240
 
 
 @pytest.fixture
@@ -90,13 +91,15 @@ def is_there(pid: int) -> bool:
 
 
 def test_the_tour_plays_the_whole_story_and_exits_0(state: Path) -> None:
-    """Allow, deny, hold and release, search, verify, tamper check: each as promised, unattended."""
+    """Allow, deny, hold and release, search, verify, tamper check, loop: each as promised, unattended."""
     process = demo(state, "--tour")
-    output, _ = process.communicate(timeout=START_S)
+    output, _ = process.communicate(timeout=TOUR_S)
     assert process.returncode == 0, output
     assert output.rstrip().endswith("everything was as promised.")
     over_ssh = configure.offers_ssh() and ssh_tour.clients_are_here()
-    assert output.count("\n   ● ") == (20 if over_ssh else 12)
+    assert output.count("\n   ● ") == (31 if over_ssh else 23)
+    assert "   ● the rule is out of force, by itself" in output
+    assert not (state / "office").exists()
 
 
 def test_the_ready_file_reaches_the_doors_and_ctrl_c_leaves_nothing(state: Path) -> None:
