@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import orjson
-from days import Later, World
+from days import World
+from happened import Later
 
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.identity import Principal
@@ -158,7 +159,7 @@ class Circle:
             yes = Acceptance(person, person, now_us, "as the evidence says", "cli", mfa=True)
             change = lives.accept(self.lives[suggestion.id], yes, self.limits)
             if isinstance(change, str):
-                raise RuntimeError(f"{suggestion.id} could not be accepted: {change}")
+                raise lives.NoSuchChange(f"{suggestion.id} could not be accepted: {change}")
             self._take(change)
         self._advance(suggestion.id, Observation(found=suggestion))
         self._into_force()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
+from happened import FIRST_DAY, Came, Clock, Later, Try
 from organisation import Organisation, Scheme, Work
 from people_here import Deciders, Reply, Said
 from reading import Action, Reader
@@ -41,8 +42,6 @@ from gatekeep.gate.sampling_ports import Draw, DrawKind
 from gatekeep.gate.subjects import command_subject, place_of, sql_subject, why_of
 from gatekeep.policy.loading import load
 
-FIRST_DAY: Final = 20_454
-"""2026-01-01, a Thursday."""
 _SECOND: Final = 1_000_000
 _STATES: Final = {
     Said.YES: RequestState.APPROVED, Said.NO: RequestState.DENIED,
@@ -50,54 +49,18 @@ _STATES: Final = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
-class Clock:
-    """Time as the simulation moves it."""
-
-    us: int = FIRST_DAY * DAY_US
-
-    def wall_us(self) -> int:
-        """Microseconds since 1970."""
-        return self.us
-
-    def monotonic_ns(self) -> int:
-        """Nanoseconds that never go back."""
-        return self.us * 1000
-
-
 @dataclass(frozen=True, slots=True)
-class Try:
-    """Somebody wants something done. `work` tells whether it is wanted."""
+class _Asked:
+    """Everything that is known of one request."""
 
-    principal: Principal
-    target: str
-    text: str
-    work: Work
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Came:
-    """What came of a try: `waited` for a person, went out by an `adopted` rule, or neither."""
-
-    day: int
-    work: Work
-    passed: bool
-    waited: bool
-    adopted: str = ""
-
-
-@dataclass(slots=True)
-class Later:
-    """A sample that a person has to look at afterwards."""
-
-    rule: str
-    n: int
-    at_us: int
+    one: Try
     session: Session
-    text: str
-    wanted: bool
-    groups: tuple[str, ...]
+    action: Action
+    judgement: Judgement
+    request: ApprovalRequest
+    waited: Waited
+    reply: Reply
+    draw: Draw | None
 
 
 @dataclass
@@ -115,7 +78,7 @@ class World:
     came: list[Came] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._random = Random(f"{self.organisation.name} {self.seed}")  # noqa: S311 - chance, not secrecy
+        self._random = Random(f"{self.organisation.name} {self.seed}")
         self.turns_on = self._random.randint(20, 110)
         self.traitor = self._random.choice(self.organisation.engineers)
         self.organisation = _with_second(self.organisation, self.traitor)
@@ -238,7 +201,7 @@ class World:
         if known is None:
             sql = session.target.kind is TargetKind.POSTGRES
             judge = self.desk.judge if sql else self.desk.judge_command
-            known = self._judged[key] = judge(session, action)  # type: ignore[operator]
+            known = self._judged[key] = judge(session, action)
         return known
 
     def _try(self, one: Try) -> None:
@@ -296,25 +259,26 @@ class World:
         subject = (
             sql_subject([action], decision.risk) if session.target.kind is TargetKind.POSTGRES
             else command_subject(action, decision.risk)
-        )  # type: ignore[list-item, arg-type]  # fmt: skip
+        )  # fmt: skip
         now = self.clock.us
         request = ApprovalRequest(
             self._request_id(), place_of(session), subject, why_of([decision]), "9c41" * 16,
             now, now + 3_600 * _SECOND, RequestState.PENDING, reason=one.work.name if one.work.wanted else "",
         )  # fmt: skip
         waited = Waited(request.id, sample)
+        asked = _Asked(one, session, action, judgement, request, waited, reply, draw)
         self.pen.requested(request)
         self.pen.action(EventKind.ACTION_REQUESTED, session, action, judgement, waited=waited)
         self._note(one, passed=reply.said is Said.YES, waited=True)
         self._at(
             now + int(reply.after_s * _SECOND),
-            lambda: self._answered(one, session, action, judgement, request, waited, reply, draw),
+            lambda: self._answered(asked),
         )
 
-    def _answered(  # noqa: PLR0913 - everything that is known of one request
-        self, one: Try, session: Session, action: Action, judgement: Judgement,
-        request: ApprovalRequest, waited: Waited, reply: Reply, draw: Draw | None,
-    ) -> None:  # fmt: skip
+    def _answered(self, asked: _Asked) -> None:
+        """What people have said, and what comes of it."""
+        one, session, action, judgement = asked.one, asked.session, asked.action, asked.judgement
+        request, waited, reply, draw = asked.request, asked.waited, asked.reply, asked.draw
         now = self.clock.us
         for at, voter in enumerate(reply.voters):
             last = at == len(reply.voters) - 1

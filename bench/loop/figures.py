@@ -14,6 +14,7 @@ LEAST_SAVED: Final = 0.60
 LEAST_PRECISION: Final = 0.98
 LEAST_IN_TIME: Final = 0.95
 _BAR: Final = 40
+_NONE: Final = "-"
 
 One = TypeVar("One")
 Key = TypeVar("Key")
@@ -84,17 +85,19 @@ def _promises(lived: Sequence[Seen], trials: Sequence[Trial]) -> tuple[bool, str
 def _by_organisation(lived: Sequence[Seen]) -> str:
     """One row each: sums over all seeds."""
     lines = [
-        "Sums over all seeds. *Saved* is the share of benign routine that waited for nobody in the last "
-        f"{LATE_DAYS} days; *spoilt* is unwanted work that people approved, nearly all of it the compromised "
-        "engineer's, by the compromised approver or the one who does not look; *went out* is unwanted work "
-        "that an adopted rule let pass.",
+        (
+            "Sums over all seeds. *Saved* is the share of benign routine that waited for nobody in the last "
+            f"{LATE_DAYS} days; *spoilt* is unwanted work that people approved, nearly all of it the compromised "
+            "engineer's, by the compromised approver or the one who does not look; *went out* is unwanted work "
+            "that an adopted rule let pass."
+        ),
         "",
         "| organisation | routine asked | saved | adopted | first after | verified | taken back | expired | matches | unwanted tried | spoilt | went out |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, runs in _grouped(lived, lambda one: one.organisation).items():
         firsts = [one.first_day for one in runs if one.first_day >= 0]
-        first = f"{median(firsts):g} days" if firsts else "–"
+        first = f"{median(firsts):g} days" if firsts else _NONE
         lines.append(
             f"| {name} | {_sum(runs, 'asked')} | {_percent(saved(runs))} | {_sum(runs, 'in_force')} | {first} | "
             f"{_sum(runs, 'verified')} | {_sum(runs, 'reverted')} | {_sum(runs, 'expired')} | "
@@ -146,12 +149,16 @@ def _kind_of(reason: str) -> str:
 def _planted(trials: Sequence[Trial]) -> str:
     """Time to detect, by how often it matches and who looks."""
     lines = [
-        f"Bad adoptions: {_percent(SHARE)} of the matches are unwanted, at random. Where a rule matches seldom "
-        "there may be no unwanted match for a week, and nothing to see: the last columns count from the first "
-        "one that went out.",
+        (
+            f"Bad adoptions: {_percent(SHARE)} of the matches are unwanted, at random. Where a rule matches seldom "
+            "there may be no unwanted match for a week, and nothing to see: the last columns count from the first "
+            "one that went out."
+        ),
         "",
-        f"| matches a day | who looks | trials | gone within {WITHIN_DAYS} days | median days | p95 | never in 28 days | "
-        f"within {WITHIN_DAYS} days of the first harm | unwanted that went out, mean |",
+        (
+            f"| matches a day | who looks | trials | gone within {WITHIN_DAYS} days | median days | p95 "
+            f"| never in 28 days | within {WITHIN_DAYS} days of the first harm | unwanted that went out, mean |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (rate, stamped), few in _grouped(trials, lambda one: (one.rate, one.stamped)).items():
@@ -161,7 +168,7 @@ def _planted(trials: Sequence[Trial]) -> str:
         who = "careful people and one who never does" if stamped else "careful people"
         lines.append(
             f"| {rate:g} | {who} | {len(few)} | {_percent(in_time(few))} | {median(days):g} | "
-            f"{'–' if late > 28 else late} | {never} | {_percent(in_time(few, of_harm=True))} | "
+            f"{_NONE if late > 28 else late} | {never} | {_percent(in_time(few, of_harm=True))} | "
             f"{sum(one.passed for one in few) / len(few):.1f} |"
         )
     return "\n".join(lines)

@@ -59,7 +59,7 @@ class Work:
             )
         for values in chosen:
             held = dict(zip(names, values, strict=True))
-            yield _PLACE.sub(lambda found, held=held: held[found[1]], self.text)  # type: ignore[misc]
+            yield _PLACE.sub(lambda found, held=held: held[found[1]], self.text)
 
 
 @dataclass(frozen=True, slots=True)

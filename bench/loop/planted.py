@@ -81,7 +81,7 @@ def try_one(organisation: Organisation, seed: int, rate: float, *, stamped: bool
         stamper=organisation.stamper if stamped else "",
     )  # fmt: skip
     circle = Circle(
-        lambda self: World(alone, seed, lambda event: self.collector.feed(event), self.looked_at),
+        lambda self: World(alone, seed, self.collector.feed, self.looked_at),
         searching=False,
     )
     world = circle.world
@@ -123,7 +123,7 @@ def bait(world: World, wanted: Work, unwanted: Work) -> Suggestion:
     fact = action.facts[0]
     scope = SuggestionScope(
         group=wanted.groups[0],
-        action=f"sql.{fact.sql_class.value}" if isinstance(action, SqlAction) else fact.action,  # type: ignore[union-attr]
+        action=f"sql.{fact.sql_class.value}" if isinstance(action, SqlAction) else fact.action,
         environment=there.environment,
         targets=wanted.targets,
         account=wanted.account,
@@ -131,9 +131,9 @@ def bait(world: World, wanted: Work, unwanted: Work) -> Suggestion:
         labels=tuple(sorted(there.labels)),
         templates=templates,
         slots=tuple(SlotScope(SlotBound.ANY) for _ in range(slots)),
-        verb=fact.verb if sql else "",  # type: ignore[union-attr]
-        tables_read=tuple(sorted(fact.tables_read)) if sql else (),  # type: ignore[union-attr]
-        tables_written=tuple(sorted(fact.tables_written)) if sql else (),  # type: ignore[union-attr]
+        verb=fact.verb if sql else "",
+        tables_read=tuple(sorted(fact.tables_read)) if sql else (),
+        tables_written=tuple(sorted(fact.tables_written)) if sql else (),
     )  # fmt: skip
     sources = tuple(SourceRule(rule.id, rule.mark.partition(":")[2]) for rule in rules)
     day = world.clock.us // DAY_US

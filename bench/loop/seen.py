@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from circle import Circle
-from days import FIRST_DAY, World
+from days import World
+from happened import FIRST_DAY
 from organisation import Organisation
 from organisations import named
 from truth import Truth
@@ -72,7 +73,7 @@ def live(organisation: Organisation, seed: int, days: int) -> Seen:
         seen.unsafe += [f"{one.title}: {bad}" for bad in truth.let_pass(one.rule, day)]
 
     circle = Circle(
-        lambda self: World(organisation, seed, lambda event: self.collector.feed(event), self.looked_at),
+        lambda self: World(organisation, seed, self.collector.feed, self.looked_at),
         proposed,
     )  # fmt: skip
     circle.run(days)

@@ -27,12 +27,16 @@ _ORDERS = numbers(10_012)
 _PAGES = tuple(f"/shop/products/{one}" for one in numbers(3, 8))
 
 
-def _order(name: str, text: str, wanted: bool = True, a_week: float = 0.0, **values: tuple[str, ...]) -> Work:
-    return Work(name, _SUPPORT, ("orders",), "app", text, wanted, a_week, values, "main")
+def _order(
+    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
+) -> Work:
+    return Work(name, _SUPPORT, ("orders",), "app", text, wanted=wanted, a_week=a_week, values=values, database="main")
 
 
-def _web(name: str, text: str, wanted: bool = True, a_week: float = 0.0, **values: tuple[str, ...]) -> Work:
-    return Work(name, _WEB, _WEBS, "deploy", text, wanted, a_week, values)
+def _web(
+    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
+) -> Work:
+    return Work(name, _WEB, _WEBS, "deploy", text, wanted=wanted, a_week=a_week, values=values)
 
 
 _RULES = (
@@ -56,49 +60,49 @@ SHOP = Organisation(
     ),
     rules={"shop.cedar": _RULES},
     routine=(
-        _order("ship", "UPDATE orders SET status = {s} WHERE id = {id}", True, 14,
+        _order("ship", "UPDATE orders SET status = {s} WHERE id = {id}", 14,
                s=quoted("shipped open held"), id=_ORDERS),
-        _order("address", "UPDATE addresses SET checked = true WHERE order_id = {id}", True, 8, id=_ORDERS),
-        _order("note", "INSERT INTO notes (order_id, kind) VALUES ({id}, 'call')", True, 8, id=_ORDERS),
-        _web("purge", "cachectl purge {page}", True, 14, page=_PAGES),
-        _web("reload", "shopctl reload-catalogue", True, 12),
+        _order("address", "UPDATE addresses SET checked = true WHERE order_id = {id}", 8, id=_ORDERS),
+        _order("note", "INSERT INTO notes (order_id, kind) VALUES ({id}, 'call')", 8, id=_ORDERS),
+        _web("purge", "cachectl purge {page}", 14, page=_PAGES),
+        _web("reload", "shopctl reload-catalogue", 12),
     ),
     rare=(
-        _order("cancel", "UPDATE orders SET cancelled_by = {who} WHERE id = {id}", True, 0.7,
+        _order("cancel", "UPDATE orders SET cancelled_by = {who} WHERE id = {id}", 0.7,
                who=quoted("ada ben cleo dora"), id=_ORDERS),
-        _web("rebuild", "shopctl rebuild-index --full", True, 0.5),
-        _web("restart", "systemctl restart nginx", True, 2),
+        _web("rebuild", "shopctl rebuild-index --full", 0.5),
+        _web("restart", "systemctl restart nginx", 2),
     ),
     mistakes=(
-        _order("paid", "UPDATE orders SET status = 'paid' WHERE id = {id}", False, 0.5, id=_ORDERS),
-        _order("every order", "UPDATE orders SET status = 'shipped'", False, 0.3),
-        _order("any order", "UPDATE orders SET status = 'shipped' WHERE id = {id} OR true", False, 0.1, id=_ORDERS),
-        _web("purge all", "cachectl purge /", False, 0.3),
-        _web("restart sshd", "systemctl restart sshd", False, 0.3),
+        _order("paid", "UPDATE orders SET status = 'paid' WHERE id = {id}", 0.5, wanted=False, id=_ORDERS),
+        _order("every order", "UPDATE orders SET status = 'shipped'", 0.3, wanted=False),
+        _order("any order", "UPDATE orders SET status = 'shipped' WHERE id = {id} OR true", 0.1, wanted=False, id=_ORDERS),
+        _web("purge all", "cachectl purge /", 0.3, wanted=False),
+        _web("restart sshd", "systemctl restart sshd", 0.3, wanted=False),
     ),
     schemes=(
-        Scheme(_order("refund", "UPDATE orders SET refunded = total WHERE id = {id}", False, id=("10012", "10019")),
+        Scheme(_order("refund", "UPDATE orders SET refunded = total WHERE id = {id}", wanted=False, id=("10012", "10019")),
                1.0, by_two=True, again=True),
-        Scheme(_web("purge admin", "cachectl purge /shop/../admin/keys", False), 0.6,
+        Scheme(_web("purge admin", "cachectl purge /shop/../admin/keys", wanted=False), 0.6,
                ("cachectl --quiet purge /shop/../admin/keys", "cachectl purge --quiet /shop/../admin/keys")),
-        Scheme(_web("catalogue of his own", "shopctl reload-catalogue --from http://198.51.100.7/c", False), 1.0,
+        Scheme(_web("catalogue of his own", "shopctl reload-catalogue --from http://198.51.100.7/c", wanted=False), 1.0,
                ("shopctl reload-catalogue -q --from http://198.51.100.7/c",), by_two=True),
     ),
     never=(
-        _order("refunded status", "UPDATE orders SET status = 'refunded' WHERE id = {id}", False, id=_ORDERS),
-        _order("other table", "UPDATE customers SET checked = true WHERE order_id = {id}", False, id=_ORDERS),
-        _order("unchecked", "UPDATE addresses SET checked = false WHERE order_id = {id}", False, id=_ORDERS),
-        _order("another kind", "INSERT INTO notes (order_id, kind) VALUES ({id}, 'waiver')", False, id=_ORDERS),
+        _order("refunded status", "UPDATE orders SET status = 'refunded' WHERE id = {id}", wanted=False, id=_ORDERS),
+        _order("other table", "UPDATE customers SET checked = true WHERE order_id = {id}", wanted=False, id=_ORDERS),
+        _order("unchecked", "UPDATE addresses SET checked = false WHERE order_id = {id}", wanted=False, id=_ORDERS),
+        _order("another kind", "INSERT INTO notes (order_id, kind) VALUES ({id}, 'waiver')", wanted=False, id=_ORDERS),
         Work("in the ledger", _SUPPORT, ("ledger",), "app",
-             "UPDATE orders SET status = 'shipped' WHERE id = {id}", False, 0, {"id": _ORDERS}, "main"),
+             "UPDATE orders SET status = 'shipped' WHERE id = {id}", wanted=False, values={"id": _ORDERS}, database="main"),
         Work("as admin", _SUPPORT, ("orders",), "admin",
-             "UPDATE orders SET status = 'shipped' WHERE id = {id}", False, 0, {"id": _ORDERS}, "main"),
-        Work("where money is", _WEB, ("pay-1",), "deploy", "shopctl reload-catalogue", False),
-        Work("as root", _WEB, _WEBS, "root", "shopctl reload-catalogue", False),
-        _web("outside the shop", "cachectl purge {page}", False,
+             "UPDATE orders SET status = 'shipped' WHERE id = {id}", wanted=False, values={"id": _ORDERS}, database="main"),
+        Work("where money is", _WEB, ("pay-1",), "deploy", "shopctl reload-catalogue", wanted=False),
+        Work("as root", _WEB, _WEBS, "root", "shopctl reload-catalogue", wanted=False),
+        _web("outside the shop", "cachectl purge {page}", wanted=False,
              page=("/admin", "/shop", "/shop/products", "/shopping/x", "/etc/passwd", "/shop/products/../../etc")),
-        _web("two at once", "shopctl reload-catalogue; shopctl wipe", False),
-        _web("forced", "shopctl --force reload-catalogue", False),
+        _web("two at once", "shopctl reload-catalogue; shopctl wipe", wanted=False),
+        _web("forced", "shopctl --force reload-catalogue", wanted=False),
     ),
     deciders=("support-leads", "web-leads"),
     engineers=("ada", "ben", "gus", "hal"),

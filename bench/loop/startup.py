@@ -25,12 +25,16 @@ _TENANTS = numbers(101, 30, 3)
 _JOBS = numbers(70_001, 40, 11)
 
 
-def _sql(name: str, text: str, wanted: bool = True, a_week: float = 0.0, **values: tuple[str, ...]) -> Work:
-    return Work(name, _TEAM, ("app-db",), "app", text, wanted, a_week, values, "main")
+def _sql(
+    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
+) -> Work:
+    return Work(name, _TEAM, ("app-db",), "app", text, wanted=wanted, a_week=a_week, values=values, database="main")
 
 
-def _run(name: str, text: str, wanted: bool = True, a_week: float = 0.0, **values: tuple[str, ...]) -> Work:
-    return Work(name, _TEAM, ("app-1",), "deploy", text, wanted, a_week, values)
+def _run(
+    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
+) -> Work:
+    return Work(name, _TEAM, ("app-1",), "deploy", text, wanted=wanted, a_week=a_week, values=values)
 
 
 _RULES = (
@@ -48,53 +52,53 @@ STARTUP = Organisation(
     ),
     rules={"startup.cedar": _RULES},
     routine=(
-        _sql("requeue", "UPDATE jobs SET state = 'queued' WHERE id = {id}", True, 11, id=_JOBS),
-        _sql("resend", "UPDATE invitations SET sent_at = NULL WHERE id = {id}", True, 8, id=_JOBS),
-        _sql("flag", "UPDATE flags SET enabled = true WHERE name = {flag}", True, 14,
+        _sql("requeue", "UPDATE jobs SET state = 'queued' WHERE id = {id}", 11, id=_JOBS),
+        _sql("resend", "UPDATE invitations SET sent_at = NULL WHERE id = {id}", 8, id=_JOBS),
+        _sql("flag", "UPDATE flags SET enabled = true WHERE name = {flag}", 14,
              flag=quoted("beta_search dark_mode new_cart fast_feed big_fonts quick_pay")),
-        _run("release", "shipctl release web", True, 11),
-        _run("drain", "shipctl drain {n}", True, 8, n=numbers(1, 5, 1)),
+        _run("release", "shipctl release web", 11),
+        _run("drain", "shipctl drain {n}", 8, n=numbers(1, 5, 1)),
     ),
     rare=(
-        _sql("trial", "UPDATE tenants SET trial_ends = '2027-01-01' WHERE id = {id}", True, 0.7, id=_TENANTS),
-        _run("rollback", "shipctl rollback web {n}", True, 0.5, n=numbers(300, 20, 1)),
-        _run("restart", "systemctl restart app", True, 1.5),
+        _sql("trial", "UPDATE tenants SET trial_ends = '2027-01-01' WHERE id = {id}", 0.7, id=_TENANTS),
+        _run("rollback", "shipctl rollback web {n}", 0.5, n=numbers(300, 20, 1)),
+        _run("restart", "systemctl restart app", 1.5),
     ),
     mistakes=(
-        _sql("all queued", "UPDATE jobs SET state = 'queued'", False, 0.3),
-        _sql("fraud checks off", "UPDATE flags SET enabled = true WHERE name = 'skip_fraud_checks'", False, 0.2),
-        _run("release by hand", "shipctl release web --skip-checks", False, 0.4),
-        _run("drain all", "shipctl drain --all", False, 0.2),
+        _sql("all queued", "UPDATE jobs SET state = 'queued'", 0.3, wanted=False),
+        _sql("fraud checks off", "UPDATE flags SET enabled = true WHERE name = 'skip_fraud_checks'", 0.2, wanted=False),
+        _run("release by hand", "shipctl release web --skip-checks", 0.4, wanted=False),
+        _run("drain all", "shipctl drain --all", 0.2, wanted=False),
     ),
     schemes=(
-        Scheme(_sql("free plan", "UPDATE tenants SET plan = 'free_forever' WHERE id = {id}", False,
+        Scheme(_sql("free plan", "UPDATE tenants SET plan = 'free_forever' WHERE id = {id}", wanted=False,
                     id=("104", "107")), 0.8, by_two=True, again=True),
-        Scheme(_sql("his own flag", "UPDATE flags SET enabled = true WHERE name = 'admin_everywhere'", False),
+        Scheme(_sql("his own flag", "UPDATE flags SET enabled = true WHERE name = 'admin_everywhere'", wanted=False),
                0.8, by_two=True),
-        Scheme(_run("his own release", "shipctl release web --image evil/web", False), 0.8,
+        Scheme(_run("his own release", "shipctl release web --image evil/web", wanted=False), 0.8,
                ("shipctl release web --image evil/web -q", "shipctl -q release web --image evil/web"),
                by_two=True, again=True),
     ),
     never=(
-        _sql("another flag", "UPDATE flags SET enabled = true WHERE name = {flag}", False,
+        _sql("another flag", "UPDATE flags SET enabled = true WHERE name = {flag}", wanted=False,
              flag=quoted("open_signup debug_sql bypass_sso")),
-        _sql("flag off", "UPDATE flags SET enabled = false WHERE name = {flag}", False,
+        _sql("flag off", "UPDATE flags SET enabled = false WHERE name = {flag}", wanted=False,
              flag=quoted("beta_search dark_mode new_cart")),
-        _sql("done", "UPDATE jobs SET state = 'done' WHERE id = {id}", False, id=_JOBS),
-        _sql("or true", "UPDATE jobs SET state = 'queued' WHERE id = {id} OR 1 = 1", False, id=_JOBS),
-        _sql("gone", "DELETE FROM invitations WHERE id = {id}", False, id=_JOBS),
+        _sql("done", "UPDATE jobs SET state = 'done' WHERE id = {id}", wanted=False, id=_JOBS),
+        _sql("or true", "UPDATE jobs SET state = 'queued' WHERE id = {id} OR 1 = 1", wanted=False, id=_JOBS),
+        _sql("gone", "DELETE FROM invitations WHERE id = {id}", wanted=False, id=_JOBS),
         Work("in billing", _TEAM, ("billing-db",), "app",
-             "UPDATE jobs SET state = 'queued' WHERE id = {id}", False, 0, {"id": _JOBS}, "main"),
+             "UPDATE jobs SET state = 'queued' WHERE id = {id}", wanted=False, values={"id": _JOBS}, database="main"),
         Work("as admin", _TEAM, ("app-db",), "admin",
-             "UPDATE jobs SET state = 'queued' WHERE id = {id}", False, 0, {"id": _JOBS}, "main"),
+             "UPDATE jobs SET state = 'queued' WHERE id = {id}", wanted=False, values={"id": _JOBS}, database="main"),
         Work("another database", _TEAM, ("app-db",), "app",
-             "UPDATE jobs SET state = 'queued' WHERE id = {id}", False, 0, {"id": _JOBS}, "archive"),
-        Work("where builds are", _TEAM, ("build-1",), "deploy", "shipctl release web", False),
-        Work("as root", _TEAM, ("app-1",), "root", "shipctl release web", False),
-        _run("another service", "shipctl release {which}", False, which=("billing", "gateway", "web2")),
-        _run("and more", "shipctl release web && shipctl wipe web", False),
-        _run("into a file", "shipctl release web > /etc/cron.d/x", False),
-        _run("substituted", "shipctl release $(cat /tmp/x)", False),
+             "UPDATE jobs SET state = 'queued' WHERE id = {id}", wanted=False, values={"id": _JOBS}, database="archive"),
+        Work("where builds are", _TEAM, ("build-1",), "deploy", "shipctl release web", wanted=False),
+        Work("as root", _TEAM, ("app-1",), "root", "shipctl release web", wanted=False),
+        _run("another service", "shipctl release {which}", wanted=False, which=("billing", "gateway", "web2")),
+        _run("and more", "shipctl release web && shipctl wipe web", wanted=False),
+        _run("into a file", "shipctl release web > /etc/cron.d/x", wanted=False),
+        _run("substituted", "shipctl release $(cat /tmp/x)", wanted=False),
     ),
     deciders=("leads",),
     engineers=("ann", "bo", "cy"),

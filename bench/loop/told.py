@@ -49,7 +49,7 @@ class Pen:
     ) -> int:  # fmt: skip
         """`action.requested`, `.released` or `.refused`; its index."""
         build = self._evidence.action if isinstance(action, SqlAction) else command_payload
-        payload = build(action, judgement, session_fragment(session), **more)  # type: ignore[operator]
+        payload = build(action, judgement, session_fragment(session), **more)
         envelope = {"g": orjson.loads(judgement.envelope_json), "x": session.target.name}
         return self._write(kind, payload, session.id, envelope)
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
-_BENCH = str(Path(__file__).parents[2] / "bench" / "loop")
-if _BENCH not in sys.path:
-    sys.path.insert(0, _BENCH)
+from gatekeep.domain.decisions import Verdict
 
-from days import World  # noqa: E402 - the bench is no package
-from figures import page, precision, saved  # noqa: E402
-from organisation import Organisation, Work  # noqa: E402
-from organisations import ALL, named  # noqa: E402
-from people_here import Deciders, Said  # noqa: E402
-from planted import BAITS, RATES, bait, try_one  # noqa: E402
-from random import Random  # noqa: E402
-from run import BEGIN, END, jobs_of, run, written  # noqa: E402
-from seen import live, truth_of  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench" / "loop"))  # the bench is no package
 
-from gatekeep.domain.decisions import Verdict  # noqa: E402
+from days import World
+from figures import page, precision, saved
+from organisation import Organisation, Work
+from organisations import ALL, named
+from people_here import Deciders, Said
+from planted import BAITS, RATES, bait, try_one
+from run import BEGIN, END, jobs_of, run, written
+from seen import live, truth_of
 
 EACH = pytest.mark.parametrize("organisation", ALL, ids=lambda one: one.name)
 
@@ -88,7 +86,7 @@ def test_who_does_not_look_says_yes_to_anything() -> None:
 
 def test_a_few_weeks_save_something_and_let_nothing_bad_through() -> None:
     """A small run: nothing unsafe is proposed, and benign routine waits less at the end."""
-    seen = live(named("operations"), 1, 42)
+    seen = live(named("operations"), 1, 32)
     assert seen.unsafe == []
     assert seen.proposed
     assert seen.matches == seen.wanted_matches > 0

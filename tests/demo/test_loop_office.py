@@ -94,7 +94,7 @@ async def test_the_tour_of_the_loop_stops_where_nothing_answers(
 ) -> None:
     """It does not claim a suggestion that it did not see."""
     monkeypatch.setattr(loop_tour, "_SIGNED_S", 0.0)
-    way = _Silent(None, Path("psql"), asyncio.get_running_loop())  # type: ignore[arg-type]  # nobody is asked
+    way = _Silent(None, Path("psql"))  # type: ignore[arg-type]  # nobody is asked
     with pytest.raises(TourFailed, match="gave no JSON"):
         await asyncio.to_thread(loop_tour._steps, way)
     assert "suggest run" in capsys.readouterr().out

@@ -26,7 +26,7 @@ _LOOKS: Final = 1_000
 
 def change_of(order: int) -> str:
     """The statement that support sends day after day."""
-    return f"UPDATE orders SET status = 'shipped' WHERE id = {order}"
+    return f"UPDATE orders SET status = 'shipped' WHERE id = {order}"  # noqa: S608 - a number, in a statement that people send
 
 
 async def live_history(office: Office) -> int:

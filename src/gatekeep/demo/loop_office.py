@@ -95,7 +95,7 @@ class Office:
         return self.files.tokens / name
 
     def code(self, name: str) -> str:
-        """This reviewer's one-time code, at the time that it is in the office."""
+        """The one-time code of this reviewer, at the time that it is in the office."""
         return code_of(self.files.code_secret(name), self.clock.wall_us())
 
 

@@ -32,11 +32,10 @@ _WRONG: Final = "order was still unpaid"
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The office, the programs, and the loop that its gateway runs on."""
+    """The office, and the programs that its people use."""
 
     office: Office
     psql: Path
-    loop: asyncio.AbstractEventLoop
 
     def cli(self, who: str, *arguments: str) -> Done:
         """Our own command line as this one, shown with what it said."""
@@ -62,7 +61,7 @@ class _Way:
             ) from None
 
     def change(self, who: str, order: int) -> subprocess.Popen[str]:
-        """This one's psql with the usual change, running."""
+        """The psql of this one with the usual change, running."""
         port = self.office.gateway.postgres_port
         dsn = f"host={HOST} port={port} user={who} dbname={TARGET}"
         say(f"   {who}$ psql … -c {change_of(order)}")
@@ -74,8 +73,7 @@ class _Way:
 
     def lived(self, order: int) -> None:
         """One change that a lead approves, as in the weeks before."""
-        change = approved_change(self.office, SUPPORT[order % 3], LEADS[order % 3], order)
-        asyncio.run_coroutine_threadsafe(change, self.loop).result(STEP_S)
+        asyncio.run(approved_change(self.office, SUPPORT[order % 3], LEADS[order % 3], order))
 
 
 async def take_loop_tour(office: Office, psql: Path) -> None:
@@ -83,8 +81,7 @@ async def take_loop_tour(office: Office, psql: Path) -> None:
     say(f"7. An office where support's changes wait for a lead. {DAYS} days of it, in a few seconds:")
     count = await live_history(office)
     say(f"   | {count} changes by {', '.join(SUPPORT)}; each waited, each was approved, by {', '.join(LEADS)}")
-    way = _Way(office, psql, asyncio.get_running_loop())
-    await asyncio.to_thread(_steps, way)
+    await asyncio.to_thread(_steps, _Way(office, psql))
     say("Over weeks, too, everything was as promised.")
 
 
