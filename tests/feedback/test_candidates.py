@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.deeds import (
     NOW_US,
@@ -29,7 +29,7 @@ from gatekeep.feedback.deeds import Answer, Deed
 from gatekeep.feedback.lattice import covers
 
 _SETTLED = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=15, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate), suppress_health_check=[HealthCheck.too_slow]
 )
 _TEXTS = ("uptime -p", "uptime -s", "certbot renew", "certbot renew --quiet")
 _UPDATE = "update orders set note = $1:text where id = $2:int"
