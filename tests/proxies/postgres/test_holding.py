@@ -352,4 +352,5 @@ def test_the_start_says_how_values_are_read() -> None:
     )  # fmt: skip
     own = wires(None, link, None, {"application_name"})  # type: ignore[arg-type]  # what is used of them
     assert own.read_as == {"DateStyle": "", "IntervalStyle": "", "TimeZone": "UTC"}
-    assert wires(None, link, None, {"TimeZone"}).read_as is None  # type: ignore[arg-type]  # as above
+    for chosen in "TimeZone", "datestyle", "IntervalStyle":
+        assert wires(None, link, None, {chosen}).read_as is None  # type: ignore[arg-type]  # as above

@@ -227,10 +227,10 @@ def test_which_target_it_is() -> None:
     view = CatalogueView("one", 180000, "7")
     client: Any = None
     unknown, known, one, other = (
-        holding.wires(client, link(), None),
-        holding.wires(client, link(), view),
-        holding.wires(client, link(b"one"), view),
-        holding.wires(client, link(b"two", CancelKey(77, b"secret")), view),
+        holding.wires(client, link(), None, ()),
+        holding.wires(client, link(), view, ()),
+        holding.wires(client, link(b"one"), view, ()),
+        holding.wires(client, link(b"two", CancelKey(77, b"secret")), view, ()),
     )
     assert unknown.system == "10.0.0.5:5432 system unknown"
     assert known.system == "10.0.0.5:5432 system 7"

@@ -50,6 +50,17 @@ async def test_everything_stands_in_the_order_of_reading(world: PageWorld) -> No
         assert piece in shown.words, piece
 
 
+async def test_a_sample_says_of_which_rule_it_is_one(world: PageWorld) -> None:
+    """Beside the rule that asks; of what is no sample nothing is said."""
+    request = await world.ask(subject__facts={"scopes": [], "sample": "adopted-1"})
+    carol = await world.signed_in("carol")
+    shown = await carol.get(f"/r/{request.id}")
+    assert "adopted rule adopted-1 would let this pass" in shown.words
+    plain = await world.ask("DELETE FROM a")
+    other = await carol.get(f"/r/{plain.id}")
+    assert "adopted rule" not in other.words
+
+
 async def test_what_one_may_not_see_is_not_there(world: PageWorld) -> None:
     """Erin's colleague gets the page of an address that never was, to look and to decide."""
     request = await world.ask(place__principal="erin", place__person="erin")

@@ -70,9 +70,10 @@ def wires(
     certificate = f" certificate {hashlib.sha256(shown).hexdigest()}" if shown else ""
     system = view.system_identifier if view is not None else ""
     at = f"{link.dial.host}:{link.dial.port} system {system or 'unknown'}{certificate}"
-    said = dict(link.parameters)
-    own = None if set(READ_AS) & set(chosen) else {name: said.get(name, "") for name in READ_AS}
-    return Wires(client, link.wire, at, link.key.pid if link.key else 0, own)
+    names = {name.lower() for name in chosen}
+    own = {name: link.parameters.get(name, "") for name in READ_AS if name.lower() not in names}
+    pid = link.key.pid if link.key else 0
+    return Wires(client, link.wire, at, pid, own if len(own) == len(READ_AS) else None)
 
 
 class PostgresHold:
