@@ -39,6 +39,8 @@ class Form:
 
 def covers(slots: Sequence[SlotScope], values: Sequence[str]) -> bool:
     """Whether values lie within what the slots may hold."""
+    if not slots and not values:
+        return True
     return len(slots) == len(values) and all(map(_within, slots, values))
 
 
@@ -116,7 +118,8 @@ def forms(
 def _all_forms(deeds: Sequence[Deed], person: Persons, *, bounded: bool) -> Iterator[Form]:
     likeness = deeds[0].likeness
     places = range(len(values_of(deeds[0])))
-    if likeness is None:
+    if likeness is None or not places:
+        yield from () if likeness is None else (Form((), tuple(deeds)),)
         return
     may = frozenset.intersection(
         *(freeable(one, bounded=bounded) for one in {d.likeness for d in deeds if d.likeness})
@@ -134,11 +137,14 @@ def _freed(
 ) -> Iterator[Form]:
     """Forms with these slots freed, one listed, and the rest as they were."""
     alike: dict[tuple[str, ...], list[Deed]] = defaultdict(list)
+    rest: dict[int, tuple[str, ...]] = {}  # by identity: many deeds share one likeness
     for deed in deeds:
-        rest = [
-            value for at, value in enumerate(values_of(deed)) if at not in free and at != listed
-        ]
-        alike[tuple(rest)].append(deed)
+        kept = rest.get(id(deed.likeness))
+        if kept is None:
+            kept = rest[id(deed.likeness)] = tuple(
+                value for at, value in enumerate(values_of(deed)) if at not in free and at != listed
+            )
+        alike[kept].append(deed)
     for group in alike.values():
         form = _form(group, free, listed, person)
         if form is not None:

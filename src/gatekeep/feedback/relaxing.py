@@ -49,12 +49,12 @@ def relaxations(ground: Ground) -> list[Suggestion]:
     found: list[Suggestion] = []
     gathered = sifting.nodes(ground.deeds)
     fields = [one for node, deeds in gathered.items() for one in _fields(ground, node, deeds)]
-    neighbours = _Neighbours(ground, fields, gathered)
-    for field in fields:
-        suggestion = _best(ground, field)
-        if suggestion is not None:
-            rejected = islice(chain(suggestion.rejected, neighbours.of(field)), _MOST_REJECTED)
-            found.append(replace(suggestion, rejected=tuple(rejected)))
+    best = [(field, made) for field in fields if (made := _best(ground, field)) is not None]
+    ready = {id(field) for field, made in best if safety.proposable(made)}
+    neighbours = _Neighbours(ground, fields, gathered, ready)
+    for field, made in best:
+        rejected = islice(chain(made.rejected, neighbours.of(field)), _MOST_REJECTED)
+        found.append(replace(made, rejected=tuple(rejected)))
     return found
 
 
@@ -242,10 +242,11 @@ class _Neighbours:
     """Templates of the same place that differ in one word: what a wider word would also allow."""
 
     def __init__(
-        self, ground: Ground, fields: Sequence[_Field], gathered: dict[Node, list[Deed]]
-    ) -> None:
+        self, ground: Ground, fields: Sequence[_Field], gathered: dict[Node, list[Deed]],
+        ready: Iterable[int],
+    ) -> None:  # fmt: skip
         self._ground = ground
-        self._lacks: dict[int, str] = {}
+        self._lacks: dict[int, str] = dict.fromkeys(ready, "")
         self._fields: dict[tuple[object, ...], list[_Field]] = defaultdict(list)
         self._denied: dict[tuple[object, ...], list[Deed]] = defaultdict(list)
         for field in fields:
