@@ -65,9 +65,10 @@ async def test_a_journal_that_breaks_behind_the_store_lets_nothing_pass_until_it
     assert not world.in_force
     assert world.life.state is _S.SHADOW
     world.journal.mend()
-    await world.desk.run()
+    await world.book.tick()
     assert world.life.state is _S.CANARY
     assert world.in_force
+    assert world.sampler.counts(RULE_ID) is not None
 
 
 async def test_killed_between_store_and_journal_it_is_told_at_the_start(world: LoopWorld) -> None:

@@ -24,7 +24,7 @@ from gatekeep.domain.approvals import (
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.suggestions import SampleAnswer, SuggestionState
-from gatekeep.errors import NotPermitted
+from gatekeep.errors import JournalUnavailable, NotPermitted
 from gatekeep.feedback.deeds import Answer
 from gatekeep.feedback.ports import Wish
 from gatekeep.gate.holding import SAMPLE
@@ -145,6 +145,23 @@ async def test_a_match_that_is_called_wrong_afterwards_takes_it_back_at_once(
     assert again == said
     await world.restart()
     assert await world.desk.samples(unanswered=False) == [said]
+
+
+async def test_wrong_counts_at_once_while_the_journal_takes_nothing(world: LoopWorld) -> None:
+    """People are asked again from then on; what is owed is told once it can be."""
+    await world.bring_to(SuggestionState.CANARY)
+    world.desk.looked_at_later(RULE_ID, 1234, session("ann"), NGINX)
+    await until(lambda: world.book.samples, "a sample")
+    world.journal.broken_sync = JournalUnavailable("no space")
+    with pytest.raises(JournalUnavailable):
+        await world.desk.answer("M-1234", LEA, SampleAnswer.WRONG, Wish("not at noon", "web"))
+    assert world.sampler.counts(RULE_ID) is None
+    world.journal.mend()
+    await world.book.tick()
+    assert world.life.state is SuggestionState.REVERTED
+    assert not world.in_force
+    (sample,) = await world.desk.samples(unanswered=False)
+    assert sample.answer is SampleAnswer.WRONG
 
 
 async def test_a_held_sample_that_is_denied_takes_it_back_at_once(world: LoopWorld) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from gatekeep import loop_told
 from gatekeep.domain.suggestions import Sample, SuggestionKind, SuggestionLife, SuggestionState
-from gatekeep.errors import JournalUnavailable, SettingsError
+from gatekeep.errors import GatekeepError, JournalUnavailable, SettingsError
 from gatekeep.feedback.life import Change, Limits, Observation, advance, in_force
 from gatekeep.gate.approval_ports import Told
 from gatekeep.gate.approval_record import Record
@@ -105,9 +105,7 @@ class LoopBook:
         """Tell what is owed, then know what the store knows. Raises JournalUnavailable."""
         await self.record.tell()
         await self._read()
-        for life in self.lives.values():
-            if in_force(life):
-                self._sample(life)
+        self._sample_all()
 
     async def _read(self) -> None:
         lives = await self.record.read(lambda store: store.lives())
@@ -163,14 +161,22 @@ class LoopBook:
         if kept:
             self.lives[after.suggestion.id] = replace(after, settled=True)
 
+    def fell_behind(self) -> None:
+        """The journal did not take something: what the store knows is read again once it does."""
+        self._behind = True
+
     async def catch_up(self) -> None:
         """What the journal did not take before, it is told now, and it counts. `turn` is held."""
         if not self._behind:
             return
         await self.record.tell()
         await self._read()
+        try:
+            await self._reach.layers.adopt(self.adoption("", "what was owed to the journal"))
+        except SettingsError as error:  # what rules is without it: that holds until the next start
+            _log.error("the adopted rules do not fit", error=error.public)
         self._behind = False
-        await self._reach.layers.adopt(self.adoption("", "what was owed to the journal"))
+        self._sample_all()
 
     async def tick(self) -> None:
         """What the journal is owed, it is told as soon as it takes it; called again and again."""
@@ -178,7 +184,7 @@ class LoopBook:
             try:
                 await self.catch_up()
                 await self.record.catch_up()
-            except JournalUnavailable as error:
+            except GatekeepError as error:
                 _log.warning("the journal is owed events of suggestions", error=error.public)
 
     async def _took_effect(
@@ -209,6 +215,15 @@ class LoopBook:
         seen = Observation(against=f"the policy does not load with it: {why}")
         back = advance(life, seen, self.now_us(), self.limits)
         return await self.make(back) if back is not None else life
+
+    def _sample_all(self) -> None:
+        """The sampler knows what is in force, and nothing else."""
+        for life in self.lives.values():
+            if not in_force(life):
+                self._reach.sampling.forget(life.suggestion.rule_id)
+        for life in self.lives.values():
+            if in_force(life):
+                self._sample(life)
 
     def _sample(self, life: SuggestionLife) -> None:
         suggestion = life.suggestion

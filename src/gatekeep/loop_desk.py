@@ -25,7 +25,7 @@ from gatekeep.domain.suggestions import (
     SuggestionLife,
     SuggestionState,
 )
-from gatekeep.errors import GatekeepError, NotPermitted
+from gatekeep.errors import GatekeepError, JournalUnavailable, NotPermitted
 from gatekeep.feedback import life as lives
 from gatekeep.feedback.life import Change, Observation, advance
 from gatekeep.feedback.ports import CameTo, RunReport, Wish
@@ -208,9 +208,14 @@ class LoopDesk:
     async def _keep(self, sample: Sample, rule_id: str) -> None:
         async with self._book.turn:
             told = loop_told.sampled(sample, rule_id)
-            if await self._book.record.change(
-                lambda store: store.add_sample(sample, told), takes=True
-            ):
+            try:
+                kept = await self._book.record.change(
+                    lambda store: store.add_sample(sample, told), takes=True
+                )
+            except JournalUnavailable:
+                self._book.fell_behind()
+                raise
+            if kept:
                 self._book.samples[sample.id] = sample
 
     async def answer(
@@ -241,13 +246,20 @@ class LoopDesk:
         life = self._book.lives.get(sample.suggestion)
         rule = life.suggestion.rule_id if life is not None else ""
         told = loop_told.answered(said, rule)
-        kept = await self._book.record.change(
-            lambda store: store.answer_sample(said, told), takes=answer is SampleAnswer.WRONG
-        )
+        wrong = answer is SampleAnswer.WRONG
+        why = f"{who.name} said that it was wrong (event {sample.n}): {wish.reason}"
+        try:
+            kept = await self._book.record.change(
+                lambda store: store.answer_sample(said, told), takes=wrong
+            )
+        except JournalUnavailable:
+            self._book.fell_behind()
+            if wrong and life is not None:
+                await self._against(life, why)
+            raise
         if kept:
             self._book.samples[sample.id] = said
-        if kept and answer is SampleAnswer.WRONG and life is not None:
-            why = f"{who.name} said that it was wrong (event {sample.n}): {wish.reason}"
+        if kept and wrong and life is not None:
             await self._against(life, why)
         return self._book.samples[sample.id]
 

@@ -42,8 +42,8 @@ LAG_US: Final = 3_600_000_000
 SLICE_EVENTS: Final = 32
 """After so many the thread lets go of the interpreter: about a millisecond."""
 
-_NICE: Final = 10  # as the archivist: the gateway comes first
 _NOTHING_SIGNED: Final = "nothing is signed yet: is the archivist running?"
+_NICE: Final = 10  # as the archivist: the gateway comes first
 _APART_FROM: Final = 4096  # events that are worth starting a process for
 _KNOWN_LIKE: Final = 65_536
 _LIKE_BYTES: Final = 16

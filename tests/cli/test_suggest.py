@@ -79,7 +79,7 @@ def test_one_is_shown_whole_in_order(as_: Gatekeep) -> None:
         "not proposed: restart *: would also pass what was denied twice (systemctl restart sshd)",
         '+@id("adopted-3f9a12bc")', "is asked → passes: 41", "held out, not mined: ",
         "systemctl restart sshd: is asked → is asked", "p-ann: 12 decided otherwise",
-        "● passed: never-list: nothing destructive is in it", "narrower: only on web-1",
+        "● passed: never-list: nothing destructive is in it", "narrower form, with --narrower:", '&& resource == Target::"web-1"',
         "On trial for 7 days", "2 persons have to accept it", "It has not been in force yet.",
     )  # fmt: skip
     places = [out.index(one) for one in expected]
@@ -169,6 +169,19 @@ def test_no_not_now_and_back(asking: AskingGateway, as_: Gatekeep) -> None:
     assert as_("bob", "suggest", "revert", "S-ca4a", "--reason", "an incident").code == 0
     assert state(asking, "S-ca4a4900") is SuggestionState.REVERTED
     assert as_("bob", "suggest", "revert", "S-ca4a", "--reason", "x").code == Exit.DECIDED_OTHERWISE
+
+
+def test_taking_back_what_asks_more_takes_a_code(asking: AskingGateway, as_: Gatekeep) -> None:
+    """It lets more pass: exit 2 without one in a script, 3 for a wrong one."""
+    loop = asking.world.loop
+    loop.lives["S-77c0ffee"] = replace(loop.lives["S-77c0ffee"], state=SuggestionState.ACTIVE)
+    revert = ("suggest", "revert", "S-77c0ffee", "--reason", "too many questions")
+    bare = as_("bob", *revert)
+    assert (bare.code, "two persons" in bare.err) == (Exit.USAGE, True)
+    wrong = as_("bob", *revert, "--code-file", code_file(asking, "000000"))
+    assert wrong.code == Exit.NOT_ALLOWED
+    right = as_("bob", *revert, "--code-file", code_file(asking, asking.world.code("bob")))
+    assert (right.code, state(asking, "S-77c0ffee")) == (0, SuggestionState.REVERTED)
 
 
 def test_forecast_stands_beside_actual(as_: Gatekeep) -> None:

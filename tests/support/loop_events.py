@@ -34,7 +34,13 @@ from gatekeep.domain.targets import Target, TargetKind
 from gatekeep.gate import approval_events as told
 from gatekeep.gate.approval_ports import Ending, Told
 from gatekeep.gate.command_evidence import command_payload
-from gatekeep.gate.evidence import EvidenceWriter, of_counters, outcome_counters, outcome_payload
+from gatekeep.gate.evidence import (
+    EvidenceWriter,
+    Waited,
+    of_counters,
+    outcome_counters,
+    outcome_payload,
+)
 from gatekeep.gate.judgements import judgement_of
 from gatekeep.gate.ports import Judgement
 from gatekeep.policy import request as asked
@@ -279,12 +285,11 @@ class LoopStory:
         if approval is not None:
             judged = judgement_of(judged.decision, asked.with_approval(judged.request_json, approval))
         place = orjson.dumps({"account": "deploy", "database": "", "principal": who.name})
+        waited = Waited(request_id, sample)
         if isinstance(action, SqlAction):
-            payload = self._writer.action(action, judged, place, cause=cause, request=request_id)
+            payload = self._writer.action(action, judged, place, cause=cause, waited=waited)
         else:
-            payload = command_payload(action, judged, place, cause=cause, request=request_id)
-        if sample:
-            payload = b'{"sample":"%b",%b' % (sample.encode(), payload[1:])
+            payload = command_payload(action, judged, place, cause=cause, waited=waited)
         return self.event(
             kind, payload, session=session or f"{1:032x}", target=target.name,
             decision=judged.envelope_json,

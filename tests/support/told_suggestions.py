@@ -49,6 +49,7 @@ when {
   context has template && ["systemctl restart nginx"].contains(context.template)
 };
 """
+NARROWER = RULE.replace("};", '  && resource == Target::"web-1"\n};')
 BEFORE = """\
 @id("prod-systemctl")
 permit (principal in Group::"sre", action == Action::"ssh.exec", resource)
@@ -85,7 +86,7 @@ SUGGESTION = Suggestion(
         Check("never-list", passed=True, why="nothing destructive is in it"),
         Check("hold-out", passed=True, why="14 of 14 of the last third were approved"),
     ),
-    backtest=BACKTEST, narrower="only on web-1",
+    backtest=BACKTEST, narrower=NARROWER,
 )  # fmt: skip
 
 
@@ -207,6 +208,9 @@ class ToldSuggestions:
         if life.state in _OPEN or life.state.over:
             words = f"{life.suggestion.id} is not in force. Nothing changed."
             return CameTo(life, counted=False, words=words, refusal="state")
+        if life.suggestion.kind is SuggestionKind.GATE and life.state.rules and not wish.mfa:
+            words = "That takes a second factor. Nothing changed."
+            return CameTo(life, counted=False, words=words, refusal="mfa")
         now = replace(life, state=SuggestionState.REVERTED, decided_by=who.name, reason=wish.reason, since_us=NOW_US)
         return self._kept("take_back", now, wish, f"{life.suggestion.id} is taken back.")
 

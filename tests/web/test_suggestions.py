@@ -158,6 +158,22 @@ async def test_no_not_now_and_back(asking: ApprovalWorld, call: Callers) -> None
     assert asking.loop.lives["S-ca4a4900"].state is SuggestionState.REVERTED
 
 
+async def test_taking_back_what_asks_more_takes_a_code(
+    asking: ApprovalWorld, call: Callers
+) -> None:
+    """Because that lets more pass; what passes by a relaxation takes none."""
+    life = asking.loop.lives[GATE.suggestion.id]
+    asking.loop.lives[GATE.suggestion.id] = replace(life, state=SuggestionState.ACTIVE)
+    path = f"suggestions/{GATE.suggestion.id}/take-back"
+    assert (await call("bob", "GET", path.removesuffix("/take-back"))).body["return_needs_code"]
+    assert (await call("bob", "POST", path, {"reason": "x"})).status == 403
+    body = {"reason": "too many questions", "code": asking.code("bob")}
+    unneeded = await call("bob", "POST", "suggestions/S-ca4a4900/take-back", body)
+    assert unneeded.status == 400
+    assert (await call("bob", "POST", path, body)).body["suggestion"]["state"] == "reverted"
+    assert asking.loop.wished[-1][2].mfa
+
+
 async def test_history_is_replayed_and_the_loop_run(asking: ApprovalWorld, call: Callers) -> None:
     """On demand, by POST."""
     found = (await call("bob", "POST", f"suggestions/{ID}/backtest", {})).body

@@ -12,7 +12,7 @@ import typer
 from gatekeep.cli import suggest_output as output
 from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Format, visible
-from gatekeep.cli.suggest_deciding import Yes, accept_shown, told_of
+from gatekeep.cli.suggest_deciding import Yes, accept_shown, take_back, told_of
 from gatekeep.cli.tokens import seconds
 from gatekeep.cli.verbs import Call, noun, verb
 from gatekeep.messages import suggestions as words
@@ -31,6 +31,11 @@ SuggestionId = Annotated[
     str, typer.Argument(help="Its id, such as S-3f9a12bc, or the beginning of it.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with it.")]
+
+
+CodeFile = Annotated[
+    Path | None, typer.Option("--code-file", help="A file with the authenticator's code.")
+]
 
 
 class Status(enum.StrEnum):
@@ -122,9 +127,7 @@ def accept(  # noqa: PLR0913 - one for each option of the verb
     digest: Annotated[
         str, typer.Option("--digest", help="First 12 digits or more of what was read.")
     ] = "",
-    code_file: Annotated[
-        Path | None, typer.Option("--code-file", help="A file with the authenticator's code.")
-    ] = None,
+    code_file: CodeFile = None,
 ) -> None:
     """Accept what you are shown: the whole change comes first, then the question.
 
@@ -166,11 +169,20 @@ def effect(call: Call, suggestion_id: SuggestionId) -> None:
 
 
 @verb(app, "revert", examples=('gatekeep suggest revert S-3f9a12bc --reason "an incident"',))
-def revert(call: Call, suggestion_id: SuggestionId, *, reason: Reason = "") -> None:
-    """Take it back at once: the policy is as it was before. One person suffices."""
+def revert(
+    call: Call,
+    suggestion_id: SuggestionId,
+    *,
+    reason: Reason = "",
+    code_file: CodeFile = None,
+) -> None:
+    """Take it back at once: the policy is as it was before.
+
+    One person suffices, unless that lets more pass: a rule that asks more takes two persons, each
+    with a code.
+    """
     _must_say_why(reason)
-    came = call.gateway.post(f"{_path(suggestion_id)}/take-back", {"reason": reason})
-    told_of(call, came)
+    take_back(call, _path(suggestion_id), reason, code_file)
 
 
 @verb(app, "samples", examples=("gatekeep suggest samples", "gatekeep suggest samples --all"))

@@ -59,6 +59,16 @@ def accept_shown(call: Call, path: str, wanted: Yes) -> None:
     told_of(call, call.gateway.post(f"{path}/accept", body))
 
 
+def take_back(call: Call, path: str, reason: str, code_file: Path | None) -> None:
+    """Take it back, with a code where that lets more pass. Raises Stop."""
+    life: Mapping[str, Any] = call.gateway.get(path)
+    body: dict[str, Any] = {"reason": reason}
+    if life["return_needs_code"]:
+        call.screen.say(visible(words.returning(life)))
+        body["code"] = code_for(code_file, "it loosens the policy")
+    told_of(call, call.gateway.post(f"{path}/take-back", body))
+
+
 def told_of(call: Call, came: Mapping[str, Any]) -> None:
     """Say what came of a wish, and where it stands."""
     life = came["suggestion"]

@@ -80,7 +80,8 @@ def lines(life: Life) -> Iterator[str]:
     yield from _part("people", words.per_person(life["backtest"]), "")
     yield from _part("checks", map(words.check_line, life["checks"]), "none")
     if life["narrower"]:
-        yield visible(f"narrower: {life['narrower']}")
+        yield "narrower form, with --narrower:"
+        yield from whole_text(life["narrower"])
     if life["open"]:
         yield from _part("path", words.path(life), "")
     yield from map(visible, map(words.accepted_line, life["accepted_by"]))

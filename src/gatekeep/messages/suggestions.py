@@ -213,6 +213,13 @@ def needed(life: Life) -> str:
     return f"{already}{missing} {'more ' if said else ''}{people} to accept it{code}."
 
 
+def returning(life: Life) -> str:
+    """What taking it back takes, where that is more than one word; else empty."""
+    if not (life["returnable"] and life["return_needs_code"]):
+        return ""
+    return "Taking back what asks more lets more pass: it takes two persons, each with a code."
+
+
 def question(life: Life, *, narrower: bool = False) -> str:
     """What an acceptance is asked as."""
     form = " in its narrower form" if narrower else ""

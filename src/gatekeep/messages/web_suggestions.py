@@ -61,6 +61,8 @@ STANDING: Final = "Where it stands"
 ACCEPTED_BY: Final = "Accepted so far"
 FORM: Final = "Which form"
 AS_PROPOSED: Final = "As proposed"
+NARROWER: Final = "The narrower form"
+NARROWER_RULE: Final = "The rule of the narrower form"
 REASON: Final = "Your reason (it is kept with it)"
 ACCEPT: Final = "Accept and let its trial begin"
 ACCEPT_ADVICE: Final = "Accept as advice"
@@ -74,7 +76,7 @@ STEP_UP_HINT: Final = "Each code counts once: if you just used one, wait for the
 MAY_NOT: Final = "You may look at this, and not decide it: that takes the right suggestion.accept."
 ACCEPTED_BEFORE: Final = "You have accepted it. Somebody else has to, too."
 NOT_WHOLE: Final = "The change is too long to be shown whole, so it cannot be accepted here. It can be dismissed."
-NEEDS_CODES: Final = "Accepting this takes a code from an authenticator, and you have none."
+NEEDS_CODES: Final = "This takes a code from an authenticator, and you have none."
 VIEW_RECORDED: Final = "That you looked at this is recorded."
 NEEDS_REASON: Final = "Not done: say why. Nothing changed."
 REASON_TOO_LONG: Final = "A reason has at most 1,000 characters. Nothing changed."
@@ -83,15 +85,10 @@ OTHER_DIGEST: Final = (
     "Nothing changed."
 )
 PROOF_REFUSED: Final = (
-    "Not accepted: the password or the code did not count, or was tried too often. A code counts "
+    "Not done: the password or the code did not count, or was tried too often. A code counts "
     "once; wait for the next one. Nothing changed."
 )
-PROOF_BUSY: Final = "Not accepted: too many people sign in at this moment. Nothing changed."
-
-
-def narrower(form: str) -> str:
-    """The narrower form, as a choice."""
-    return f"Narrower: {form}"
+PROOF_BUSY: Final = "Not done: too many people sign in at this moment. Nothing changed."
 
 
 def days(count: int) -> str:

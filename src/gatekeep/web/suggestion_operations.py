@@ -21,6 +21,7 @@ from gatekeep.web.suggestion_wishes import (
     SnoozeBody,
     SuggestionReasonBody,
     SuggestionsQuery,
+    TakeBackBody,
 )
 from gatekeep.web.suggestions import (
     accept,
@@ -70,7 +71,8 @@ SUGGESTION_OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/suggestions/{id}/take-back", "takeBackSuggestion", "return to the version before, at once",
-        take_back, SuggestionCameToShape, SuggestionReasonBody, errors=(409,), action=_CHANGE,
+        take_back, SuggestionCameToShape, TakeBackBody, errors=(409,),
+        action=f"{_CHANGE}; a second factor, and two persons, where that loosens",
     ),
     Operation(
         "POST", BACKTEST_PATH, "backtestSuggestion", "replay history under today's and the proposed policy",

@@ -16,6 +16,7 @@ from gatekeep.domain.suggestions import (
     Backtest,
     Sample,
     Suggestion,
+    SuggestionKind,
     SuggestionLife,
     SuggestionState,
 )
@@ -206,7 +207,8 @@ class SuggestionShape(_Shape):
     `change` is a unified diff of the rule beside or in place of the one before; `advice` stands
     where nothing of the policy would change. `events` are the newest of what `evidence_root` stands
     for. `digest` is to be given when it is accepted. `needs_code`: that takes a code from an
-    authenticator. `open`: it can be accepted or dismissed; `returnable`: it can be taken back.
+    authenticator. `open`: it can be accepted or dismissed; `returnable`: it can be taken back, with a
+    code if `return_needs_code`. `narrower` is the rule of a narrower form, whole.
     """
 
     id: str
@@ -240,6 +242,7 @@ class SuggestionShape(_Shape):
     needs_code: bool
     open: bool
     returnable: bool
+    return_needs_code: bool
     accepted_by: list[AcceptanceShape]
     decided_by: str
     reason: str
@@ -320,9 +323,14 @@ def suggestion_shape(life: SuggestionLife, needed: int) -> SuggestionShape:
         "kind": one.kind.value, "loosens": one.kind.loosens, "writes_rule": one.kind.writes_rule,
         "state": life.state.value, "change": change_lines(one), "digest": seen_digest(one),
         "needed": needed, "open": life.state in _OPEN, "needs_code": one.kind.loosens,
-        "returnable": life.state in _MAY_RETURN,
+        "returnable": life.state in _MAY_RETURN, "return_needs_code": return_loosens(life),
     }  # fmt: skip
     return SuggestionShape.model_validate(given)
+
+
+def return_loosens(life: SuggestionLife) -> bool:
+    """Whether taking it back lets more pass: a rule that asks more is in force."""
+    return life.suggestion.kind is SuggestionKind.GATE and life.state.rules
 
 
 def change_lines(one: Suggestion) -> list[str]:

@@ -43,6 +43,13 @@ class SuggestionReasonBody(_Body):
     reason: GivenReason
 
 
+class TakeBackBody(_Body):
+    """Why it is taken back; what asked more, and is in force, takes a second factor."""
+
+    reason: GivenReason
+    code: Code | None = Field(default=None, description="from the authenticator")
+
+
 class SnoozeBody(_Body):
     """Until when it is put off, and why."""
 

@@ -38,6 +38,7 @@ from gatekeep.web.suggestion_shapes import (
     SuggestionsShape,
     backtest_shape,
     brief_shape,
+    return_loosens,
     run_shape,
     sample_shape,
     samples_shape,
@@ -50,6 +51,7 @@ from gatekeep.web.suggestion_wishes import (
     SnoozeBody,
     SuggestionReasonBody,
     SuggestionsQuery,
+    TakeBackBody,
 )
 from gatekeep.web.wishes import NoBody
 
@@ -107,10 +109,7 @@ async def accept(request: web.Request, body: AcceptBody) -> BaseModel | web.Resp
         return told(409, words.not_what_was_seen(one.id))
     if found.state.over:  # a code is not used up for it
         return told(409, words.already_over(one.id, found.state.value))
-    codes = request.app[NEEDS].approvals
-    if body.code is not None and codes is None:
-        raise ClientFault("codes are not set up here")
-    mfa = codes is not None and codes.codes.shown(request[PRINCIPAL], body.code)
+    mfa = _second_factor(request, body.code)
     wish = Wish(
         body.reason, request[VIA], mfa=mfa, narrower=body.narrower, seen=seen_digest(one)
     )
@@ -139,12 +138,14 @@ async def snooze(request: web.Request, body: SnoozeBody) -> BaseModel | web.Resp
     )
 
 
-async def take_back(request: web.Request, body: SuggestionReasonBody) -> BaseModel | web.Response:
-    """Return to the version before: one person suffices."""
+async def take_back(request: web.Request, body: TakeBackBody) -> BaseModel | web.Response:
+    """Return to the version before: one person suffices, unless that lets more pass."""
     loop, found = suggestions(request), await _changed(request)
     if found is None:
         return _none(request)
-    wish = Wish(body.reason, request[VIA])
+    if not return_loosens(found) and body.code is not None:
+        raise ClientFault("code: none is needed to take this back")
+    wish = Wish(body.reason, request[VIA], mfa=_second_factor(request, body.code))
     return _came_to(request, await loop.take_back(found.suggestion.id, request[PRINCIPAL], wish))
 
 
@@ -185,6 +186,16 @@ async def answer_sample(request: web.Request, body: SampleBody) -> BaseModel | w
     except KeyError:
         return told(404, words.no_sample(sample_id))
     return sample_shape(answered)
+
+
+def _second_factor(request: web.Request, code: str | None) -> bool:
+    """Whether one is shown. Raises Explained for a code that does not count."""
+    needs = request.app[NEEDS].approvals
+    if needs is None:
+        if code is not None:
+            raise ClientFault("codes are not set up here")
+        return False
+    return needs.codes.shown(request[PRINCIPAL], code)
 
 
 def _any_of(request: web.Request, verbs: tuple[str, ...]) -> Judgement:

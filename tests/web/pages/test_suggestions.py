@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.page_world import PageWorld
 from support.plain_browser import PlainBrowser
-from support.told_suggestions import CANARY, HELD, SAMPLE, SUGGESTION
+from support.told_suggestions import CANARY, GATE, HELD, SAMPLE, SUGGESTION
 
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.suggestions import Check, SampleAnswer, SuggestionState
@@ -178,6 +178,21 @@ async def test_not_now_and_back(world: PageWorld) -> None:
     late = [token_of(carol), ("do", "take-back"), ("reason", "x")]
     shown = await carol.post(f"/suggestions/{CANARY.suggestion.id}", late)
     assert (shown.status, "is not in force" in shown.alert) == (409, True)
+
+
+async def test_taking_back_what_asks_more_takes_a_code(world: PageWorld) -> None:
+    """Because that lets more pass; who has no authenticator has no button for it."""
+    name = GATE.suggestion.id
+    world.loop.lives[name] = replace(world.loop.lives[name], state=SuggestionState.ACTIVE)
+    carol, bob = await world.signed_in("carol"), await world.signed_in("bob")
+    await carol.get(f"/suggestions/{name}")
+    assert (carol.buttons(), said.NEEDS_CODES in carol.now.words) == ([], True)
+    await bob.get(f"/suggestions/{name}")
+    shown = await bob.press(said.TAKE_BACK, reason="too many", code="000000")
+    assert (shown.status, shown.alert) == (403, said.PROOF_REFUSED)
+    await bob.press(said.TAKE_BACK, reason="too many", code=world.next_code("bob"))
+    assert state(world, name) is SuggestionState.REVERTED
+    assert world.loop.wished[-1][2].mfa
 
 
 async def test_who_may_not_sees_nothing_and_changes_nothing(world: PageWorld) -> None:

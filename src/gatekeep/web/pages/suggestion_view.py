@@ -60,6 +60,7 @@ class SuggestionView:
     wider: tuple[WiderForm, ...]
     change: CommandText
     marks: tuple[str, ...]
+    narrower: CommandText | None
     advice: str
     history: tuple[str, ...]
     matrix: tuple[tuple[str, str, str, str], ...]
@@ -68,6 +69,7 @@ class SuggestionView:
     checks: tuple[str, ...]
     path: tuple[str, ...]
     needed: str
+    returning: str
     accepted: tuple[str, ...]
     effect: Pairs
 
@@ -82,7 +84,7 @@ class SuggestionPanel:
     may_return: bool = False
     barred: str = ""
     button: str = ""
-    narrower: str = ""
+    narrower: bool = False
     asks_code: bool = False
     asks_password: bool = False
 
@@ -109,6 +111,7 @@ def viewed(loop: Suggestions, life: SuggestionLife) -> SuggestionView:
         ),
         change=command_text("\n".join(line[1:] for line in change), redacted=False),
         marks=tuple(line[:1].strip() for line in change),
+        narrower=command_text(shape["narrower"], redacted=False) if shape["narrower"] else None,
         advice=_plain(shape["advice"] or ("" if change else told.NO_RULE)),
         history=_lines(told.backtest_lines(replay)[:1] if replay else [told.NOT_REPLAYED]),
         matrix=_matrix(replay),
@@ -117,6 +120,7 @@ def viewed(loop: Suggestions, life: SuggestionLife) -> SuggestionView:
         checks=_lines(told.check_line(one) for one in shape["checks"]),
         path=tuple(told.path(shape)),
         needed=_plain(told.needed(shape)),
+        returning=told.returning(shape),
         accepted=_lines(told.accepted_line(one) for one in shape["accepted_by"]),
         effect=_pairs(told.effect_rows(shape)),
     )
@@ -127,12 +131,19 @@ def panel_of(visit: Visit, loop: Suggestions, life: SuggestionLife, *, may_chang
     shape = suggestion_shape(life, loop.needed(life))
     if not may_change:
         return SuggestionPanel(said.MAY_NOT if shape.open or shape.returnable else "")
-    if not shape.open:
-        return SuggestionPanel(may_return=shape.returnable)
     me = visit.principal
+    has_codes = visit.needs.sign_in.proofs.needs_code(me.name)
+    stale = visit.browser is not None and not visit.browsers.is_fresh(visit.browser)
+    if not shape.open:
+        asks = shape.returnable and shape.return_needs_code
+        return SuggestionPanel(
+            may_return=shape.returnable,
+            barred=said.NEEDS_CODES if asks and not has_codes else "",
+            asks_code=asks,
+            asks_password=asks and stale,
+        )
     if any(one.person == me.person for one in life.accepted_by):
         return SuggestionPanel(said.ACCEPTED_BEFORE, may_dismiss=True)
-    has_codes = visit.needs.sign_in.proofs.needs_code(me.name)
     barred = said.NEEDS_CODES if shape.needs_code and not has_codes else ""
     last = shape.needed - len(life.accepted_by) <= 1
     button = said.ACCEPT if shape.writes_rule else said.ACCEPT_ADVICE
@@ -141,11 +152,9 @@ def panel_of(visit: Visit, loop: Suggestions, life: SuggestionLife, *, may_chang
         may_dismiss=True,
         barred=barred,
         button=button if last else said.ACCEPT_TOO,
-        narrower=_plain(shape.narrower),
+        narrower=bool(shape.narrower),
         asks_code=shape.needs_code,
-        asks_password=shape.needs_code
-        and visit.browser is not None
-        and not visit.browsers.is_fresh(visit.browser),
+        asks_password=shape.needs_code and stale,
     )
 
 

@@ -29,7 +29,7 @@ from gatekeep.web.pages.proving import Proof, stepped_up
 from gatekeep.web.pages.request_view import first_line
 from gatekeep.web.pages.suggestion_view import SNOOZES, panel_of, viewed
 from gatekeep.web.pages.visits import Visit
-from gatekeep.web.suggestion_shapes import brief_shape, change_lines
+from gatekeep.web.suggestion_shapes import brief_shape, change_lines, return_loosens
 
 VIA: Final = "web"
 MAX_ID: Final = 40
@@ -140,7 +140,15 @@ async def decide_suggestion(visit: Visit) -> web.StreamResponse:
         return await _shown(visit, loop, life, envelope, lacks, 422)
     if deed == "accept":
         return await _accept(visit, loop, life, envelope, reason)
-    return await _cast(visit, loop, life, envelope, _other(visit, loop, life, deed, Wish(reason, VIA)))
+    mfa = False
+    if deed == "take-back" and return_loosens(life):
+        proof = await stepped_up(visit)
+        if proof is not Proof.GOOD:
+            alert, status = _PROOFS[proof]
+            return await _shown(visit, loop, life, envelope, alert, status)
+        mfa = True
+    wish = Wish(reason, VIA, mfa=mfa)
+    return await _cast(visit, loop, life, envelope, _other(visit, loop, life, deed, wish))
 
 
 async def answer_sample(visit: Visit) -> web.StreamResponse:
@@ -173,7 +181,10 @@ async def _accept(
     seen = visit.given("digest", 64)
     if not is_seen(one, seen):
         return await _shown(visit, loop, life, envelope, said.OTHER_DIGEST, 409)
-    if not command_text("\n".join(change_lines(one)), redacted=False).whole:
+    if not all(
+        command_text(text, redacted=False).whole
+        for text in ("\n".join(change_lines(one)), one.narrower)
+    ):
         return await _shown(visit, loop, life, envelope, said.NOT_WHOLE, 422)
     # Whoever could not accept it in any case has no code used up for it: the loop says why.
     panel = panel_of(visit, loop, life, may_change=True)
