@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -53,10 +54,15 @@ def precision(lived: Sequence[Seen]) -> float:
     return sum(one.wanted_matches for one in lived) / matches if matches else 1.0
 
 
-def in_time(trials: Sequence[Trial], of_harm: bool = False) -> float:
+def in_time(trials: Sequence[Trial], of_match: bool = False) -> float:
     """The share of bad adoptions that were taken back in time."""
-    good = sum(one.in_time_of_harm if of_harm else one.in_time for one in trials)
+    good = sum(one.in_time_of_match if of_match else one.in_time for one in trials)
     return good / len(trials) if trials else 1.0
+
+
+def could(rate: float) -> float:
+    """How likely there is an unwanted match at all in the days that a bad adoption has."""
+    return 1 - math.exp(-rate * SHARE * WITHIN_DAYS)
 
 
 def _promises(lived: Sequence[Seen], trials: Sequence[Trial]) -> tuple[bool, str]:
@@ -74,6 +80,12 @@ def _promises(lived: Sequence[Seen], trials: Sequence[Trial]) -> tuple[bool, str
         share = in_time(often)
         rows.append(
             (f"bad adoptions with {max(RATES):g} matches a day gone within {WITHIN_DAYS} days",
+             _percent(share), f"≥ {_percent(LEAST_IN_TIME)}", share >= LEAST_IN_TIME)
+        )  # fmt: skip
+        careful = [one for one in trials if not one.stamped]
+        share = in_time(careful, of_match=True)
+        rows.append(
+            (f"bad adoptions gone within {WITHIN_DAYS} days of their first unwanted match, however seldom it matches",
              _percent(share), f"≥ {_percent(LEAST_IN_TIME)}", share >= LEAST_IN_TIME)
         )  # fmt: skip
     lines = ["| | figure | promised | |", "|---|---|---|---|"]
@@ -151,15 +163,16 @@ def _planted(trials: Sequence[Trial]) -> str:
     lines = [
         (
             f"Bad adoptions: {_percent(SHARE)} of the matches are unwanted, at random. Where a rule matches seldom "
-            "there may be no unwanted match for a week, and nothing to see: the last columns count from the first "
-            "one that went out."
+            "there may be no unwanted match in a week, and nothing to see; `could` is how often there is one at "
+            "all. Another column counts from the first unwanted match. Whoever approves without looking calls "
+            "samples right, too: that costs days."
         ),
         "",
         (
-            f"| matches a day | who looks | trials | gone within {WITHIN_DAYS} days | median days | p95 "
-            f"| never in 28 days | within {WITHIN_DAYS} days of the first harm | unwanted that went out, mean |"
+            f"| matches a day | who looks | trials | gone within {WITHIN_DAYS} days | could | median days | p95 "
+            f"| never in 28 days | within {WITHIN_DAYS} days of the first unwanted match | unwanted that went out, mean |"
         ),
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (rate, stamped), few in _grouped(trials, lambda one: (one.rate, one.stamped)).items():
         days = sorted(one.reverted_day if one.reverted_day >= 0 else 99 for one in few)
@@ -167,8 +180,8 @@ def _planted(trials: Sequence[Trial]) -> str:
         never = sum(one.reverted_day < 0 for one in few)
         who = "careful people and one who never does" if stamped else "careful people"
         lines.append(
-            f"| {rate:g} | {who} | {len(few)} | {_percent(in_time(few))} | {median(days):g} | "
-            f"{_NONE if late > 28 else late} | {never} | {_percent(in_time(few, of_harm=True))} | "
+            f"| {rate:g} | {who} | {len(few)} | {_percent(in_time(few))} | {_percent(could(rate))} | {median(days):g} | "
+            f"{_NONE if late > 28 else late} | {never} | {_percent(in_time(few, of_match=True))} | "
             f"{sum(one.passed for one in few) / len(few):.1f} |"
         )
     return "\n".join(lines)

@@ -49,7 +49,7 @@ BAITS: Final = {
 class Trial:
     """One bad adoption. Days are those since it came into force, -1 for never.
 
-    `harm_day` is when the first unwanted match went out, `passed` how many did in all.
+    `met_day` is when the first unwanted match came, `passed` how many went out in all.
     """
 
     organisation: str
@@ -57,7 +57,7 @@ class Trial:
     rate: float
     stamped: bool
     reverted_day: int
-    harm_day: int
+    met_day: int
     passed: int
 
     @property
@@ -66,11 +66,11 @@ class Trial:
         return 0 <= self.reverted_day <= WITHIN_DAYS
 
     @property
-    def in_time_of_harm(self) -> bool:
-        """Whether no more than seven days lay between the first harm and its end."""
-        if self.harm_day < 0:
+    def in_time_of_match(self) -> bool:
+        """Whether no more than seven days lay between the first unwanted match and its end."""
+        if self.met_day < 0:
             return True
-        return self.reverted_day >= 0 and self.reverted_day - self.harm_day <= WITHIN_DAYS
+        return self.reverted_day >= 0 and self.reverted_day - self.met_day <= WITHIN_DAYS
 
 
 def try_one(organisation: Organisation, seed: int, rate: float, *, stamped: bool) -> Trial:
@@ -93,11 +93,11 @@ def try_one(organisation: Organisation, seed: int, rate: float, *, stamped: bool
         if circle.lives[bad.id].state is SuggestionState.REVERTED:
             break
     state = circle.lives[bad.id].state
-    harm = [one.day for one in world.came if one.adopted and not one.work.wanted]
+    bad_ones = [one for one in world.came if not one.work.wanted]
     return Trial(
         organisation.name, seed, rate, stamped,
         world.day if state is SuggestionState.REVERTED else -1,
-        min(harm) if harm else -1, len(harm),
+        min((one.day for one in bad_ones), default=-1), sum(bool(one.adopted) for one in bad_ones),
     )  # fmt: skip
 
 
