@@ -77,6 +77,10 @@ def live(organisation: Organisation, seed: int, days: int) -> Seen:
         proposed,
     )  # fmt: skip
     circle.run(days)
+    together = circle.world.texts.get("adopted.cedar", "")
+    if together:
+        last = FIRST_DAY + circle.world.day
+        seen.unsafe += [f"all together: {bad}" for bad in truth.let_pass(together, last)]
     _count_work(seen, circle)
     _count_lives(seen, circle)
     return seen

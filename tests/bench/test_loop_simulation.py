@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,9 +18,9 @@ from figures import page, precision, saved
 from organisation import Organisation, Work
 from organisations import ALL, named
 from people_here import Deciders, Said
-from planted import BAITS, RATES, bait, try_one
+from planted import BAITS, RATES, Trial, bait, try_one
 from run import BEGIN, END, jobs_of, run, written
-from seen import live, truth_of
+from seen import Seen, live, truth_of
 
 EACH = pytest.mark.parametrize("organisation", ALL, ids=lambda one: one.name)
 
@@ -106,6 +107,21 @@ def test_a_planted_bad_rule_is_taken_back(organisation: Organisation) -> None:
     trials = [try_one(organisation, seed, RATES[0], stamped=False) for seed in range(1, 4)]
     assert sum(one.in_time for one in trials) >= 2
     assert all(one.reverted_day > 0 for one in trials)
+
+
+def test_the_page_says_where_a_promise_is_missed() -> None:
+    """One unsafe suggestion, one bad adoption that stays: each is named, and the whole is no success."""
+    fine = Seen("shop", 1, 180, proposed=2, asked=90, late_asked=30, late_waited=3, matches=50, wanted_matches=50)
+    gone = Trial("shop", 1, RATES[0], stamped=False, reverted_day=2, met_day=1, passed=1)
+    text, kept = page([fine], [gone], 180)
+    assert kept
+    assert "missed" not in text
+    assert "90.0 %" in text
+    unsafe = replace(fine, unsafe=["it lets a drop pass"])
+    assert page([unsafe], [gone], 180)[1] is False
+    text, kept = page([fine], [gone, replace(gone, reverted_day=-1)], 180)
+    assert not kept
+    assert text.count("**missed**") == 2
 
 
 def test_figures_go_between_their_markers_and_nowhere_else() -> None:
