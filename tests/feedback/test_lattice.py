@@ -52,13 +52,24 @@ def test_common_folders_are_whole_and_deep(values: tuple[str, ...], folder: str)
 
 
 def test_only_equality_is_freed_and_only_under_a_where() -> None:
-    """`=` with a WHERE yes; `>`, LIKE, IN, LIMIT, VALUES and sensitive ones no."""
+    """`=` behind WHERE yes; what is written, words, `>`, LIKE, IN, LIMIT, VALUES, sensitive ones no."""
     template = "update t set a = $1:text where id = $2:int and b > $3:int and c like $4:text"
     slots = tuple(slot(one) for one in ("'x'", "1", "2", "'y'"))
-    assert freeable(Likeness(template, slots), bounded=True) == {0, 1}
+    assert freeable(Likeness(template, slots), bounded=True) == {1}
     assert freeable(Likeness(template, slots), bounded=False) == frozenset()
-    hidden = (slot("'x'", sensitive=True), *slots[1:])
-    assert freeable(Likeness(template, hidden), bounded=True) == {1}
+    hidden = (slots[0], slot("1", sensitive=True), *slots[2:])
+    assert freeable(Likeness(template, hidden), bounded=True) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("value", "free"),
+    [("'beta_search'", False), ("'6f1c2a34-0b7e-4d5f-8a91-3c2b1d0e9f87'", True), ("41", True), ("'41'", False)],
+)
+def test_a_word_never_stands_for_others(value: str, free: bool) -> None:
+    """A name means something of its own; a number or a UUID tells one row from another."""
+    template = "update flags set enabled = true where name = $1:text"
+    found = freeable(Likeness(template, (slot(value),)), bounded=True)
+    assert found == (frozenset({0}) if free else frozenset())
 
 
 def test_bound_values_are_found_behind_written_ones() -> None:
