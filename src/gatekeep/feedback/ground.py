@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Final
 
 from gatekeep.domain.suggestions import DAY_US, SourceRule
@@ -29,7 +30,7 @@ class Ground:
         self.evidence = evidence
         self.version = version
         self.now_us = now_us
-        self.deeds: Sequence[Deed] = sorted(evidence.deeds, key=lambda one: (one.at_us, one.n))
+        self.deeds: Sequence[Deed] = _in_order(evidence.deeds)
         self.rules: dict[str, Rule] = {rule.id: rule for rule in version.rules}
         self._persons: dict[int, str] = {}
         self._approvers: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
@@ -98,6 +99,29 @@ class Ground:
     def text(self, rules: Sequence[SourceRule]) -> str:
         """The texts of rules, one after the other, as they stand."""
         return "\n\n".join(self.rules[one.id].text for one in rules if one.id in self.rules)
+
+
+def _in_order(deeds: Iterable[Deed]) -> list[Deed]:
+    """By time; those of one moment by what they are, so that their place in the journal is nothing."""
+    ordered: list[Deed] = []
+    for _, alike in groupby(sorted(deeds, key=_at_us), key=_at_us):
+        run = list(alike)
+        ordered += run if len(run) == 1 else sorted(run, key=_content)
+    return ordered
+
+
+def _at_us(deed: Deed) -> int:
+    return deed.at_us
+
+
+def _content(deed: Deed) -> tuple[object, ...]:
+    likeness = deed.likeness
+    values = likeness.values if likeness is not None else ()
+    where = deed.where
+    return (
+        where.principal, where.target, where.account, where.database, deed.text, values,
+        deed.approvers, deed.answer, deed.excluded, deed.weight, deed.n,
+    )  # fmt: skip
 
 
 def natural_person(where: Where) -> str:
