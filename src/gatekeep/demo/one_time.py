@@ -22,6 +22,11 @@ def new_secret() -> str:
 
 def current_code(secret_file: Path) -> str:
     """The code of this moment. Raises SettingsError where the file holds no secret."""
+    return code_of(secret_file, SystemClock().wall_us())
+
+
+def code_of(secret_file: Path, at_us: int) -> str:
+    """The code of that moment, microseconds UTC. Raises as `current_code` does."""
     text = secret_file.read_text() if secret_file.exists() else ""
     secret = decoded_secret(text.strip())
     if secret is None:
@@ -30,4 +35,4 @@ def current_code(secret_file: Path) -> str:
             file=str(secret_file),
             fix="start the demo first; an older one must be removed",
         )
-    return code_at(secret, SystemClock().wall_us() // _US // STEP_S)
+    return code_at(secret, at_us // _US // STEP_S)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import logging
 import os
 import shutil
 import signal
@@ -16,8 +17,10 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from gatekeep.app import Gateway, ready_document, remove_ready, write_ready
-from gatekeep.demo import configure, seed, ssh_target, ssh_tour, tour
+from gatekeep.demo import configure, loop_office, loop_tour, seed, ssh_target, ssh_tour, tour
 from gatekeep.demo.certificate import ensure_certificate
 from gatekeep.demo.configure import DemoFiles, SshMachine
 from gatekeep.demo.embedded import EmbeddedPostgres, free_port
@@ -145,10 +148,29 @@ async def _take_tour(
         if machine is not None and door is not None and ssh_tour.clients_are_here():
             over_ssh = ssh_sight(files, door, machine, target.port)
             await asyncio.to_thread(ssh_tour.take_ssh_tour, over_ssh, _say)
+        await _loop_tour(files, target)
     except (TourFailed, ssh_tour.SshTourFailed) as failure:
         sys.stderr.write(f"gatekeep: {failure.public}\n  why: {failure.cause}\n")
         return 1
     return 0
+
+
+async def _loop_tour(files: DemoFiles, target: EmbeddedPostgres) -> None:
+    """The feedback loop, in an office of its own that is gone afterwards. Raises TourFailed.
+
+    Diagnostics are left out: where days pass in a moment, nothing is signed as soon as it should be.
+    """
+    loop_office.clear_office(files)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        office = await loop_office.open_office(files, target.port)
+        try:
+            await loop_tour.take_loop_tour(office, target.psql)
+        finally:
+            await office.gateway.stop()
+    finally:
+        structlog.reset_defaults()
+        loop_office.clear_office(files)
 
 
 async def _tokens(files: DemoFiles, gateway: Gateway) -> dict[str, str]:

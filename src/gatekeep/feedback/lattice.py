@@ -25,6 +25,10 @@ MOST_LISTED: Final = 100
 _PREFIX_DEPTH: Final = 4
 """How many slashes a common beginning of paths has at least: `/var/log/app/`."""
 _SHOWN_EXAMPLES: Final = 3
+_KEY: Final = re.compile(
+    r"=?[0-9]{1,20}|(?:=|')?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}'?"
+)
+"""A value that is a row's own name: a number or a UUID, as written or as bound."""
 
 Persons = Callable[[Deed], str]
 
@@ -63,8 +67,10 @@ def values_of(deed: Deed) -> tuple[str, ...]:
 def freeable(likeness: Likeness, *, bounded: bool) -> frozenset[int]:
     """The places of slots that could stand for other values at all, from 0.
 
-    Not sensitive ones. Of SQL only those that are compared for equality in a statement that is
-    `bounded` by a WHERE: another value of `id > $1` or `LIKE $1` is another deed altogether.
+    Not sensitive ones. Of SQL only those that are compared for equality behind the WHERE of a
+    statement that is `bounded` by it: another value of `SET plan = $1`, `id > $1` or `LIKE $1` is
+    another deed altogether. And only where the value is a number or a UUID, which tells one row from
+    another: a word is one of a few names, each of which means something else.
     """
     written = sum(one.type != "bound" for one in likeness.slots)
     found = set()
@@ -72,15 +78,22 @@ def freeable(likeness: Likeness, *, bounded: bool) -> frozenset[int]:
         if slot.sensitive:
             continue
         typed = slot.type in {"path", "number"}
-        if typed or (bounded and _compares(likeness.template, at, slot.type, written)):
+        keyed = _KEY.fullmatch(slot.value) is not None
+        if typed or (bounded and keyed and _compares(likeness.template, at, slot.type, written)):
             found.add(at)
     return frozenset(found)
 
 
 def _compares(template: str, at: int, kind: str, written: int) -> bool:
-    """Whether the slot stands behind `=`; of SQL the tokens of a template are set apart by blanks."""
+    """Whether the slot stands behind `=` and behind WHERE alone.
+
+    Of SQL the tokens of a template are set apart by blanks.
+    """
     name = rf"\${at + 1}:\w+" if kind != "bound" else rf"\${at + 1 - written}(?![0-9:])"
-    places = re.findall(rf"(\S+) {name}", template)
+    before, _, condition = template.partition(" where ")
+    places = re.findall(rf"(\S+) {name}", condition)
+    if re.search(name, before):
+        return False
     return bool(places) and all(place == "=" for place in places)
 
 

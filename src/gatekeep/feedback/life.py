@@ -352,6 +352,8 @@ def _when_over(
     if found is None or not found.safe:
         return None
     least = life.weight + 1 if life.state is _S.EXPIRED else max(1, 2 * life.weight)
+    if life.state is _S.EXPIRED and life.in_force_us:
+        least = 0  # it was in force until its time was over: nothing spoke against it
     if found.vector.asked < least:
         return None
     back = replace(SuggestionLife(found, life.state, now_us), weight=life.weight)

@@ -47,6 +47,12 @@ from gatekeep.policy.schema import SLOTS, SQL_ACTIONS
 STANDING_ACTIONS: Final = frozenset({"sql.read", "sql.write", EXEC, LINE})
 """What a standing rule may answer for, and a written one ask about."""
 
+NEVER_TAGS: Final = (
+    "destructive", "privilege", "persistence", "reads_secret", "opens_opaque", "network_egress",
+    "mutable_code", "edit_and_execute",
+)  # fmt: skip
+"""What no rule with free values lets pass, whatever the values are."""
+
 FILE: Final = "adopted.cedar"
 _COMMANDS: Final = frozenset({EXEC, LINE})
 _SLOT_WORD: Final = re.compile(r"\$[0-9]+:[a-z]+")
@@ -100,6 +106,7 @@ def write_standing(
         *_tables(scope),
         there("template"), is_among(context("template"), scope.templates),
         *_slots(rule_id, scope),
+        *_whatever_the_values(scope),
     ]  # fmt: skip
     return _written(_Head(rule_id, title, why, expires_day), _est("permit", scope, all_of(parts)))
 
@@ -192,6 +199,15 @@ def _surely(scope: SuggestionScope) -> Iterable[Node]:
     sure = [Assurance.EXACT] if scope.action != LINE else [Assurance.EXACT, Assurance.ATTESTED]
     yield from (context("complete"), context("resolved"))
     yield is_among(context("assurance"), [one.value for one in sure])
+
+
+def _whatever_the_values(scope: SuggestionScope) -> Iterable[Node]:
+    """What no value may bring with it, where values are free: facts that people have to look at."""
+    if all(slot.bound in {SlotBound.EXACT, SlotBound.ANY_OF} for slot in scope.slots):
+        return
+    yield no(has_any(context("tags"), NEVER_TAGS))
+    if scope.action in SQL_ACTIONS:
+        yield no(is_among(context("where"), ("absent", "tautology")))
 
 
 def _tables(scope: SuggestionScope) -> Iterable[Node]:
