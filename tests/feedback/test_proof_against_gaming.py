@@ -101,7 +101,6 @@ def test_a_folder_of_logs_does_not_open_the_secrets_in_it() -> None:
         assert judge.judge(act_of(secret)).verdict == "ask"
 
 
-@pytest.mark.xfail(reason="rules with free values do not yet say which tags these may have")
 def test_a_folder_of_logs_may_be_proposed() -> None:
     """A prefix within bounds is proposed once its rule keeps out what its values may bring in."""
     found = proposals(often([f"cat /var/log/app/{name}.log" for name in range(60)]))

@@ -75,10 +75,7 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
 
     Forms whose rule was adopted already are left out, with the deeds that they cover.
     """
-    bounded = all(
-        one.action.startswith("ssh.") or forbidden.bounded(one)
-        for one in forbidden.faces(field.counted)
-    )
+    bounded = all(map(forbidden.bounded, forbidden.faces(field.counted)))
     forms = _ranked(lattice.forms(field.counted, field.spoken, ground.person, bounded=bounded))
     adopted = {rule.id for rule in getattr(ground.version, "standing", ())}
     second: Suggestion | None = None
@@ -93,8 +90,9 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
             taken |= {deed.n for deed in form.covered}
         elif safety.proposable(made):
             made = safety.with_expiry(ground, written(made, ground.now_us))
-            return _with_narrower(ground, made, form)
-        elif second is None:
+            if safety.proposable(made):
+                return _with_narrower(ground, made, form)
+        if second is None and naming.rule_id(made.id) not in adopted:
             second = made
     if second is None and not taken:
         exact = _denied_form(field)
@@ -231,7 +229,7 @@ def _narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | N
     if len(scope.targets) > 1:
         busiest = Counter(one.where.target for one in form.covered)
         best = min(busiest, key=lambda name: (-busiest[name], name))
-        return replace(scope, targets=(best,), labels=())
+        return replace(scope, targets=(best,))
     return None
 
 
