@@ -210,15 +210,19 @@ def group_of(ground: Ground, sources: Iterable[str], deeds: Sequence[Deed]) -> s
 
 def _with_narrower(ground: Ground, made: Suggestion, form: lattice.Form) -> Suggestion:
     """The same with the text of its next narrower form, if there is one."""
-    narrower = _narrower(made.scope, form)
-    if narrower is None:
+    scope = narrower(made.scope, form)
+    if scope is None:
         return made
-    other = replace(made, scope=narrower, title=title_of(narrower))
+    other = replace(made, scope=scope, title=title_of(scope))
     return replace(made, narrower=written(other, ground.now_us).rule)
 
 
-def _narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | None:
-    """One step narrower: the widest slot lists what was seen; else only the busiest target."""
+def narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | None:
+    """One step narrower: the widest slot lists what was seen; else only the busiest target.
+
+    All else stays, labels too: what the narrower form covers the wide one covers. None if there is
+    no such step.
+    """
     order = (SlotBound.ANY, SlotBound.PREFIX)
     for at, slot in enumerate(scope.slots):
         if slot.bound in order:
