@@ -154,7 +154,7 @@ def test_a_write_passes_only_with_a_where_that_restricts_it(
     assert bool(answered) is (clause is WhereClause.PRESENT)
 
 
-@pytest.mark.parametrize("tag", ["reads_secret", "destructive", "network_egress"])
+@pytest.mark.parametrize("tag", ["reads_secret", "destructive", "network_egress", "large_object", "never-heard-of"])
 @pytest.mark.parametrize("bounds", [None, LISTED], ids=["free", "listed"])
 def test_no_value_of_a_statement_brings_a_tag_that_people_look_at(
     tag: str, bounds: tuple[SlotScope, ...] | None

@@ -13,10 +13,11 @@ from typing import Any, Final
 from gatekeep.domain.suggestions import Check
 from gatekeep.feedback.deeds import Deed
 from gatekeep.feedback.naming import is_production
+from gatekeep.policy import standing
 
 ACTIONS: Final = frozenset({"sql.read", "sql.write", "ssh.exec", "ssh.line"})
 """The classes that may ever pass unasked; all others, known today or not, never."""
-HARMLESS_TAGS: Final = frozenset({"reads_only", "writes", "row_locks", "trusted_code"})
+HARMLESS_TAGS: Final = frozenset(standing.HARMLESS_TAGS)
 """The tags that may ever pass unasked; all others, known today or not, never."""
 _RESTARTED: Final = frozenset({"destructive", "privilege"})
 _STRUCTURE: Final = frozenset({"sql.ddl", "sql.dcl"})

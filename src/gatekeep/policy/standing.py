@@ -22,6 +22,7 @@ from gatekeep.policy.loading import load
 from gatekeep.policy.nodes import (
     Node,
     all_of,
+    all_within,
     begins,
     context,
     entity,
@@ -47,11 +48,8 @@ from gatekeep.policy.schema import SLOTS, SQL_ACTIONS
 STANDING_ACTIONS: Final = frozenset({"sql.read", "sql.write", EXEC, LINE})
 """What a standing rule may answer for, and a written one ask about."""
 
-NEVER_TAGS: Final = (
-    "destructive", "privilege", "persistence", "reads_secret", "opens_opaque", "network_egress",
-    "mutable_code", "edit_and_execute",
-)  # fmt: skip
-"""What no rule with values lets pass, whatever the values are."""
+HARMLESS_TAGS: Final = ("reads_only", "row_locks", "trusted_code", "writes")
+"""All that a rule with values lets pass may be tagged with, whatever the values are."""
 
 FILE: Final = "adopted.cedar"
 _ROWS: Final = frozenset({"UPDATE", "DELETE", "MERGE"})
@@ -210,7 +208,7 @@ def _whatever_the_values(scope: SuggestionScope) -> Iterable[Node]:
     these may stand in one at all, as of a restart, is asked where it is proposed.
     """
     if scope.slots or scope.action in SQL_ACTIONS:
-        yield no(has_any(context("tags"), NEVER_TAGS))
+        yield all_within(context("tags"), HARMLESS_TAGS)
     if scope.action == "sql.write" and scope.verb in _ROWS:
         yield equals(context("where"), "present")
     elif scope.action == "sql.write":
