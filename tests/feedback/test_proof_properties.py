@@ -185,7 +185,7 @@ def test_the_narrower_form_covers_nothing_that_the_wide_one_does_not(
         ]  # fmt: skip
     except SettingsError:
         return
-    for deed in [*known, *(one for deed in known for one in beside(deed, first))]:
+    for deed in [*known, *(near for one in known for near in beside(one, first))]:
         wide_says, narrow_says = (one.judge(act_of(deed)) for one in judges)
         assert not narrow_says.adopted or wide_says.adopted
 
