@@ -33,7 +33,8 @@ _KEY: Final = re.compile(
 """A value that is a row's own name: a number or a UUID, as written or as bound."""
 _QUOTED_NAME: Final = re.compile(r'"[^"]*"')
 _SLOT: Final = re.compile(r"\$[0-9]+(?::\w+)?")
-_EQUAL: Final = re.compile(r"\w+(?: \. \w+)* = (\$[0-9]+(?::\w+)?)(?: :: \w+)?")
+# A word that is no column is none: bound as a truth value, `true = $1` holds always.
+_EQUAL: Final = re.compile(r"(?!(?:true|false|null|\w*user|(?:current|local)\w+) )\w+(?: \. \w+)* = (\$[0-9]+(?::\w+)?)(?: :: \w+)?")
 _NOT_JOINED: Final = frozenset({"or", "between", "case", "where"})
 _NEXT_CLAUSE: Final = frozenset(
     {"group", "having", "window", "order", "limit", "offset", "fetch", "for", "returning", "union",
