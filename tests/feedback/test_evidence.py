@@ -261,6 +261,14 @@ def test_sealed_payloads_are_counted(told: InMemory, story: LoopStory) -> None:
     assert evidence.unknown == 5
 
 
+def test_what_stayed_sealed_is_counted_by_rule_and_day(told: InMemory, story: LoopStory) -> None:
+    """The envelope says which rule asked; what nobody was asked about is not counted."""
+    story.asks(ALICE, WEB, NGINX, Ask("AB23"), rule="r7")
+    told.events = [replace(one, payload=None, state="SEALED") for one in told.events]
+    evidence = gathered(told)
+    assert evidence.sealed == {("r7", T0_US // DAY_US): 1}  # its yes says that it was allowed
+
+
 def test_two_actions_of_one_question(told: InMemory, story: LoopStory) -> None:
     """A pipeline asks once; each of its actions is a deed with that answer."""
     ask = Ask("AB23")

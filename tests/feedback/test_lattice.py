@@ -7,9 +7,12 @@ from support.deeds import command, slot
 
 from gatekeep.domain.likeness import Likeness, LikeSlot
 from gatekeep.domain.suggestions import SlotBound, SlotScope, SuggestionScope
+from gatekeep.feedback import forbidden
 from gatekeep.feedback.lattice import common_folder, covers, freeable, wildcards
 from gatekeep.feedback.naming import form_of, where_of
 from gatekeep.feedback.relaxing import title_of
+from gatekeep.protocols.sql.likeness import sql_likeness
+from gatekeep.protocols.sql.template import template_of
 
 ANY = SlotScope(SlotBound.ANY)
 
@@ -52,9 +55,9 @@ def test_common_folders_are_whole_and_deep(values: tuple[str, ...], folder: str)
 
 
 def test_only_equality_is_freed_and_only_under_a_where() -> None:
-    """`=` behind WHERE yes; what is written, words, `>`, LIKE, IN, LIMIT, VALUES, sensitive ones no."""
-    template = "update t set a = $1:text where id = $2:int and b > $3:int and c like $4:text"
-    slots = tuple(slot(one) for one in ("'x'", "1", "2", "'y'"))
+    """`=` behind a WHERE yes; SET, `>`, LIKE and sensitive ones no."""
+    template = "update t set a = $1:int where id = $2:int and b > $3:int and c like $4:text"
+    slots = tuple(slot(one) for one in ("3", "1", "2", "'y'"))
     assert freeable(Likeness(template, slots), bounded=True) == {1}
     assert freeable(Likeness(template, slots), bounded=False) == frozenset()
     hidden = (slots[0], slot("1", sensitive=True), *slots[2:])
@@ -62,14 +65,56 @@ def test_only_equality_is_freed_and_only_under_a_where() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "free"),
-    [("'beta_search'", False), ("'6f1c2a34-0b7e-4d5f-8a91-3c2b1d0e9f87'", True), ("41", True), ("'41'", False)],
+    "text",
+    [
+        "update t set credit = 5 where b is null",
+        'update t set " where " = 5 where b is null',
+        "delete from t where a = b or id = 5",
+        "delete from t where id = 5 or 2 = 3",
+        "delete from t where a in (select b from s where id = 5)",
+        "update t set a = (select b from s where id = 5) where c is null",
+        "delete from t where c between a and b = 5",
+        "delete from t where case when a and id = 5 and b then c end",
+        "delete from t where not (id = 5)",
+        "delete from t where 5 = 5",
+        "delete from t where true = 5",
+        "delete from t where b is null and current_user = 5",
+        "delete from t where a + b = 5",
+        "delete from t where id = 5 + b",
+        "delete from t where lower(a) = 5",
+        "select a from t where b is null union select a from s where id = 5",
+        "select a from t where b is null limit 5",
+    ],
 )
-def test_a_word_never_stands_for_others(value: str, free: bool) -> None:
-    """A name means something of its own; a number or a UUID tells one row from another."""
-    template = "update flags set enabled = true where name = $1:text"
-    found = freeable(Likeness(template, (slot(value),)), bounded=True)
-    assert found == (frozenset({0}) if free else frozenset())
+def test_what_is_written_or_may_hold_always_is_never_freed(text: str) -> None:
+    """What is assigned, stands behind OR, in brackets, or in more than `column = value`."""
+    likeness = sql_likeness(template_of(text), text)
+    assert likeness is not None
+    assert freeable(likeness, bounded=True) == frozenset()
+
+
+def test_a_key_is_freed_wherever_the_statement_must_hold_it() -> None:
+    """Beside others, with its table, and with its type written out."""
+    text = "update t set a = 1 from s where t.id = 5 and s.k = 6::int and b in (7) returning 8"
+    likeness = sql_likeness(template_of(text), text)
+    assert likeness is not None
+    freed = {likeness.slots[at].value for at in freeable(likeness, bounded=True)}
+    assert freed == {"5", "6"}
+
+
+def test_a_bound_value_that_is_also_written_is_not_freed() -> None:
+    """`$1` in SET and in WHERE is one value."""
+    both = Likeness("update t set a = $1 where id = $1", (LikeSlot("bound", "=5"),))
+    assert freeable(both, bounded=True) == frozenset()
+
+
+def test_of_commands_only_values_of_those_that_read_are_freed() -> None:
+    """Another number of `refund $1:number 100` is another refund."""
+    refund = Likeness("refund $1:number 100", (LikeSlot("number", "4711"),))
+    assert freeable(refund, bounded=False) == frozenset()
+    assert freeable(Likeness("tail -n $1:number x", refund.slots), bounded=True) == {0}
+    assert not forbidden.bounded(command("refund 4711 100"))
+    assert forbidden.bounded(command("tail -n 5 x", tags=frozenset({"reads_only"})))
 
 
 def test_bound_values_are_found_behind_written_ones() -> None:

@@ -27,6 +27,7 @@ from gatekeep.domain.suggestions import DAY_US, SlotBound, Suggestion, Suggestio
 from gatekeep.feedback.backtest import act_of
 from gatekeep.feedback.candidates import candidates, proposable
 from gatekeep.feedback.deeds import Answer, Deed, Evidence, RuleUse
+from gatekeep.feedback.forbidden import HARMLESS_TAGS
 from gatekeep.feedback.judging import Judge
 from gatekeep.feedback.probes import around
 from gatekeep.feedback.proof import prove
@@ -101,7 +102,6 @@ def test_a_folder_of_logs_does_not_open_the_secrets_in_it() -> None:
         assert judge.judge(act_of(secret)).verdict == "ask"
 
 
-@pytest.mark.xfail(reason="rules with free values do not yet say which tags these may have")
 def test_a_folder_of_logs_may_be_proposed() -> None:
     """A prefix within bounds is proposed once its rule keeps out what its values may bring in."""
     found = proposals(often([f"cat /var/log/app/{name}.log" for name in range(60)]))
@@ -165,3 +165,33 @@ def test_padding_flags_reach_no_approved_template() -> None:
     deeds = often([f"{NGINX} {flag}".strip() for flag in ("", "--no-block", "--quiet", "--force", "-q")])
     for one in proposals(deeds):
         assert len(one.scope.templates) == 1
+
+
+READERS = (
+    "cat /var/log/app/{}", "tail -n {} /var/log/app/today", "head -n 5 /srv/shop/logs/{}", "ls -l /var/log/app/{}",
+    "stat /var/log/app/{}", "grep -n error /var/log/app/{}", "journalctl -n {}", "du -sh /var/log/app/{}",
+    "find /var/log/app/{} -name x", "sort /var/log/app/{}", "less /var/log/app/{}", "sed -n 1p /var/log/app/{}",
+    "tee /var/log/app/{}", "touch /var/log/app/{}", "kill {}", "sleep {}", "base64 /var/log/app/{}",
+    "docker logs --tail {} web", "kubectl logs --tail {} web", "openssl x509 -in /etc/ssl/certs/{}",
+)  # fmt: skip
+STRANGE = (
+    "server.key", "id_rsa", ".env", "../../../etc/shadow", "a/../../x", "shadow", "x.pem", "credentials", "*", "?",
+    "$HOME", "`id`", "$(id)", "a b", "-delete", "a; id", "a | sh", "a > /etc/passwd", "a & id", "0", "999999999", "-1",
+    "~/.ssh/id_rsa", "token.json", "db.sql", "{a,b}", "a\nid", "", ".", "/", "//", "a\u202eb", "9" * 19, "0x10", "1e9",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_what_strange_values_bring_never_passes_by_a_proposed_rule(form: str) -> None:
+    """Whatever stands in the place of a value: no tag that wants a person, no `..`, nothing unread."""
+    numbers = form.startswith(("tail", "journalctl", "kill", "sleep", "docker", "kubectl"))
+    found = proposals(often([form.format(n if numbers else f"{n}.log") for n in range(60)]))
+    for one in found:
+        judge = Judge(version(adopted=one.rule), MEMBERS)
+        for value in STRANGE:
+            deed = command_deed(1, NOW_US - DAY_US, form.format(value))
+            if judge.judge(act_of(deed)).verdict == "allow":
+                assert deed.tags <= HARMLESS_TAGS, (deed.text, deed.tags)
+                assert deed.surely
+                assert ".." not in deed.text
+                assert "reads_only" in deed.tags, deed.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,8 @@ from gatekeep.feedback.backtest import act_of
 from gatekeep.feedback.deeds import Deed
 from gatekeep.feedback.heads import head_of
 from gatekeep.feedback.judging import Judge, day_of
+from gatekeep.feedback.lattice import Form, covers
+from gatekeep.feedback.relaxing import narrower
 from gatekeep.policy.loading import load
 from gatekeep.policy.standing import write_standing
 
@@ -152,3 +155,59 @@ def test_a_written_rule_holds_its_deed_and_nothing_beside_it(
     judge = Judge(load({**over.texts, "adopted.cedar": text}), MEMBERS)
     wanted = Verdict.ASK if other else Verdict.ALLOW
     assert judge.judge(act_of(deed)).verdict is wanted
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(SCOPES, st.lists(deeds(), min_size=1, max_size=6), st.data())
+def test_the_narrower_form_covers_nothing_that_the_wide_one_does_not(
+    scope: SuggestionScope, known: list[Deed], data: st.DataObject
+) -> None:
+    """Whatever passes by the narrower rule passes by the wide one: other labels, tags, values, targets."""
+    first = known[0]
+    slots = tuple(
+        SlotScope(*data.draw(st.sampled_from([(SlotBound.ANY,), (SlotBound.PREFIX, ("/var/log/",)), (SlotBound.EXACT, (one,))])))
+        for one in first.likeness.values
+    )  # fmt: skip
+    wide = replace(
+        scope_of(first), targets=tuple(sorted({first.where.target, *scope.targets})),
+        labels=data.draw(st.sampled_from([(), ("role=web",)])), slots=slots,
+    )  # fmt: skip
+    covered = [one for one in known if one.likeness is not None and covers(slots, one.likeness.values)]
+    narrow = narrower(wide, Form(slots, tuple(covered))) if covered else None
+    if narrow is None:
+        return
+    over = version()
+    sources = [SourceRule(one.id, one.digest) for one in over.rules if one.id in first.rules]
+    try:
+        judges = [
+            Judge(load({**over.texts, "adopted.cedar": write_standing("a", "t", "w", 99_999, one, sources)}), MEMBERS)
+            for one in (wide, narrow)
+        ]  # fmt: skip
+    except SettingsError:
+        return
+    for deed in [*known, *(near for one in known for near in beside(one, first))]:
+        wide_says, narrow_says = (one.judge(act_of(deed)) for one in judges)
+        assert not narrow_says.adopted or wide_says.adopted
+
+
+def beside(deed: Deed, like: Deed) -> Iterator[Deed]:
+    """The same deed as another template's, without its labels, with a tag, and on another target."""
+    request = deed.request
+    parts = "commands" if "commands" in request else "statements"
+    yield replace(deed, likeness=like.likeness)
+    yield replace(like, likeness=deed.likeness)
+    target = request["target"]
+    yield replace(deed, request={**request, "target": {**target, "labels": []}})
+    yield replace(deed, request={**request, "target": {**target, "name": "web-2"}})
+    first, *rest = request[parts]
+    tagged = {**first, "tags": ["reads_secret"], "known_tags": ["reads_secret"]}
+    yield replace(deed, request={**request, parts: [tagged, *rest]})
+
+
+def test_the_narrower_form_keeps_its_labels() -> None:
+    """On one target only, and still only as long as that is what it was."""
+    deed = command_deed(1, START_US)
+    wide = replace(scope_of(deed), targets=("web-1", "web-2"))
+    narrow = narrower(wide, Form((), (deed,)))
+    assert narrow == replace(wide, targets=("web-1",))
+    assert narrow.labels == ("role=web",)

@@ -97,18 +97,26 @@ def test_whatever_it_names_it_loads_as_a_standing_rule(
     assert (rule.id, rule.title, rule.why) == ("adopted-1", template, why)
 
 
-def questions(slots: tuple[str, ...], verdict: Verdict = Verdict.ASK) -> tuple[Engine, Any]:
+def questions(
+    slots: tuple[str, ...],
+    verdict: Verdict = Verdict.ASK,
+    clause: WhereClause = WhereClause.PRESENT,
+    tags: tuple[str, ...] = ("writes",),
+    bounds: tuple[SlotScope, ...] = (SlotScope(SlotBound.PREFIX, ("/var/*/",)), SlotScope(SlotBound.ANY)),
+) -> tuple[Engine, Any]:
     """What answers an update whose values are these."""
     asking = (
         '@id("writes") permit (principal in Group::"engineers", action == Action::"sql.write", resource)'
         ' when { context has approval && context.approval.groups.contains("dba") };'
     )
     (mark,) = [SourceRule(rule.id, rule.digest) for rule in load({"a": asking}).rules]
-    bounds = (SlotScope(SlotBound.PREFIX, ("/var/*/",)), SlotScope(SlotBound.ANY))
     text = standing(replace(UPDATE, slots=bounds), sources=(mark,))
     engine = Engine(load({"a": asking, "b": text}), MEMBERS)
     alice, orders = principal(), target()
-    known = facts(SqlClass.WRITE, "UPDATE", tables_written=frozenset({"public.t"}))
+    known = facts(
+        SqlClass.WRITE, "UPDATE", tables_written=frozenset({"public.t"}), where=clause,
+        tags=frozenset(tags),
+    )  # fmt: skip
     asked = sql_questions(Place(alice, orders, "app_rw", "shop"), [known], "simple", None)
     at = engine.standing(alice, orders)
     decision = engine.decide(at, asked)
@@ -130,6 +138,30 @@ def questions(slots: tuple[str, ...], verdict: Verdict = Verdict.ASK) -> tuple[E
 def test_a_prefix_is_no_pattern(values: tuple[str, ...], answered: bool) -> None:
     """A star in it is a star, no way leads up, and the values must all be there, and no more."""
     assert bool(questions(values)[1]) is answered
+
+
+LISTED = (SlotScope(SlotBound.ANY_OF, ("/var/*/a", "b")), SlotScope(SlotBound.EXACT, ("x",)))
+
+
+@pytest.mark.parametrize("bounds", [None, LISTED], ids=["free", "listed"])
+@pytest.mark.parametrize("clause", list(WhereClause))
+def test_a_write_passes_only_with_a_where_that_restricts_it(
+    clause: WhereClause, bounds: tuple[SlotScope, ...] | None
+) -> None:
+    """The same template with a value that makes its WHERE hold always never matches."""
+    more: dict[str, Any] = {"bounds": bounds} if bounds else {}
+    answered = questions(("/var/*/a", "x"), clause=clause, **more)[1]
+    assert bool(answered) is (clause is WhereClause.PRESENT)
+
+
+@pytest.mark.parametrize("tag", ["reads_secret", "destructive", "network_egress", "large_object", "never-heard-of"])
+@pytest.mark.parametrize("bounds", [None, LISTED], ids=["free", "listed"])
+def test_no_value_of_a_statement_brings_a_tag_that_people_look_at(
+    tag: str, bounds: tuple[SlotScope, ...] | None
+) -> None:
+    """Whatever stands in its slots: with one of these tags somebody is asked."""
+    more: dict[str, Any] = {"bounds": bounds} if bounds else {}
+    assert not questions(("/var/*/a", "x"), tags=("writes", tag), **more)[1]
 
 
 @pytest.mark.parametrize(

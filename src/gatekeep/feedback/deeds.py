@@ -137,7 +137,8 @@ class Evidence:
     of `n`. `rules` say how rules were used. `break_glass` are (µs, person, target) of leave that was
     taken. `unknown` payloads stayed sealed and may hide deeds; `left_out` denials were too many of one
     person's. `unverified` says in words why `verified` is false, and `broken` that what was read does
-    not verify: else it is late, or could not be read.
+    not verify: else it is late, or could not be read. `sealed` counts those of the unknown, by rule and
+    day (since 1970-01-01 UTC), that a rule asked about or denied: so much the envelope says.
     """
 
     deeds: Sequence[Deed]
@@ -152,3 +153,4 @@ class Evidence:
     left_out: int = 0
     unverified: str = ""
     broken: bool = False
+    sealed: Mapping[tuple[str, int], int] = field(default_factory=dict)

@@ -25,8 +25,8 @@ from gatekeep.feedback.ground import WINDOW_US, Ground, against, day_of
 from gatekeep.feedback.sifting import Node
 
 LEAST_DENIALS: Final = 5
+"""Of those, advice is made; to ask instead takes what it takes to let something pass."""
 LEAST_PERSONS: Final = 3
-LEAST_DAYS: Final = 3
 _OTHERWISE_US: Final = DAY_US
 _SHOWN: Final = 5
 
@@ -90,9 +90,11 @@ def _asking(ground: Ground, deeds: Sequence[Deed], *, refused: bool) -> Suggesti
         events=[one.n for one in deeds],
         checks=(
             *forbidden.never(deeds),
-            advising.least("denials", len(deeds), LEAST_DENIALS, "denials"),
-            advising.least("persons", len(persons), LEAST_PERSONS, "persons"),
-            advising.least("days", len({day_of(one.at_us) for one in deeds}), LEAST_DAYS, "days"),
+            advising.least("denials", len(deeds), safety.LEAST_EVER, "denials"),
+            advising.least("persons", len(persons), safety.LEAST_PERSONS, "persons"),
+            advising.least(
+                "days", len({day_of(one.at_us) for one in deeds}), safety.LEAST_DAYS, "days"
+            ),
             Check("no denials", not refused, "people said no to its like" if refused
                   else "nobody said no to its like"),
             Check("group seen", bool(group), f"all of them were in {group}" if group

@@ -5,12 +5,14 @@ What counts for loosening is `exclusions`; nothing is proposed here, and no file
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind, StoredEvent
+from gatekeep.domain.suggestions import DAY_US
 from gatekeep.feedback import pieces
 from gatekeep.feedback.ages import RuleAges
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
@@ -64,6 +66,7 @@ class Collector:
         self._incidents: dict[int, str] = {}
         self._glass: list[tuple[int, str, str]] = []
         self._of_grant: dict[str, list[int]] = {}
+        self._sealed: Counter[tuple[str, int]] = Counter()
 
     def feed(self, event: StoredEvent) -> None:
         """Take the next event. Its payload may be None where it is not WANTED."""
@@ -78,7 +81,7 @@ class Collector:
             self._deeds += self._questions.take()
         elif kind in WANTED:
             if event.payload is None:
-                self.unknown += 1
+                self._unread(event)
             else:
                 self._told(kind, event, event.payload)
 
@@ -96,7 +99,7 @@ class Collector:
         """As `feed` for a released action; what counts its like, where it passed unasked."""
         self.seen(event.n, pieces.number(event.envelope, "t"))
         if event.payload is None:
-            self.unknown += 1
+            self._unread(event)
             return None
         return self._acted(EventKind.ACTION_RELEASED, event, event.payload)
 
@@ -125,7 +128,16 @@ class Collector:
             verified=verified,
             unknown=self.unknown,
             left_out=self._flood.left_out,
+            sealed=dict(self._sealed),
         )
+
+    def _unread(self, event: StoredEvent) -> None:
+        """A payload stayed sealed. The envelope says by which rule somebody was asked, or denied."""
+        self.unknown += 1
+        ruled = pieces.inner(event.envelope, "g")
+        rule = pieces.text(ruled, "rule")
+        if rule and pieces.text(ruled, "decision") != Verdict.ALLOW:
+            self._sealed[rule, pieces.number(event.envelope, "t") // DAY_US] += 1
 
     def _told(self, kind: str, event: StoredEvent, payload: Mapping[str, Any]) -> None:
         at_us = pieces.number(event.envelope, "t")

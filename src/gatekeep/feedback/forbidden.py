@@ -13,10 +13,11 @@ from typing import Any, Final
 from gatekeep.domain.suggestions import Check
 from gatekeep.feedback.deeds import Deed
 from gatekeep.feedback.naming import is_production
+from gatekeep.policy import standing
 
 ACTIONS: Final = frozenset({"sql.read", "sql.write", "ssh.exec", "ssh.line"})
 """The classes that may ever pass unasked; all others, known today or not, never."""
-HARMLESS_TAGS: Final = frozenset({"reads_only", "writes", "row_locks", "trusted_code"})
+HARMLESS_TAGS: Final = frozenset(standing.HARMLESS_TAGS)
 """The tags that may ever pass unasked; all others, known today or not, never."""
 _RESTARTED: Final = frozenset({"destructive", "privilege"})
 _STRUCTURE: Final = frozenset({"sql.ddl", "sql.dcl"})
@@ -27,15 +28,19 @@ _OWN: Final = re.compile(r"gatekeep", re.IGNORECASE)
 _SURE: Final = frozenset({"", "exact", "attested"})
 
 # What the tags call destroying and a right is, of one service that comes back by itself, what
-# people are asked about most. Whoever guards the machine, or lets people in, is not among them.
-_RESTART: Final = re.compile(
-    r"systemctl (?:restart|try-restart|reload|reload-or-restart) ([a-z0-9][a-z0-9_-]*)(\.service)?"
-)
+# people are asked about most: exactly these words, a plain name, and nothing else. Whoever guards
+# the machine, lets people in, keeps time, network, what others stand on, or data, is not among them.
+_RESTART: Final = re.compile(r"systemctl (?:restart|reload) ([a-z0-9][a-z0-9_-]{0,63})(?:\.service)?")
 _GUARDS: Final = re.compile(
-    r"ssh|systemd|dbus|polkit|audit|journal|syslog|rsyslog|network|firewall|nft|iptables|ufw|fail2ban"
-    r"|sssd|nslcd|ldap|krb|vault|consul|docker|containerd|crio|kube|libvirt|cron|atd|at$|ntp|chrony"
-    r"|wireguard|openvpn|ipsec|wg|apparmor|selinux|gatekeep|falco|osquery|auditbeat|udev|getty|login"
-    r"|emergency|rescue|reboot|halt|poweroff|shutdown|display|puppet|salt|chef"
+    r"ssh|systemd|dbus|polkit|audit|journal|syslog|network|netplan|resolved|dnsmasq|named|unbound"
+    r"|firewall|nft|iptables|ip6tables|ebtables|ufw|fail2ban|crowdsec|sssd|nslcd|nscd|ldap|slapd|krb|kdc"
+    r"|kadmin|winbind|samba|pam|sudo|doas|vault|consul|etcd|zookeeper|teleport|boundary|docker|containerd"
+    r"|podman|crio|kube|k3s|nomad|libvirt|virt|lxc|lxd|qemu|cron|atd|anacron|^at$|ntp|chrony|timesync|vpn"
+    r"|wireguard|^wg|ipsec|swan|tailscale|zerotier|apparmor|selinux|gatekeep|falco|osquery|wazuh|ossec"
+    r"|crowdstrike|clamav|udev|getty|login|logind|emergency|rescue|reboot|halt|poweroff|shutdown|kexec"
+    r"|display|puppet|salt|chef|ansible|postgres|pgbouncer|mysql|mariadb|redis|valkey|mongo|cassandra"
+    r"|elastic|opensearch|kafka|rabbit|memcached|clickhouse|influx|oracle|mssql|couch|minio|ceph|gluster|nfs"
+    r"|mount|lvm|mdadm|multipath|iscsi|zfs|backup|restic|borg"
 )
 
 
@@ -58,10 +63,16 @@ def never(deeds: Sequence[Deed], *, prefix: str = "never: ") -> tuple[Check, ...
 
 
 def routine_restart(deed: Deed) -> bool:
-    """Whether it restarts one named service that guards nothing and lets nobody in."""
-    if deed.likeness is None or deed.likeness.slots or not deed.action.startswith("ssh."):
+    """Whether it restarts one named service that guards nothing, keeps no data and lets nobody in.
+
+    And is nothing besides: a deed with any other tag that wants a person is none.
+    """
+    likeness = deed.likeness
+    if likeness is None or likeness.slots or deed.action not in {"ssh.exec", "ssh.line"}:
         return False
-    found = _RESTART.fullmatch(deed.likeness.template)
+    if deed.tags - HARMLESS_TAGS - _RESTARTED:
+        return False
+    found = _RESTART.fullmatch(likeness.template)
     return found is not None and not _GUARDS.search(found[1])
 
 
@@ -92,7 +103,9 @@ def where_clauses(deed: Deed) -> frozenset[str]:
 
 
 def bounded(deed: Deed) -> bool:
-    """Whether every statement of it has a WHERE that restricts it."""
+    """Whether every statement of it has a WHERE that restricts it, or every command only reads."""
+    if deed.action.startswith("ssh."):
+        return "reads_only" in deed.tags
     return where_clauses(deed) == {"present"}
 
 

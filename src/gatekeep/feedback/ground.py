@@ -153,7 +153,11 @@ def against(deed: Deed) -> bool:
     People said no to it, an incident followed, or it was withdrawn when a sample of an adopted
     rule waited: he who is watched may only have stepped back.
     """
-    return deed.refused_by_people or withdrawn_sample(deed)
+    answer = deed.answer  # asked of every deed several times, so without further calls
+    return (
+        answer is Answer.DENIED or bool(deed.incident)
+        or (answer is Answer.WITHDRAWN and bool(deed.adopted))
+    )  # fmt: skip
 
 
 def withdrawn_sample(deed: Deed) -> bool:

@@ -6,8 +6,10 @@ and holds enough values of enough persons; whether people said no below it is as
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +31,15 @@ _KEY: Final = re.compile(
     r"=?[0-9]{1,20}|(?:=|')?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}'?"
 )
 """A value that is a row's own name: a number or a UUID, as written or as bound."""
+_QUOTED_NAME: Final = re.compile(r'"[^"]*"')
+_SLOT: Final = re.compile(r"\$[0-9]+(?::\w+)?")
+# A word that is no column is none: bound as a truth value, `true = $1` holds always.
+_EQUAL: Final = re.compile(r"(?!(?:true|false|null|\w*user|(?:current|local)\w+) )\w+(?: \. \w+)* = (\$[0-9]+(?::\w+)?)(?: :: \w+)?")
+_NOT_JOINED: Final = frozenset({"or", "between", "case", "where"})
+_NEXT_CLAUSE: Final = frozenset(
+    {"group", "having", "window", "order", "limit", "offset", "fetch", "for", "returning", "union",
+     "intersect", "except", ";"}
+)  # fmt: skip
 
 Persons = Callable[[Deed], str]
 
@@ -67,34 +78,58 @@ def values_of(deed: Deed) -> tuple[str, ...]:
 def freeable(likeness: Likeness, *, bounded: bool) -> frozenset[int]:
     """The places of slots that could stand for other values at all, from 0.
 
-    Not sensitive ones. Of SQL only those that are compared for equality behind the WHERE of a
-    statement that is `bounded` by it: another value of `SET plan = $1`, `id > $1` or `LIKE $1` is
+    Not sensitive ones. `bounded`: of SQL, every statement has a WHERE that restricts it; of commands,
+    all of them only read. Of SQL only those that are compared for equality with a column by a WHERE
+    that all of it must hold: another value of `SET plan = $1`, `id > $1` or `a = b OR id = $1` is
     another deed altogether. And only where the value is a number or a UUID, which tells one row from
     another: a word is one of a few names, each of which means something else.
     """
+    if not bounded:
+        return frozenset()
     written = sum(one.type != "bound" for one in likeness.slots)
+    compared = _compared(likeness.template)
     found = set()
     for at, slot in enumerate(likeness.slots):
-        if slot.sensitive:
-            continue
-        typed = slot.type in {"path", "number"}
-        keyed = _KEY.fullmatch(slot.value) is not None
-        if typed or (bounded and keyed and _compares(likeness.template, at, slot.type, written)):
+        name = f"${at + 1 - written}" if slot.type == "bound" else f"${at + 1}:{slot.type}"
+        keyed = name in compared and _KEY.fullmatch(slot.value) is not None
+        if not slot.sensitive and (keyed or slot.type in {"path", "number"}):
             found.add(at)
     return frozenset(found)
 
 
-def _compares(template: str, at: int, kind: str, written: int) -> bool:
-    """Whether the slot stands behind `=` and behind WHERE alone.
+@functools.lru_cache(maxsize=4096)
+def _compared(template: str) -> frozenset[str]:
+    """The names of slots that stand nowhere but in `column = slot`, each a part of the own WHERE.
 
-    Of SQL the tokens of a template are set apart by blanks.
+    Of SQL the tokens of a template are set apart by blanks. Nothing where the parts of the WHERE are
+    not all joined by AND, or a word in it could take an AND for itself.
     """
-    name = rf"\${at + 1}:\w+" if kind != "bound" else rf"\${at + 1 - written}(?![0-9:])"
-    before, _, condition = template.partition(" where ")
-    places = re.findall(rf"(\S+) {name}", condition)
-    if re.search(name, before):
-        return False
-    return bool(places) and all(place == "=" for place in places)
+    outer = _outermost(_QUOTED_NAME.sub("name", template).split(" "))
+    if "where" not in outer:
+        return frozenset()
+    clause = list(itertools.takewhile(_in_clause, outer[outer.index("where") + 1 :]))
+    if not _NOT_JOINED.isdisjoint(clause):
+        return frozenset()
+    parts = " ".join(clause).split(" and ")
+    named = Counter(found[1] for one in parts if (found := _EQUAL.fullmatch(one)))
+    everywhere = Counter(_SLOT.findall(template))
+    return frozenset(name for name, count in named.items() if everywhere[name] == count)
+
+
+def _outermost(tokens: Sequence[str]) -> list[str]:
+    """The tokens that no brackets hold, with one bracket for all that they do."""
+    depth = 0
+    found = []
+    for token in tokens:
+        depth -= token in {")", "]"}
+        if not depth:
+            found.append(token)
+        depth += token in {"(", "["}
+    return found
+
+
+def _in_clause(token: str) -> bool:
+    return token not in _NEXT_CLAUSE
 
 
 def common_folder(values: Sequence[str]) -> str:

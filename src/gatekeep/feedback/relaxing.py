@@ -75,10 +75,7 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
 
     Forms whose rule was adopted already are left out, with the deeds that they cover.
     """
-    bounded = all(
-        one.action.startswith("ssh.") or forbidden.bounded(one)
-        for one in forbidden.faces(field.counted)
-    )
+    bounded = all(map(forbidden.bounded, forbidden.faces(field.counted)))
     forms = _ranked(lattice.forms(field.counted, field.spoken, ground.person, bounded=bounded))
     adopted = {rule.id for rule in getattr(ground.version, "standing", ())}
     second: Suggestion | None = None
@@ -93,8 +90,9 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
             taken |= {deed.n for deed in form.covered}
         elif safety.proposable(made):
             made = safety.with_expiry(ground, written(made, ground.now_us))
-            return _with_narrower(ground, made, form)
-        elif second is None:
+            if safety.proposable(made):
+                return _with_narrower(ground, made, form)
+        if second is None and naming.rule_id(made.id) not in adopted:
             second = made
     if second is None and not taken:
         exact = _denied_form(field)
@@ -212,15 +210,19 @@ def group_of(ground: Ground, sources: Iterable[str], deeds: Sequence[Deed]) -> s
 
 def _with_narrower(ground: Ground, made: Suggestion, form: lattice.Form) -> Suggestion:
     """The same with the text of its next narrower form, if there is one."""
-    narrower = _narrower(made.scope, form)
-    if narrower is None:
+    scope = narrower(made.scope, form)
+    if scope is None:
         return made
-    other = replace(made, scope=narrower, title=title_of(narrower))
+    other = replace(made, scope=scope, title=title_of(scope))
     return replace(made, narrower=written(other, ground.now_us).rule)
 
 
-def _narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | None:
-    """One step narrower: the widest slot lists what was seen; else only the busiest target."""
+def narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | None:
+    """One step narrower: the widest slot lists what was seen; else only the busiest target.
+
+    All else stays, labels too: what the narrower form covers the wide one covers. None if there is
+    no such step.
+    """
     order = (SlotBound.ANY, SlotBound.PREFIX)
     for at, slot in enumerate(scope.slots):
         if slot.bound in order:
@@ -231,7 +233,7 @@ def _narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | N
     if len(scope.targets) > 1:
         busiest = Counter(one.where.target for one in form.covered)
         best = min(busiest, key=lambda name: (-busiest[name], name))
-        return replace(scope, targets=(best,), labels=())
+        return replace(scope, targets=(best,))
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from gatekeep.domain.suggestions import DAY_US, Check, Suggestion, SuggestionKind
 from gatekeep.feedback import forbidden
 from gatekeep.feedback.deeds import Deed, Evidence
-from gatekeep.feedback.ground import Ground, day_of, head_group
+from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, head_group
 from gatekeep.feedback.scoring import approver_shares, sure_approvers, weight_of
 from gatekeep.feedback.sifting import Standing, standing_of
 from gatekeep.feedback.writing import LONGEST_DAYS
@@ -75,6 +75,7 @@ def checks(ground: Ground, suggestion: Suggestion, standing: Standing) -> tuple[
             *floors(ground, standing, suggestion.risk),
             _assurance(standing.counted),
             _rule_age(ground, suggestion),
+            _all_read(ground, suggestion),
             _group_seen(ground, suggestion, standing.counted),
             _seen_only(suggestion, standing.counted),
             _expiry(ground, suggestion),
@@ -162,6 +163,21 @@ def _rule_age(ground: Ground, suggestion: Suggestion) -> Check:
     return Check(
         name, min(ages) >= YOUNGEST_RULE_DAYS,
         f"in force for {min(ages):.0f} days (at least {YOUNGEST_RULE_DAYS})",
+    )  # fmt: skip
+
+
+def _all_read(ground: Ground, suggestion: Suggestion) -> Check:
+    """Whether nothing that its rules asked about stayed sealed: it may have been denied."""
+    names = {one.id for one in suggestion.sources}
+    since = day_of(ground.now_us - WINDOW_US)
+    hidden = sum(
+        count for (rule, day), count in ground.evidence.sealed.items()
+        if rule in names and day >= since
+    )  # fmt: skip
+    return Check(
+        "everything could be read", not hidden,
+        f"{hidden} events of {', '.join(sorted(names))} stayed sealed, and may hide what people denied"
+        if hidden else "nothing that its rules asked about stayed sealed",
     )  # fmt: skip
 
 

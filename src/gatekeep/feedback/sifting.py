@@ -107,7 +107,7 @@ def sift(ground: Ground, deeds: Iterable[Deed]) -> tuple[list[Deed], Counter[str
     left: Counter[str] = Counter()
     seen: set[tuple[str, str, int]] = set()
     for deed in deeds:
-        if not approved(deed) or against(deed):
+        if deed.incident or not approved(deed):
             continue
         why = why_not_counted(ground, deed)
         if not why:

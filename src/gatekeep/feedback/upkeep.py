@@ -44,7 +44,13 @@ class _Reach:
     persons: set[str] = field(default_factory=set)
     events: list[int] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
+    first_us: dict[str, int] = field(default_factory=dict)
     last_us: int = 0
+
+    @property
+    def days(self) -> int:
+        """From the first to the last, both counted; 0 where it was never used."""
+        return (self.last_us - min(self.first_us.values())) // DAY_US + 1 if self.first_us else 0
 
 
 def upkeep(ground: Ground) -> Iterator[Suggestion]:
@@ -67,6 +73,7 @@ def _reaches(ground: Ground) -> Mapping[str, _Reach]:
         one.persons.add(key.person)
         one.events += passed.events
         one.tags |= passed.tags
+        one.first_us[key.person] = min(passed.first_us, one.first_us.get(key.person, passed.first_us))
         one.last_us = max(one.last_us, passed.last_us)
     for deed in ground.deeds:
         for name in deed.rules:
@@ -202,7 +209,6 @@ def _mute_noise(ground: Ground, rule: Rule, reach: _Reach) -> Iterator[Suggestio
     a_week = reach.count / ground.weeks()
     if a_week < LEAST_NOISE:
         return
-    tags = sorted(reach.tags & safety.NEVER_MUTED)
     yield advising.advise(
         ground,
         advising.Advice(
@@ -214,9 +220,10 @@ def _mute_noise(ground: Ground, rule: Rule, reach: _Reach) -> Iterator[Suggestio
             rules=(rule.id,),
             events=reach.events,
             checks=(
-                Check("never: tags", not tags, f"{', '.join(tags)} is always told" if tags
-                      else "nothing among it must always be told"),
+                _no_tags(reach.tags),
                 advising.least("persons", len(reach.persons), safety.LEAST_PERSONS, "persons"),
+                advising.least("days", reach.days, safety.LEAST_DAYS, "days"),
+                _nobody_new(ground, reach.first_us),
                 _rule_age(ground, rule),
             ),
             score=a_week / 10,
@@ -241,11 +248,8 @@ def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
         return None
     if suggestion.vector.approved < _MOST_MUTED_AT:
         return None
-    first = {name: _first_seen(ground, name) for name in suggestion.vector.persons}
-    fresh = sorted(
-        name for name, at_us in first.items() if ground.now_us - at_us < MUTED_DAYS * DAY_US
-    )
-    kept = [one for one in suggestion.checks if one.name not in {"approvals", "expiry"}]
+    first = _first_seen(ground, suggestion.vector.persons)
+    kept = [one for one in suggestion.checks if one.name not in {"approvals", "expiry", "never: tags"}]
     form = naming.cut(naming.form_of(suggestion.scope.templates[0], suggestion.scope.slots))
     return advising.advise(
         ground,
@@ -262,8 +266,8 @@ def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
             checks=(
                 *kept,
                 advising.least("approvals", suggestion.vector.approved, _MOST_MUTED_AT, "approvals"),
-                Check("nobody new", not fresh, f"{', '.join(fresh)} came within {MUTED_DAYS} days"
-                      if fresh else f"all of them were here {MUTED_DAYS} days ago"),
+                _no_tags(_tags_of(ground, suggestion.scope)),
+                _nobody_new(ground, first),
             ),
             vector=suggestion.vector,
             score=suggestion.score / 4,
@@ -271,6 +275,41 @@ def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
     )  # fmt: skip
 
 
-def _first_seen(ground: Ground, person: str) -> int:
-    return next((one.at_us for one in ground.deeds if ground.person(one) == person), ground.now_us)
+def _no_tags(tags: Iterable[str]) -> Check:
+    """Whether nothing of it must always be told; also not restarts that may pass unasked."""
+    bad = sorted(safety.NEVER_MUTED.intersection(tags))
+    return Check(
+        "never: tags", not bad,
+        f"{', '.join(bad)} is always told" if bad else "nothing among it must always be told",
+    )  # fmt: skip
 
+
+def _tags_of(ground: Ground, scope: SuggestionScope) -> frozenset[str]:
+    """All tags of deeds of its templates."""
+    return frozenset(
+        tag for one in ground.deeds
+        if one.likeness is not None and one.likeness.template in scope.templates
+        for tag in one.tags
+    )  # fmt: skip
+
+
+def _nobody_new(ground: Ground, first: Mapping[str, int]) -> Check:
+    """Whether all of them were here before: a principal's first days are told as ever."""
+    fresh = sorted(
+        name for name, at_us in first.items() if ground.now_us - at_us < MUTED_DAYS * DAY_US
+    )
+    return Check(
+        "nobody new", not fresh,
+        f"{', '.join(fresh)} came within {MUTED_DAYS} days" if fresh
+        else f"all of them were here {MUTED_DAYS} days ago",
+    )  # fmt: skip
+
+
+def _first_seen(ground: Ground, persons: Iterable[str]) -> Mapping[str, int]:
+    """When each principal of these persons was first seen."""
+    wanted = set(persons)
+    first: dict[str, int] = {}
+    for one in ground.deeds:
+        if ground.person(one) in wanted:
+            first.setdefault(one.where.principal, one.at_us)
+    return first

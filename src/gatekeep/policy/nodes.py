@@ -84,6 +84,11 @@ def has_all(left: Node, values: Iterable[str]) -> Node:
     return {"containsAll": {"left": left, "right": _strings(values)}}
 
 
+def all_within(left: Node, values: Iterable[str]) -> Node:
+    """`["value", …].containsAll(left)`: it holds nothing but these."""
+    return {"containsAll": {"left": _strings(values), "right": left}}
+
+
 def same_set(left: Node, values: Sequence[str]) -> Node:
     """`left == ["value", …]`; `left.isEmpty()` for none, as Cedar has no empty literal."""
     return equals(left, _strings(values)) if values else {"isEmpty": {"arg": left}}

@@ -22,6 +22,7 @@ from gatekeep.policy.loading import load
 from gatekeep.policy.nodes import (
     Node,
     all_of,
+    all_within,
     begins,
     context,
     entity,
@@ -47,13 +48,11 @@ from gatekeep.policy.schema import SLOTS, SQL_ACTIONS
 STANDING_ACTIONS: Final = frozenset({"sql.read", "sql.write", EXEC, LINE})
 """What a standing rule may answer for, and a written one ask about."""
 
-NEVER_TAGS: Final = (
-    "destructive", "privilege", "persistence", "reads_secret", "opens_opaque", "network_egress",
-    "mutable_code", "edit_and_execute",
-)  # fmt: skip
-"""What no rule with free values lets pass, whatever the values are."""
+HARMLESS_TAGS: Final = ("reads_only", "row_locks", "trusted_code", "writes")
+"""All that a rule with values lets pass may be tagged with, whatever the values are."""
 
 FILE: Final = "adopted.cedar"
+_ROWS: Final = frozenset({"UPDATE", "DELETE", "MERGE"})
 _COMMANDS: Final = frozenset({EXEC, LINE})
 _SLOT_WORD: Final = re.compile(r"\$[0-9]+:[a-z]+")
 _FIX: Final = "a suggestion about this is advice only; write the rule by hand"
@@ -202,12 +201,20 @@ def _surely(scope: SuggestionScope) -> Iterable[Node]:
 
 
 def _whatever_the_values(scope: SuggestionScope) -> Iterable[Node]:
-    """What no value may bring with it, where values are free: facts that people have to look at."""
-    if all(slot.bound in {SlotBound.EXACT, SlotBound.ANY_OF} for slot in scope.slots):
-        return
-    yield no(has_any(context("tags"), NEVER_TAGS))
-    if scope.action in SQL_ACTIONS:
+    """What no value may bring with it: facts that people have to look at.
+
+    Also where values are listed, so that a form which lists them is never wider than one that leaves
+    them free. A command without values says in its template all that it is, tags and all: what of
+    these may stand in one at all, as of a restart, is asked where it is proposed.
+    """
+    if scope.slots or scope.action in SQL_ACTIONS:
+        yield all_within(context("tags"), HARMLESS_TAGS)
+    if scope.action == "sql.write" and scope.verb in _ROWS:
+        yield equals(context("where"), "present")
+    elif scope.action == "sql.write":
         yield no(is_among(context("where"), ("absent", "tautology")))
+    elif scope.action in SQL_ACTIONS and any(one.bound is not SlotBound.EXACT for one in scope.slots):
+        yield no(equals(context("where"), "tautology"))
 
 
 def _tables(scope: SuggestionScope) -> Iterable[Node]:

@@ -19,6 +19,7 @@ from support.loop_events import (
 )
 
 from gatekeep.domain.approvals import RequestState
+from gatekeep.domain.events import StoredEvent
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.suggestions import Suggestion, SuggestionKind
 from gatekeep.feedback.candidates import candidates, proposable
@@ -44,13 +45,19 @@ class Quarter:
     def asks(
         self, day: float, who: Principal, text: str = _NGINX, *, voters: tuple[str, ...] = ("bob",),
         waits_s: float = 400, state: RequestState = RequestState.APPROVED, sample: str = "",
+        rule: str = "r7",
     ) -> None:
         """Somebody asks on that day, and somebody answers."""
         self._asked += 1
         self.story.now_us = max(self.story.now_us, T0_US + int(day * DAY_US))
         target = WEB if self._asked % 2 else WEB_2
         ask = Ask(f"Q{self._asked:05d}", voters, waits_s, state, sample=sample)
-        self.story.asks(who, target, command(text), ask, rule="r7")
+        self.story.asks(who, target, command(text), ask, rule=rule)
+
+    @property
+    def story_events(self) -> list[StoredEvent]:
+        """All that was told so far."""
+        return self._told.events
 
     def routine(self, text: str = _NGINX, count: int = 41, waits_s: float = 400) -> None:
         """So many approvals, by six persons and four approvers in turn, over the quarter."""
@@ -159,6 +166,40 @@ def test_stepping_back_from_a_sample_speaks_against(quarter: Quarter) -> None:
     assert len(quarter.suggested()) == 1
     quarter.asks(89, _PEOPLE[0], state=RequestState.WITHDRAWN, sample="adopted-00000000")
     assert quarter.suggested() == []
+
+
+def seal(quarter: Quarter, since: int) -> None:
+    """A person is erased: nothing that was told after this many events can be read any more."""
+    told = quarter.story_events
+    told[since:] = [replace(one, payload=None, state="SEALED") for one in told[since:]]
+
+
+def test_an_erased_no_stops_what_it_spoke_against(quarter: Quarter) -> None:
+    """Fay denied it, and was erased: her rule asked about something that nobody can read."""
+    quarter.routine()
+    before = len(quarter.story_events)
+    quarter.asks(89, _PEOPLE[5], state=RequestState.DENIED)
+    assert quarter.suggested() == []
+    seal(quarter, before)
+    assert quarter.suggested() == []
+    (said,) = [
+        check for one in quarter.all() for check in one.checks
+        if check.name == "everything could be read"
+    ]  # fmt: skip
+    assert not said.passed
+    assert said.why.startswith("2 events of r7 stayed sealed, and may hide what people denied")
+
+
+def test_what_stayed_sealed_of_another_rule_or_long_ago_stops_nothing(quarter: Quarter) -> None:
+    """Only what the source rule asked within the window."""
+    quarter.asks(0, _PEOPLE[5])
+    quarter.asks(0, _PEOPLE[5], "uptime", rule="r8")
+    seal(quarter, 1)
+    for one in quarter.story_events[1:]:
+        if one.envelope.get("g", {}).get("rule") == "r7":
+            one.envelope["t"] -= 30 * DAY_US
+    quarter.routine()
+    assert len(quarter.suggested()) == 1
 
 
 @pytest.mark.parametrize(

@@ -333,3 +333,9 @@ def test_who_is_in_the_evidence_is_enough_to_count() -> None:
     assert relaxed(History().add(often(CLEAN, 16, **{**enough, "approvers": ("bob",)}))) == set()
     assert relaxed(History().add(often(CLEAN, 16, **{**enough, "days": 9}))) == set()
     assert relaxed(History().add(often(CLEAN, 14, **enough))) == set()
+
+
+@pytest.mark.parametrize("place", [{"labels": frozenset({"role=\udcff"})}, {"account": "\udcff"}])
+def test_what_cannot_be_written_as_a_rule_is_not_proposed(place: dict[str, object]) -> None:
+    """The check that says so stays with it, whatever is added afterwards."""
+    assert lacking(History().add(often(command("uptime", at(**place)), 41))) == {"rule"}

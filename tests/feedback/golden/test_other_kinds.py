@@ -103,9 +103,9 @@ NEEDED = command("df -h", rules=(), approvers=())
 
 
 def test_what_no_rule_permits_and_several_need_is_to_be_asked() -> None:
-    """Six denials to three persons on six days: propose a rule that asks."""
+    """Fifteen denials to three persons on fifteen days: propose a rule that asks."""
     ask = the_one(
-        History().add(refused(often(NEEDED, 6, days=6, persons=PERSONS[:3], since=20)))
+        History().add(refused(often(NEEDED, 15, days=15, persons=PERSONS[:3], since=20)))
         .suggest(SuggestionKind.ASK_INSTEAD)
     )  # fmt: skip
     assert ask.title.startswith("Ask leads when sre runs `df -h`")
@@ -117,24 +117,24 @@ def test_what_no_rule_permits_and_several_need_is_to_be_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "days", "persons"), [(4, 4, 3), (6, 2, 3), (6, 6, 2)], ids=["few", "days", "persons"]
+    ("count", "days", "persons"), [(14, 14, 3), (18, 6, 3), (15, 15, 2)], ids=["few", "days", "persons"]
 )
 def test_asking_instead_has_its_floors(count: int, days: int, persons: int) -> None:
-    """Five denials, three days, three persons: less is nobody's need yet."""
+    """It loosens: the floors of letting pass, 15 denials, three persons, ten days, hold for it."""
     few = often(NEEDED, count, days=days, persons=PERSONS[:persons], since=20)
     assert History().add(refused(few)).suggest(SuggestionKind.ASK_INSTEAD) == []
 
 
 def test_what_a_rule_forbids_is_not_asked_about_instead() -> None:
     """A forbid was written on purpose; only what no rule speaks of is a gap."""
-    few = refused(often(replace(NEEDED, rules=("r7",)), 9, days=9))
+    few = refused(often(replace(NEEDED, rules=("r7",)), 20))
     assert History().add(few).suggest(SuggestionKind.ASK_INSTEAD) == []
 
 
 def test_what_is_on_the_never_list_is_not_asked_about_instead() -> None:
     """To ask where it was denied is loosening too."""
     risky = replace(NEEDED, tags=frozenset({"reads_secret"}))
-    history = History().add(refused(often(risky, 9, days=9)))
+    history = History().add(refused(often(risky, 20)))
     assert "never: tags" in failed(the_one(history.all(SuggestionKind.ASK_INSTEAD)))
 
 
@@ -214,6 +214,13 @@ def test_what_is_dangerous_is_never_muted(tag: str) -> None:
     assert History(rules=RISKY).add(deeds).suggest(SuggestionKind.MUTE) == []
 
 
+def test_a_restart_that_may_pass_is_still_never_muted() -> None:
+    """Its tags say destructive: it may pass one day, but it never goes untold."""
+    restart = command("systemctl restart nginx", tags=frozenset({"destructive", "privilege"}))
+    history = History(rules=RISKY).add(often(restart, 50))
+    assert failed(the_one(history.all(SuggestionKind.MUTE))) == {"never: tags"}
+
+
 def test_newcomers_are_not_muted() -> None:
     """A principal's first 30 days are told as ever."""
     deeds = [*often(command("certbot renew"), 50), command("certbot renew", at("zoe"))]
@@ -233,6 +240,33 @@ def test_a_rule_that_tells_all_the_time_is_told_of_once_a_week() -> None:
     )
     mute = the_one(history.suggest(SuggestionKind.MUTE))
     assert mute.title == "Tell of rule noisy once a week instead of each time"
+
+
+def noise(first_days: float = 80, last_days: float = 1) -> History:
+    """1,050 notices of a rule, by three persons."""
+    rule = (
+        '@id("noisy") @notify("dba") permit (principal in Group::"eng", '
+        'action == Action::"sql.read", resource in Environment::"prod");'
+    )
+    seen = statement("select a from t where id = $1:int", ["1"])
+    passed = [unasked("noisy", seen, name, frozenset({"eng"}), 350) for name in PERSONS[:3]]
+    for _, one in passed:
+        one.first_us, one.last_us = ago(first_days), ago(last_days)
+    return History(rules=rule).let_pass(*passed)
+
+
+def test_telling_less_of_a_rule_has_the_floors_of_loosening() -> None:
+    """A burst of five days is no habit, and who came within 30 days is told of as ever."""
+    assert len(noise().suggest(SuggestionKind.MUTE)) == 1
+    assert failed(the_one(noise(45, 40).all(SuggestionKind.MUTE))) == {"days"}
+    assert failed(the_one(noise(29).all(SuggestionKind.MUTE))) == {"nobody new"}
+
+
+def test_a_new_name_of_an_old_person_is_new() -> None:
+    """A principal's first 30 days: his other names do not make him known."""
+    bot = command("certbot renew", at("ann", principal="ann-bot"), at_us=ago(3))
+    history = History(rules=RISKY).add([*often(command("certbot renew"), 50), bot])
+    assert "nobody new" in failed(the_one(history.all(SuggestionKind.MUTE)))
 
 
 # --- words and alerts ----------------------------------------------------------------------------
