@@ -3,7 +3,10 @@
 Run: `python bench/loop_size.py --make DIR [events]` makes a sealed, archived, signed journal: 90 days,
 40 persons in 5 groups, 16 targets; mostly allowed reads with their outcomes, 8 % of the actions asked
 with votes and answers, some denied. `python bench/loop_size.py --measure DIR [events …]` verifies,
-reads and gathers up to so many events of it (all of it unless told), each in a process of its own.
+reads and gathers up to so many events of it (all of it unless told), then looks for suggestions and
+proves each that could be proposed: a whole run of the loop, each in a process of its own. What was
+denied of two commands is left out of it, because nothing that people denied is ever proposed, and
+nothing would be proven.
 """
 
 from __future__ import annotations
@@ -15,21 +18,38 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.loop_events import DAY_US, T0_US, LoopStory
 from support.loop_journal import Sealed
-from support.loop_work import RULES, Month
+from support.loop_work import DOES, RULES, WRITES, Month
 
 from gatekeep.domain.events import EventKind
+from gatekeep.feedback.candidates import candidates
+from gatekeep.feedback.deeds import Answer, Deed, Evidence
+from gatekeep.feedback.proof import prove
 from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.unsealing import Unsealer
 from gatekeep.loop_witness import JournalWitness
+from gatekeep.policy.loading import load
 from gatekeep.runtime.clock import Clock
 
 DAYS = 90
+NOW_US = T0_US + DAYS * DAY_US
+ASKING = """
+@id("may-open") permit (principal, action == Action::"session.open", resource);
+@id("may-read") permit (principal, action == Action::"sql.read", resource);
+@id("ask-first") permit (principal, action == Action::"ssh.exec", resource)
+when { context has approval && context.approval.groups.contains("leads") };
+@id("ask-writes") permit (principal, action == Action::"sql.write", resource)
+when { context has approval && context.approval.groups.contains("leads") };
+@id("never") forbid (principal, action == Action::"sql.ddl", resource);
+"""
+STAFF = "staff"
+ROUTINE = (DOES[0], WRITES[0].split("=", maxsplit=1)[0])
 
 
 def make(where: Path, events: int) -> None:
@@ -57,7 +77,7 @@ class FixedClock(Clock):
 
     def wall_us(self) -> int:
         """Ninety days later."""
-        return T0_US + DAYS * DAY_US
+        return NOW_US
 
     def monotonic_ns(self) -> int:
         """Nobody asks."""
@@ -95,8 +115,48 @@ class Kept:
         raise AssertionError(session_id, wrapped)
 
 
+def in_staff(deed: Deed) -> Deed:
+    """The same of somebody in a group that all are in, in a named database: else none is suggested."""
+    who, place = deed.request["principal"], deed.where
+    request = {**deed.request, "principal": {**who, "groups": [*who["groups"], STAFF]}}
+    where = replace(place, groups=place.groups | {STAFF})
+    if "statements" in request:
+        request["database"] = "shop"
+        where = replace(where, database="shop")
+    return replace(deed, where=where, request=request)
+
+
+def think(evidence: Evidence) -> None:
+    """What the run does with what was read."""
+    kept = [
+        in_staff(one)
+        for one in evidence.deeds
+        if one.answer is not Answer.DENIED or not one.text.startswith(ROUTINE)
+        if one.cause != "policy" or not one.text.startswith(ROUTINE)
+    ]
+    evidence = replace(evidence, deeds=kept)
+    version = load({"main.cedar": ASKING})
+    members = {"leads": frozenset(f"lead-{at}" for at in range(5))}
+    begin, cpu = time.perf_counter(), time.process_time()
+    found = candidates(evidence, version, NOW_US)
+    print(
+        f"          candidates: {len(found)} in {time.perf_counter() - begin:.1f} s"
+        f" ({time.process_time() - cpu:.1f} s CPU), {sum(one.safe for one in found)} to prove"
+    )
+    for one in found:
+        if one.safe and one.kind.writes_rule:
+            begin, cpu = time.perf_counter(), time.process_time()
+            proven = prove(one, evidence, version, members, NOW_US)
+            backtest = proven.backtest
+            print(
+                f"          {one.id} {one.kind}: proven in {time.perf_counter() - begin:.1f} s"
+                f" ({time.process_time() - cpu:.1f} s CPU), safe {proven.safe},"
+                f" {backtest.replayed if backtest else 0:,} replayed"
+            )
+
+
 async def gather(where: Path, events: int) -> None:
-    """One reading of it from nothing, and one more of nothing new."""
+    """One reading of it from nothing, and one more of nothing new; then the rest of a run."""
     kept = Kept(where)
     ring = KeyRing(bytes(range(32)))
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -109,6 +169,7 @@ async def gather(where: Path, events: int) -> None:
     await witness.read()
     again = time.perf_counter() - begin
     await witness.close()
+    think(evidence)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     other = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(

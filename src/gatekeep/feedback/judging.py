@@ -1,7 +1,7 @@
 """Decides recorded requests again under one policy version, adopted rules included.
 
 An action is known here by its recorded request and likeness alone. Each distinct one is decided
-once: what no rule reads of a request (its minute, its source) does not make it another.
+once: what no rule reads of it (its minute, its source, the value of a slot) does not make it another.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from gatekeep.policy.lattice import implied
 from gatekeep.policy.replay import NotReplayable, Replayed, replayed
 from gatekeep.policy.request import Question
 from gatekeep.policy.rules import PolicyVersion, Rule
+from gatekeep.policy.schema import SLOTS
 
 _MOST_KEPT: Final = 20_000
 _NEVER_READ: Final = frozenset({"approval"})
 """The approval that was given then: a replay asks what would be without it."""
 _READ_OR_NOT: Final = ("time", "source")
+
+
+_Alike = tuple[str, tuple[str | None, ...]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,18 @@ class Judge:
         self._engine = Engine(version, members)
         reads = frozenset(name for rule in version.all_rules for name in rule.reads)
         self._left_out = _NEVER_READ | {name for name in _READ_OR_NOT if name not in reads}
+        valued = {name for rule in version.standing for name in _valued(rule.est)}
+        self._slots = [name in valued for name in SLOTS]
         self._borders = sorted(_borders(version.standing))
         self._decided: dict[bytes, tuple[Replayed, Decision, Standing] | str] = {}
         self._standings: dict[bytes, Standing] = {}
-        self._answers: dict[tuple[bytes, Likeness | None, int], Judged] = {}
+        self._answers: dict[tuple[bytes, _Alike, int], Judged] = {}
 
     def judge(self, act: Act) -> Judged:
         """What becomes of this action; never raises."""
         key = self._key(act.request)
         period = bisect.bisect_right(self._borders, act.day)
-        whole = (key, act.likeness, period)
+        whole = (key, self._alike(act.likeness), period)
         known = self._answers.get(whole)
         if known is None:
             if len(self._answers) >= _MOST_KEPT:
@@ -89,6 +95,13 @@ class Judge:
                 self._standings.clear()
             known = self._answers[whole] = self._judge(key, act)
         return known
+
+    def _alike(self, likeness: Likeness | None) -> _Alike:
+        """What adopted rules can tell of it: its template, how many values, and those that they read."""
+        if likeness is None or len(likeness.slots) > len(SLOTS):
+            return None
+        values = zip(likeness.slots, self._slots, strict=False)
+        return likeness.template, tuple(one.value if read else None for one, read in values)
 
     def _judge(self, key: bytes, act: Act) -> Judged:
         found = self._decided.get(key)
@@ -149,6 +162,19 @@ def _is_plain(error: str) -> bool:
 def _borders(rules: Sequence[Rule]) -> set[int]:
     """Days on which an adopted rule may begin to say otherwise: every number that it names."""
     return {day for rule in rules for number in _numbers(rule.est) for day in (number, number + 1)}
+
+
+def _valued(node: Any) -> Iterator[str]:
+    """The attributes of the context whose value is read, not only that they are there."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _valued(one)
+    elif isinstance(node, Mapping):
+        access = node.get(".")
+        if isinstance(access, Mapping) and access["left"] == {"Var": "context"}:
+            yield access["attr"]
+        for child in node.values():
+            yield from _valued(child)
 
 
 def _numbers(node: Any) -> Iterator[int]:

@@ -127,7 +127,8 @@ def _history(case: Case) -> Check:
 
 def _held_out(case: Case) -> Check:
     found = case.found
-    refused = [n for n in found.refused_passing if _is_late(case, n)]
+    late = {deed.n for deed, _, _ in found.flipped if deed.at_us >= case.cut_us}
+    refused = [n for n in found.refused_passing if n in late]
     why = f"{found.tried} of the last third would pass; {len(refused) or 'none'} was denied"
     if found.late:
         why += f"; {found.late} more would pass only by what the last third itself shows"
@@ -136,10 +137,6 @@ def _held_out(case: Case) -> Check:
     if not found.learnt:
         return Check("hold-out", passed=False, why=f"the first two thirds show none of it; {why}")
     return Check("hold-out", bool(found.tried) and not refused and not found.doubtful, why)
-
-
-def _is_late(case: Case, n: int) -> bool:
-    return any(deed.n == n and deed.at_us >= case.cut_us for deed, _, _ in case.found.flipped)
 
 
 def _spot_check(case: Case) -> Check:

@@ -6,10 +6,11 @@ Each answers with its reason. What history says of it is `proof`'s.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from gatekeep.domain.suggestions import Check
 from gatekeep.errors import SettingsError
-from gatekeep.feedback.backtest import act_of
+from gatekeep.feedback.backtest import act_of, drawn
 from gatekeep.feedback.composing import (
     CompositionError,
     compose,
@@ -23,6 +24,8 @@ from gatekeep.feedback.judging import Judge
 from gatekeep.feedback.trial import Case, Members, listed
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion
+
+_LOOKED_AT: Final = 200
 
 
 def journal(evidence: Evidence) -> Check:
@@ -105,7 +108,8 @@ def not_narrower(case: Case, members: Members) -> str:
         return str(error)
     fault = wrong_form(case.kind, composed.rule) or may_err(composed.rule)
     judge = Judge(composed.after, members)
-    acts = [act_of(deed) for deed, _, _ in case.found.flipped]
+    # What the wide form let pass may only stay or wait: some of it stands for all of it.
+    acts = [act_of(deed) for deed in drawn((deed for deed, _, _ in case.found.flipped), _LOOKED_AT)]
     acts += [near.act for near in case.neighbours]
     for act in acts:
         before, wide = case.pair.judge(act)
