@@ -123,8 +123,7 @@ def test_a_password_typed_at_a_prompt_is_nowhere(place: Place, program: str) -> 
         enter(person, line, prompt)
         enter(person, secret, answer)
         if program == "sudo":  # asks three times
-            person.type(b"\x03")
-            person.until(rb"incorrect password attempt(?s:.*)[#$] $")
+            person.press_until(b"\x03", rb"incorrect password attempt(?s:.*)[#$] $")
         enter(person, "echo be''hind", rb"behind(?s:.*)[#$] $")
         enter(person, "exit", rb"")
         person.end()

@@ -61,6 +61,20 @@ class Terminal:
         self._read_to += found.end()
         return found
 
+    def press_until(self, keys: bytes, pattern: bytes, limit_s: float = LIMIT_S) -> None:
+        """Type it, once a second, until something new matches.
+
+        Whoever shows a prompt and is interrupted before he reads misses the signal.
+        """
+        deadline = time.monotonic() + limit_s
+        while not (found := re.search(pattern, self.seen[self._read_to :])):
+            assert time.monotonic() < deadline, f"{pattern!r} did not appear in {self.seen!r}"
+            self.type(keys)
+            pause = time.monotonic() + 1.0
+            while time.monotonic() < pause and not re.search(pattern, self.seen[self._read_to :]):
+                assert self._more(max(0.0, pause - time.monotonic())), f"it ended: {self.seen!r}"
+        self._read_to += found.end()
+
     def end(self, limit_s: float = LIMIT_S) -> int:
         """Read to the end and return the exit code."""
         deadline = time.monotonic() + limit_s
