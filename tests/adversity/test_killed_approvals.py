@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -105,6 +106,10 @@ def told(gateway: Gateway, request: Request) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _is_whole(gateway: Gateway, request: Request) -> bool:
+    return "action.requested" in told(gateway, request)
+
+
 def test_killed_while_held_and_while_a_vote_is_cast(postgres_server: PostgresServer) -> None:
     """One statement waits, a vote on another is kept and not recorded yet: neither ever runs.
 
@@ -120,6 +125,8 @@ def test_killed_while_held_and_while_a_vote_is_cast(postgres_server: PostgresSer
         held, first = alice.holds("DELETE FROM customers WHERE id = 2")
         voted_on, second = alice.holds("DELETE FROM customers WHERE id = 3")
 
+        for one in (first, second):  # listed a moment before what waits is durable
+            until(partial(_is_whole, gateway, one), "it is told whole")
         pids, writer = gateway.processes(), child(gateway, "gatekeep.journal.writer")
         os.kill(writer, signal.SIGSTOP)  # the disk takes its time
         casting = alice.pool.submit(vote, gateway, "bob", second)
