@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -54,11 +54,20 @@ def run(seeds: int, days: int, trials: int, jobs: int) -> tuple[list[Seen], list
     _quiet()
     if jobs > 1:
         with multiprocessing.get_context("spawn").Pool(jobs, initializer=_quiet) as pool:
-            found = pool.map(done, todo, chunksize=1)
+            found = list(_counted(pool.imap(done, todo), len(todo)))
     else:
-        found = [done(one) for one in todo]
+        found = list(_counted(map(done, todo), len(todo)))
     lived = [one for one in found if isinstance(one, Seen)]
     return lived, [one for one in found if isinstance(one, Trial)]
+
+
+def _counted(found: Iterable[Seen | Trial], whole: int) -> Iterator[Seen | Trial]:
+    """The same, and every twentieth is told to whoever waits: all of it takes the better part of an hour."""
+    began = time.monotonic()
+    for number, one in enumerate(found, 1):
+        if number % 20 == 0:
+            print(f"{number} of {whole} after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        yield one
 
 
 def _quiet() -> None:
@@ -81,7 +90,7 @@ def main() -> int:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--seeds", type=int, default=20)
     wanted.add_argument("--days", type=int, default=180)
-    wanted.add_argument("--trials", type=int, default=16, help="seeds of each planted bad adoption")
+    wanted.add_argument("--trials", type=int, default=20, help="seeds of each planted bad adoption")
     wanted.add_argument("--jobs", type=int, default=2)
     wanted.add_argument("--write", action="store_true", help="into docs/loop.md")
     asked = wanted.parse_args()
