@@ -10,7 +10,7 @@ import structlog
 
 from gatekeep.approval_assembly import ApprovalHalf
 from gatekeep.configuration import Configuration
-from gatekeep.domain.suggestions import DAY_US
+from gatekeep.domain.suggestions import DAY_US, WEEK_US
 from gatekeep.errors import JournalUnavailable
 from gatekeep.feedback.candidates import candidates
 from gatekeep.feedback.life import Limits
@@ -182,7 +182,7 @@ def week_of(now_us: int, settings: Settings) -> int:
     days = ("thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday")
     given = settings.feedback
     begins = days.index(given.digest_day) * DAY_US + given.digest_hour * 3600 * _US
-    return (now_us - begins) // (7 * DAY_US)
+    return (now_us - begins) // WEEK_US
 
 
 def _limits(settings: Settings) -> Limits:

@@ -58,7 +58,7 @@ def weighed(deeds: Sequence[Deed], known: Knowledge) -> list[Deed]:
     found: list[Deed] = []
     for deed in sorted(deeds, key=lambda one: one.n):
         reason, weight = deed.excluded, 1.0
-        same = (deed.where.person, _like(deed), deed.where.target)
+        same = (deed.where.person, deed.like, deed.where.target)
         if not reason and (deed.answer in _YES or deed.answer is Answer.WITHDRAWN):
             reason = _reason(deed, young)
             if not reason and rubber.issuperset(deed.approvers) and deed.approvers:
@@ -94,10 +94,6 @@ def _reason(deed: Deed, young: set[str]) -> str:
 
 def _refused_by_rule(deed: Deed) -> bool:
     return deed.answer is Answer.NONE and deed.verdict is Verdict.DENY
-
-
-def _like(deed: Deed) -> str:
-    return deed.likeness.template if deed.likeness is not None else deed.text
 
 
 class _Circles:

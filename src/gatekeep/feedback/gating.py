@@ -81,8 +81,7 @@ def gates(ground: Ground) -> Iterator[Suggestion]:
 
 
 def _class_of(deed: Deed) -> Class:
-    template = deed.likeness.template if deed.likeness is not None else ""
-    about = (deed.action, deed.where.environment, deed.verb, template)
+    about = (deed.action, deed.where.environment, deed.verb, deed.template)
     return _class(about, forbidden.statements(deed), deed.tables_read, deed.tables_written)
 
 

@@ -17,7 +17,6 @@ import orjson
 from gatekeep.domain.approvals import Approval
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.likeness import Likeness
-from gatekeep.domain.suggestions import DAY_US
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.lattice import implied
 from gatekeep.policy.replay import NotReplayable, Replayed, replayed
@@ -57,11 +56,6 @@ class Judged:
     broken: tuple[str, ...] = ()
     why: str = ""
     risk: str = ""
-
-
-def day_of(at_us: int) -> int:
-    """The day since 1970-01-01 (UTC) of a time in microseconds."""
-    return at_us // DAY_US
 
 
 class Judge:

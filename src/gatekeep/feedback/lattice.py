@@ -56,10 +56,11 @@ def covers(slots: Sequence[SlotScope], values: Sequence[str]) -> bool:
     """Whether values lie within what the slots may hold."""
     if not slots and not values:
         return True
-    return len(slots) == len(values) and all(map(_within, slots, values))
+    return len(slots) == len(values) and all(map(within, slots, values))
 
 
-def _within(slot: SlotScope, value: str) -> bool:
+def within(slot: SlotScope, value: str) -> bool:
+    """Whether a slot may hold this value."""
     if slot.bound is SlotBound.ANY:
         return True
     if slot.bound is SlotBound.PREFIX:

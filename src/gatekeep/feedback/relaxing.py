@@ -265,7 +265,7 @@ class _Neighbours:
         near: dict[str, _Field] = {}
         for form in _wildcards(node):
             key = (*node[:4], form)
-            no = [one for one in self._denied[key] if _template(one) != node.template]
+            no = [one for one in self._denied[key] if one.template != node.template]
             others = [one for one in self._fields[key] if one.node.template != node.template]
             near.update((one.node.template, one) for one in others)
             if no or others:
@@ -285,10 +285,6 @@ class _Neighbours:
             said = "; ".join(f"{one.name} {one.why}" for one in lacks)
             self._lacks[id(other)] = f"`{other.node.template}` not yet: {said}" if lacks else ""
         return self._lacks[id(other)]
-
-
-def _template(deed: Deed) -> str:
-    return deed.likeness.template if deed.likeness is not None else ""
 
 
 def _wildcards(node: Node) -> list[str]:

@@ -111,8 +111,7 @@ def sift(ground: Ground, deeds: Iterable[Deed]) -> tuple[list[Deed], Counter[str
             continue
         why = why_not_counted(ground, deed)
         if not why:
-            template = deed.likeness.template if deed.likeness is not None else deed.text
-            key = (ground.person(deed), template, day_of(deed.at_us))
+            key = (ground.person(deed), deed.like, day_of(deed.at_us))
             why = SAME_DAY if key in seen else ""
             seen.add(key)
         if why:
