@@ -13,14 +13,13 @@ from typing import Final
 from organisation import Organisation, Work
 from reading import Action, Reader
 
-from gatekeep.domain.approvals import Approval
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.targets import Target
 from gatekeep.policy.action_request import action_questions
 from gatekeep.policy.engine import Engine, Standing
-from gatekeep.policy.lattice import implied
+from gatekeep.policy.lattice import stood_in_for
 from gatekeep.policy.loading import load
 from gatekeep.policy.request import Place, moment
 
@@ -104,8 +103,7 @@ class Truth:
             )
             if not rules:
                 continue
-            groups = frozenset(g for group in one.decision.approvers[0] for g in implied(group))
-            approval = Approval("adopted", groups, mfa=False, age_s=0, grant=rules[0])
+            approval = stood_in_for(one.decision.approvers, rules[0])
             decided = engine.decide_approved(standing, questions, approval)
             if decided.verdict is Verdict.ALLOW:
                 yield one.words
