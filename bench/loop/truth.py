@@ -22,8 +22,11 @@ from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.lattice import stood_in_for
 from gatekeep.policy.loading import load
 from gatekeep.policy.request import Place, moment
+from gatekeep.policy.standing import ADOPTED_FILE
 
+_DAY_MINUTES: Final = 1440
 _NOON: Final = 720
+"""Minutes of a day: rules of the organisations read no hour, so one is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Truth:
         return known
 
     def _found(self, rule: str, day: int) -> Iterator[str]:
-        version = load({**self._organisation.rules, "adopted.cedar": rule})
+        version = load({**self._organisation.rules, ADOPTED_FILE: rule})
         engine = Engine(version, self._organisation.members)
         standings: dict[tuple[str, str], Standing] = {}
         for one in self.asked:
@@ -97,7 +100,7 @@ class Truth:
                 standings[key] = engine.standing(one.principal, one.target)
             standing = standings[key]
             place = Place(one.principal, one.target, one.work.account, one.work.database, "10.0.0.9")
-            questions = action_questions(place, one.action, moment(day * 1440 + _NOON))
+            questions = action_questions(place, one.action, moment(day * _DAY_MINUTES + _NOON))
             rules = engine.standing_rules_for(
                 standing, questions, one.decision, one.likeness, day
             )
