@@ -200,8 +200,8 @@ def samples(
     app,
     "answer",
     examples=(
-        "gatekeep suggest answer P-1a2b3c4d right",
-        'gatekeep suggest answer P-1a2b3c4d wrong --reason "not that table"',
+        "gatekeep suggest answer M-190001 right",
+        'gatekeep suggest answer M-190001 wrong --reason "not that table"',
     ),
 )
 def answer(

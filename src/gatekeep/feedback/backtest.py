@@ -23,6 +23,7 @@ from gatekeep.feedback.judging import Act, Judge, Judged
 from gatekeep.feedback.matrix import Matrix
 
 SPOT_CHECKS: Final = 200
+"""So many deeds that a rule cannot match are decided again all the same."""
 _EXAMPLES: Final = 3
 _MOST_LISTED: Final = 500
 

@@ -27,7 +27,9 @@ from gatekeep.feedback.sifting import Node
 LEAST_DENIALS: Final = 5
 """Of those, advice is made; to ask instead takes what it takes to let something pass."""
 LEAST_PERSONS: Final = 3
+"""So many made the same mistake before its message is to blame."""
 _OTHERWISE_US: Final = DAY_US
+"""Whoever breaks the glass within this time of a denial got what he wanted by it."""
 
 
 def denials(ground: Ground) -> Iterator[Suggestion]:

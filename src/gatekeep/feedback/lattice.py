@@ -21,7 +21,9 @@ from gatekeep.feedback.naming import form_of
 
 LEAST_VALUES: Final = 5
 LEAST_PERSONS: Final = 3
+"""A slot is freed by so many values, of so many persons."""
 LEAST_OF_VALUE: Final = 2
+"""A value stands in a set once so many persons used it; so many make a set."""
 MOST_LISTED: Final = 100
 """How many values a set may hold at most."""
 _PREFIX_DEPTH: Final = 4
@@ -229,14 +231,10 @@ def _free_slot(group: Sequence[Deed], at: int, person: Persons) -> SlotScope | N
 
 
 def _listed_slot(group: Sequence[Deed], at: int, person: Persons) -> SlotScope | None:
-    by: dict[str, list[str]] = defaultdict(list)
+    by: dict[str, set[str]] = defaultdict(set)
     for deed in group:
-        by[values_of(deed)[at]].append(person(deed))
-    sure = sorted(
-        value
-        for value, persons in by.items()
-        if len(persons) >= LEAST_OF_VALUE and len(set(persons)) >= LEAST_OF_VALUE
-    )
+        by[values_of(deed)[at]].add(person(deed))
+    sure = sorted(value for value, persons in by.items() if len(persons) >= LEAST_OF_VALUE)
     if not LEAST_OF_VALUE <= len(sure) <= MOST_LISTED:
         return None
     return SlotScope(SlotBound.ANY_OF, tuple(sure))

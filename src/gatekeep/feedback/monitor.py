@@ -27,10 +27,14 @@ from gatekeep.feedback.sequential import Finding, drifts, finding
 from gatekeep.policy.rules import PolicyVersion
 
 CHECK_DAYS: Final = (1, 7, 30, 90)
+"""Days after coming into force at which those who accepted it are told what came."""
 _FEW: Final = 3
+"""So many newcomers speak against nothing, however few persons were in the evidence."""
 _LEAST_SAMPLES: Final = 10
+"""So many right samples suffice, where the sequential test is still open."""
 _PEOPLE: Final = frozenset({Answer.APPROVED, Answer.DENIED, Answer.EXPIRED, Answer.WITHDRAWN})
 _HALF: Final = 0.5
+"""What a withdrawn sample counts of a denial."""
 
 
 def hits_of(life: SuggestionLife, deeds: Iterable[Deed]) -> list[Deed]:

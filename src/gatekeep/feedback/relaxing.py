@@ -30,6 +30,7 @@ from gatekeep.feedback.writing import written
 LEAST_SHOWN: Final = 5
 """How many approvals a template needs to be shown as not there yet."""
 _MOST_REJECTED: Final = 6
+"""So many wider forms are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
     """
     bounded = all(map(forbidden.bounded, forbidden.faces(field.counted)))
     forms = _ranked(lattice.forms(field.counted, field.spoken, ground.person, bounded=bounded))
-    adopted = {rule.id for rule in getattr(ground.version, "standing", ())}
+    adopted = {rule.id for rule in ground.version.standing}
     second: Suggestion | None = None
     taken: set[int] = set()
     for form in forms:

@@ -13,6 +13,7 @@ from gatekeep.domain.suggestions import DAY_US, Check, Suggestion, SuggestionKin
 from gatekeep.feedback import forbidden
 from gatekeep.feedback.deeds import Deed, Evidence
 from gatekeep.feedback.ending import LONGEST_DAYS, last_day
+from gatekeep.feedback.exclusions import YOUNG_US
 from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, head_group
 from gatekeep.feedback.scoring import approver_shares, sure_approvers, weight_of
 from gatekeep.feedback.sifting import Standing, standing_of
@@ -25,9 +26,13 @@ LEAST_PERSONS: Final = 3
 LEAST_APPROVERS: Final = 2
 LEAST_DAYS: Final = 10
 MOST_SHARE: Final = 0.5
+"""Of the approvals, from one approver: else it is his opinion and no practice."""
 OLDEST_LAST_DAYS: Final = 30
-YOUNGEST_RULE_DAYS: Final = 14
+"""What was last seen longer ago has no use to be expected."""
+YOUNGEST_RULE_DAYS: Final = YOUNG_US // DAY_US
+"""For so long the rule that asks must have stood as it is."""
 NEVER_MUTED: Final = frozenset({"destructive", "privilege", "reads_secret", "hidden_input"})
+"""Tags of what is always told to all who are told now."""
 _EXPIRY: Final = "expiry"
 
 

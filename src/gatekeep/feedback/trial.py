@@ -22,6 +22,7 @@ from gatekeep.feedback.judging import Judge
 from gatekeep.feedback.probes import Neighbour, around
 
 _SEEDS: Final = 6
+"""So many deeds get invented neighbours: one of each sort tells as much as all of it."""
 _MOST_LISTED: Final = 5
 
 Members = Mapping[str, frozenset[str]]
