@@ -41,7 +41,7 @@ TABLE: Final[Mapping[SuggestionState, frozenset[SuggestionState]]] = {
 needed, or a look back."""
 
 _TWO: Final = 2
-"""So many persons are enough for whatever lets more pass."""
+"""Persons, where one is not enough."""
 
 LONGEST_SNOOZE_US: Final = 90 * DAY_US
 """For so long at most something is put off."""
