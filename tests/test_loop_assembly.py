@@ -21,7 +21,7 @@ from gatekeep.domain.suggestions import SuggestionState
 from gatekeep.feedback.deeds import Answer
 from gatekeep.feedback.proof import prove
 from gatekeep.feedback.shadow import matches
-from gatekeep.gate.ports import PolicyWish
+from gatekeep.gate.policy_ports import PolicyWish
 from gatekeep.loop_assembly import LoopHalf, week_of
 from gatekeep.loop_round import Thinking
 from gatekeep.settings import Settings, load_settings

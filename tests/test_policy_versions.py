@@ -18,7 +18,7 @@ from support.gateway import PERMISSIVE
 from gatekeep.app import Gateway
 from gatekeep.domain.events import SearchQuery
 from gatekeep.errors import JournalUnavailable, SettingsError
-from gatekeep.gate.ports import PolicyWish
+from gatekeep.gate.policy_ports import PolicyWish
 from gatekeep.identity.directory import os_user_name
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.settings import load_settings

@@ -9,6 +9,7 @@ from organisation import (
     READ,
     RUN,
     WRITE,
+    Desk,
     Organisation,
     Scheme,
     Work,
@@ -28,25 +29,9 @@ _BATCH = ("batch",)
 _BATCHES = ("batch-1", "batch-2")
 _PAYMENTS = numbers(500_003, 60, 13)
 _RUNS = numbers(1, 6, 1)
-
-
-def _pay(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _DESK, ("core",), "app", text, wanted=wanted, a_week=a_week, values=values, database="main")
-
-
-def _batch(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _BATCH, _BATCHES, "deploy", text, wanted=wanted, a_week=a_week, values=values)
-
-
-def _dba(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, ("dba",), ("core",), "admin", text, wanted=wanted, a_week=a_week, values=values, database="main")
-
+_pay = Desk(_DESK, ("core",), "app", "main")
+_batch = Desk(_BATCH, _BATCHES, "deploy")
+_dba = Desk(("dba",), ("core",), "admin", "main")
 
 _OWN = (
     free("desk-opens", "payments-desk", f"{OPEN}, {READ}")

@@ -38,6 +38,7 @@ from gatekeep.feedback.renewal import renewal_of
 from gatekeep.gate.approval_ports import Told
 from gatekeep.loop_layer import version_without
 from gatekeep.policy.loading import load
+from gatekeep.policy.standing import ADOPTED_FILE
 
 _WEEK: Final = 7
 _GROWN: Final = 1.2
@@ -170,7 +171,7 @@ class Circle:
     # looking back
 
     def _adopted(self) -> list[SuggestionLife]:
-        return [one for one in self.lives.values() if one.state in _WATCHED]
+        return [one for one in self.lives.values() if one.state.adopted]
 
     def _look_back(self, evidence: Evidence) -> None:
         now_us = self.world.clock.us
@@ -192,7 +193,7 @@ class Circle:
             return 0, ()
         trial = self._trials.get(life.suggestion.id)
         if trial is None or trial.since_us != life.since_us:
-            texts = {**self.world.organisation.rules, "adopted.cedar": life.suggestion.rule}
+            texts = {**self.world.organisation.rules, ADOPTED_FILE: life.suggestion.rule}
             judge = Judge(load(texts), self.world.organisation.members)
             trial = self._trials[life.suggestion.id] = _Trial(life.since_us, judge)
         for deed in evidence.deeds:
@@ -260,13 +261,5 @@ class Circle:
             suggestion, SuggestionState.CANARY, now_us, yes, in_force_us=now_us,
             expires_us=now_us + self.limits.expires_us,
         )  # fmt: skip
-        load({**self.world.organisation.rules, "adopted.cedar": suggestion.rule})
+        load({**self.world.organisation.rules, ADOPTED_FILE: suggestion.rule})
         self._into_force()
-
-
-_WATCHED: Final = frozenset(
-    {
-        SuggestionState.ACCEPTED, SuggestionState.SHADOW, SuggestionState.CANARY,
-        SuggestionState.ACTIVE, SuggestionState.VERIFIED,
-    }
-)  # fmt: skip

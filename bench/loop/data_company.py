@@ -6,6 +6,7 @@ from organisation import (
     OPEN,
     READ,
     WRITE,
+    Desk,
     Organisation,
     Scheme,
     Work,
@@ -22,19 +23,8 @@ _ANALYSTS = ("analysts",)
 _PIPE = ("pipelines",)
 _BATCHES = numbers(2_000, 50, 9)
 _PEOPLE = numbers(88_001, 50, 5)
-
-
-def _pipe(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _PIPE, ("warehouse",), "app", text, wanted=wanted, a_week=a_week, values=values, database="main")
-
-
-def _look(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _ANALYSTS, ("warehouse",), "app", text, wanted=wanted, a_week=a_week, values=values, database="main")
-
+_pipe = Desk(_PIPE, ("warehouse",), "app", "main")
+_look = Desk(_ANALYSTS, ("warehouse",), "app", "main")
 
 _PRIVATE = 'context.tables_read.contains("public.persons")'
 _RULES = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -41,8 +42,18 @@ from gatekeep.gate.sampling import Sampler
 from gatekeep.gate.sampling_ports import Draw, DrawKind
 from gatekeep.gate.subjects import command_subject, place_of, sql_subject, why_of
 from gatekeep.policy.loading import load
+from gatekeep.policy.standing import ADOPTED_FILE
 
 _SECOND: Final = 1_000_000
+_HOURS: Final = (7.5, 18.5)
+"""When people work, UTC."""
+_FIRST_WEEKDAY: Final = 3
+"""Of FIRST_DAY, from Monday: a Thursday."""
+_SATURDAY: Final = 5
+_ON_WORKDAYS: Final = 5.6
+_AT_WEEKENDS: Final = 15
+"""What comes up in a week is divided by these for one day of it: five of the one and two of the other
+are about a week."""
 _STATES: Final = {
     Said.YES: RequestState.APPROVED, Said.NO: RequestState.DENIED,
     Said.EXPIRED: RequestState.EXPIRED, Said.WITHDRAWN: RequestState.WITHDRAWN,
@@ -96,8 +107,6 @@ class World:
         self._requests = itertools.count(1)
         self._sessions: dict[tuple[str, str, str, str], Session] = {}
         self._judged: dict[tuple[str, str, str], Judgement] = {}
-        self._owed = {id(one): 0.0 for one in (*self.organisation.routine, *self.organisation.rare,
-                                               *self.organisation.mistakes)}  # fmt: skip
         self.day = 0
         self.extra: list[tuple[Work, float]] = []
         self.pen.activated(self.version.digest, self.texts, len(self.version.rules))
@@ -112,7 +121,7 @@ class World:
         """These adopted rules are in force from now on, beside the organisation's own."""
         texts = dict(self.organisation.rules)
         if adopted:
-            texts["adopted.cedar"] = adopted
+            texts[ADOPTED_FILE] = adopted
         if texts == self.texts:
             return
         self.texts, self.version = texts, load(texts)
@@ -127,7 +136,7 @@ class World:
         begin_us = (FIRST_DAY + self.day) * DAY_US
         self._people.turned = self.day >= self.turns_on
         for one in self._tries():
-            hour = self._random.uniform(7.5, 18.5)
+            hour = self._random.uniform(*_HOURS)
             self._at(begin_us + int(hour * 3600 * _SECOND), self._begins(one))
         end_us = begin_us + DAY_US
         while self._waiting and self._waiting[0][0] < end_us:
@@ -145,9 +154,9 @@ class World:
 
     def _tries(self) -> Iterator[Try]:
         organisation = self.organisation
-        weekend = (self.day + 3) % 7 >= 5
+        weekend = (self.day + _FIRST_WEEKDAY) % 7 >= _SATURDAY
         for work in (*organisation.routine, *organisation.rare, *organisation.mistakes):
-            for _ in range(self._count(work.a_week / (15 if weekend else 5.6))):
+            for _ in range(self._count(work.a_week / (_AT_WEEKENDS if weekend else _ON_WORKDAYS))):
                 yield self._of(work, self._random.choice(organisation.people_of(work.groups)))
         for work, a_day in self.extra:
             for _ in range(self._count(a_day)):
@@ -174,7 +183,7 @@ class World:
         """Poisson, by products of chance (the means are small)."""
         if mean <= 0:
             return 0
-        limit, product, count = 2.718281828459045**-mean, 1.0, -1
+        limit, product, count = math.e**-mean, 1.0, -1
         while product > limit:
             product *= self._random.random()
             count += 1

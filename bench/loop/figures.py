@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Final, TypeVar
 
-from planted import RATES, SHARE, WITHIN_DAYS, Trial
+from planted import MOST_DAYS, RATES, SHARE, WITHIN_DAYS, Trial
 from seen import LATE_DAYS, Seen
 
 LEAST_SAVED: Final = 0.60
@@ -16,6 +16,10 @@ LEAST_PRECISION: Final = 0.98
 LEAST_IN_TIME: Final = 0.95
 _BAR: Final = 40
 _NONE: Final = "-"
+_NEVER: Final = 99
+"""Sorts behind every day that a trial can end on."""
+_TAIL: Final = 15
+"""From this day on the histogram has one bar."""
 
 One = TypeVar("One")
 Key = TypeVar("Key")
@@ -170,18 +174,18 @@ def _planted(trials: Sequence[Trial]) -> str:
         "",
         (
             f"| matches a day | who looks | trials | gone within {WITHIN_DAYS} days | could | median days | p95 "
-            f"| never in 28 days | within {WITHIN_DAYS} days of the first unwanted match | unwanted that went out, mean |"
+            f"| never in {MOST_DAYS} days | within {WITHIN_DAYS} days of the first unwanted match | unwanted that went out, mean |"
         ),
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (rate, stamped), few in _grouped(trials, lambda one: (one.rate, one.stamped)).items():
-        days = sorted(one.reverted_day if one.reverted_day >= 0 else 99 for one in few)
+        days = sorted(one.reverted_day if one.reverted_day >= 0 else _NEVER for one in few)
         late = days[min(len(days) - 1, int(len(days) * 0.95))]
         never = sum(one.reverted_day < 0 for one in few)
         who = "careful people and one who never does" if stamped else "careful people"
         lines.append(
             f"| {rate:g} | {who} | {len(few)} | {_percent(in_time(few))} | {_percent(could(rate))} | {median(days):g} | "
-            f"{_NONE if late > 28 else late} | {never} | {_percent(in_time(few, of_match=True))} | "
+            f"{_NONE if late > MOST_DAYS else late} | {never} | {_percent(in_time(few, of_match=True))} | "
             f"{sum(one.passed for one in few) / len(few):.1f} |"
         )
     return "\n".join(lines)
@@ -192,11 +196,11 @@ def _histogram(trials: Sequence[Trial]) -> str:
     careful = [one for one in trials if not one.stamped]
     lines: list[str] = []
     for rate, few in _grouped(careful, lambda one: one.rate).items():
-        days = Counter(min(one.reverted_day, 15) if one.reverted_day >= 0 else 99 for one in few)
+        days = Counter(min(one.reverted_day, _TAIL) if one.reverted_day >= 0 else _NEVER for one in few)
         most = max(days.values())
         lines.append(f"{rate:g} matches a day")
         for day in sorted(days):
-            name = "never" if day == 99 else "15+" if day == 15 else str(day)
+            name = "never" if day == _NEVER else f"{_TAIL}+" if day == _TAIL else str(day)
             bar = "█" * max(1, round(days[day] / most * _BAR))
             lines.append(f"  day {name:>5}  {bar} {days[day]}")
     body = "\n".join(lines)

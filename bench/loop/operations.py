@@ -5,6 +5,7 @@ from __future__ import annotations
 from organisation import (
     OPEN,
     RUN,
+    Desk,
     Organisation,
     Scheme,
     Work,
@@ -23,19 +24,8 @@ _SITES = tuple(
     f"/sites/a/{which}"
     for which in ("home", "news", "blog", "shop", "help", "docs", "jobs", "press", "legal", "team")
 )
-
-
-def _app(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _ON_CALL, _APPS, "deploy", text, wanted=wanted, a_week=a_week, values=values)
-
-
-def _edge(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _EDGE, _EDGES, "deploy", text, wanted=wanted, a_week=a_week, values=values)
-
+_app = Desk(_ON_CALL, _APPS, "deploy")
+_edge = Desk(_EDGE, _EDGES, "deploy")
 
 _ANY = f'{RUN}, Action::"ssh.opaque"'
 _RULES = (

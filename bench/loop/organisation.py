@@ -63,6 +63,26 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the people of some groups work, and as whom; called, it makes a kind of their work."""
+
+    groups: tuple[str, ...]
+    targets: tuple[str, ...]
+    account: str
+    database: str = ""
+
+    def __call__(
+        self, name: str, text: str, a_week: float = 0.0, *, wanted: bool = True,
+        **values: tuple[str, ...],
+    ) -> Work:  # fmt: skip
+        """Work of that name; `values` are what its text may hold."""
+        return Work(
+            name, self.groups, self.targets, self.account, text, wanted=wanted, a_week=a_week,
+            values=values, database=self.database,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Scheme:
     """What the compromised engineer tries: `work`, how often a day, and by which ways.
 

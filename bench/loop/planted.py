@@ -26,6 +26,7 @@ from gatekeep.domain.suggestions import (
     SuggestionScope,
     SuggestionState,
 )
+from gatekeep.feedback.ending import LONGEST_DAYS
 from gatekeep.policy.standing import write_standing
 
 RATES: Final = (2.0, 1.0, 0.4)
@@ -137,7 +138,7 @@ def bait(world: World, wanted: Work, unwanted: Work) -> Suggestion:
     )  # fmt: skip
     sources = tuple(SourceRule(rule.id, rule.mark.partition(":")[2]) for rule in rules)
     day = world.clock.us // DAY_US
-    text = write_standing("adopted-bad", "planted", "planted", day + 90, scope, sources)
+    text = write_standing("adopted-bad", "planted", "planted", day + LONGEST_DAYS, scope, sources)
     vector = EvidenceVector(
         asked=40, approved=40, persons=tuple(one.person for one in people), approvers=("a", "b"), days=20
     )

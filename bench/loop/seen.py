@@ -14,10 +14,12 @@ from organisations import named
 from truth import Truth
 
 from gatekeep.domain.suggestions import Suggestion, SuggestionState
+from gatekeep.policy.standing import ADOPTED_FILE
 
 LATE_DAYS: Final = 60
 """What it came to is counted over so many days at the end."""
-_SAMPLED: Final = frozenset({"reverted", "verified", "expired"})
+_COUNTED: Final = frozenset({"reverted", "verified", "expired"})
+"""States that are counted under their own name."""
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ def live(organisation: Organisation, seed: int, days: int) -> Seen:
         proposed,
     )  # fmt: skip
     circle.run(days)
-    together = circle.world.texts.get("adopted.cedar", "")
+    together = circle.world.texts.get(ADOPTED_FILE, "")
     if together:
         last = FIRST_DAY + circle.world.day
         seen.unsafe += [f"all together: {bad}" for bad in truth.let_pass(together, last)]
@@ -117,7 +119,7 @@ def _count_lives(seen: Seen, circle: Circle) -> None:
         if step.state is SuggestionState.CANARY:
             seen.in_force += 1
             seen.first_day = step.day if seen.first_day < 0 else seen.first_day
-        if step.state.value in _SAMPLED:
+        if step.state.value in _COUNTED:
             setattr(seen, step.state.value, getattr(seen, step.state.value) + 1)
         if step.state is SuggestionState.REVERTED:
             seen.reasons.append(step.reason)

@@ -7,6 +7,7 @@ from organisation import (
     READ,
     RUN,
     WRITE,
+    Desk,
     Organisation,
     Scheme,
     Work,
@@ -25,19 +26,8 @@ _WEB = ("web",)
 _WEBS = ("web-1", "web-2")
 _ORDERS = numbers(10_012)
 _PAGES = tuple(f"/shop/products/{one}" for one in numbers(3, 8))
-
-
-def _order(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _SUPPORT, ("orders",), "app", text, wanted=wanted, a_week=a_week, values=values, database="main")
-
-
-def _web(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _WEB, _WEBS, "deploy", text, wanted=wanted, a_week=a_week, values=values)
-
+_order = Desk(_SUPPORT, ("orders",), "app", "main")
+_web = Desk(_WEB, _WEBS, "deploy")
 
 _RULES = (
     free("support-opens", "support", f"{OPEN}, {READ}")

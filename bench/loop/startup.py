@@ -7,6 +7,7 @@ from organisation import (
     READ,
     RUN,
     WRITE,
+    Desk,
     Organisation,
     Scheme,
     Work,
@@ -23,19 +24,8 @@ from organisation import (
 _TEAM = ("team",)
 _TENANTS = numbers(101, 30, 3)
 _JOBS = numbers(70_001, 40, 11)
-
-
-def _sql(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _TEAM, ("app-db",), "app", text, wanted=wanted, a_week=a_week, values=values, database="main")
-
-
-def _run(
-    name: str, text: str, a_week: float = 0.0, *, wanted: bool = True, **values: tuple[str, ...]
-) -> Work:
-    return Work(name, _TEAM, ("app-1",), "deploy", text, wanted=wanted, a_week=a_week, values=values)
-
+_sql = Desk(_TEAM, ("app-db",), "app", "main")
+_run = Desk(_TEAM, ("app-1",), "deploy")
 
 _RULES = (
     free("team-opens", "team", f"{OPEN}, {READ}")

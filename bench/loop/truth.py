@@ -13,18 +13,20 @@ from typing import Final
 from organisation import Organisation, Work
 from reading import Action, Reader
 
-from gatekeep.domain.approvals import Approval
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.targets import Target
 from gatekeep.policy.action_request import action_questions
 from gatekeep.policy.engine import Engine, Standing
-from gatekeep.policy.lattice import implied
+from gatekeep.policy.lattice import stood_in_for
 from gatekeep.policy.loading import load
 from gatekeep.policy.request import Place, moment
+from gatekeep.policy.standing import ADOPTED_FILE
 
+_DAY_MINUTES: Final = 1440
 _NOON: Final = 720
+"""Minutes of a day: rules of the organisations read no hour, so one is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Truth:
         return known
 
     def _found(self, rule: str, day: int) -> Iterator[str]:
-        version = load({**self._organisation.rules, "adopted.cedar": rule})
+        version = load({**self._organisation.rules, ADOPTED_FILE: rule})
         engine = Engine(version, self._organisation.members)
         standings: dict[tuple[str, str], Standing] = {}
         for one in self.asked:
@@ -98,14 +100,13 @@ class Truth:
                 standings[key] = engine.standing(one.principal, one.target)
             standing = standings[key]
             place = Place(one.principal, one.target, one.work.account, one.work.database, "10.0.0.9")
-            questions = action_questions(place, one.action, moment(day * 1440 + _NOON))
+            questions = action_questions(place, one.action, moment(day * _DAY_MINUTES + _NOON))
             rules = engine.standing_rules_for(
                 standing, questions, one.decision, one.likeness, day
             )
             if not rules:
                 continue
-            groups = frozenset(g for group in one.decision.approvers[0] for g in implied(group))
-            approval = Approval("adopted", groups, mfa=False, age_s=0, grant=rules[0])
+            approval = stood_in_for(one.decision.approvers, rules[0])
             decided = engine.decide_approved(standing, questions, approval)
             if decided.verdict is Verdict.ALLOW:
                 yield one.words

@@ -24,7 +24,8 @@ from gatekeep.assembly import assemble, members_of
 from gatekeep.configuration import Configuration, load_configuration
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import JournalUnavailable, SettingsError
-from gatekeep.gate.ports import PolicyWish, TokenRow
+from gatekeep.gate.policy_ports import PolicyWish
+from gatekeep.gate.ports import TokenRow
 from gatekeep.gate.supervision import LiveSession
 from gatekeep.identity.secrets import SecretReader
 from gatekeep.logs import configure_logs

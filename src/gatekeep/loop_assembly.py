@@ -10,7 +10,7 @@ import structlog
 
 from gatekeep.approval_assembly import ApprovalHalf
 from gatekeep.configuration import Configuration
-from gatekeep.domain.suggestions import DAY_US
+from gatekeep.domain.suggestions import DAY_US, WEEK_US
 from gatekeep.errors import JournalUnavailable
 from gatekeep.feedback.candidates import candidates
 from gatekeep.feedback.life import Limits
@@ -33,6 +33,7 @@ from gatekeep.stores.sqlite.suggestions import SuggestionBooks
 _log = structlog.get_logger(__name__)
 
 _TURN_S = 1.0
+"""So often the clock is looked at, and what is owed to the journal told again."""
 _US = 1_000_000
 
 
@@ -57,12 +58,12 @@ class LoopHalf:
     """The rooms of the loop, and the clock that starts its runs."""
 
     def __init__(
-        self, settings: Settings, needs: LoopNeeds, witness: Witness, thinking: Thinking
+        self, settings: Settings, needs: LoopNeeds, thinking: Thinking
     ) -> None:
         self._settings = settings
         self._versions = needs.versions
         self._books = needs.books
-        self._witness = witness
+        self._witness = needs.witness
         self._now_us = needs.now_us
         self.owner = TaskOwner("loop")
         self._thread = Offload(threads=1)
@@ -71,7 +72,7 @@ class LoopHalf:
         reach = Reach(needs.versions, needs.approvals.sampler, lambda: needs.policy.active)
         self.book = LoopBook(record, reach, needs.now_us, _limits(settings))
         self.round = LoopRound(
-            self.book, witness, thinking, self._thinking,
+            self.book, needs.witness, thinking, self._thinking,
             searches=settings.feedback.enabled,
         )  # fmt: skip
         self.desk = LoopDesk(self.book, self.round, self.owner)
@@ -149,7 +150,7 @@ class LoopHalf:
 
 def assemble_loop(settings: Settings, needs: LoopNeeds) -> LoopHalf:
     """Every part, made but not running."""
-    loop = LoopHalf(settings, needs, needs.witness, thinking_over(needs.directory))
+    loop = LoopHalf(settings, needs, thinking_over(needs.directory))
     needs.approvals.sampler.on_after = loop.desk.looked_at_later
     needs.approvals.front.listen(loop.desk.on_request)
     return loop
@@ -182,7 +183,7 @@ def week_of(now_us: int, settings: Settings) -> int:
     days = ("thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday")
     given = settings.feedback
     begins = days.index(given.digest_day) * DAY_US + given.digest_hour * 3600 * _US
-    return (now_us - begins) // (7 * DAY_US)
+    return (now_us - begins) // WEEK_US
 
 
 def _limits(settings: Settings) -> Limits:

@@ -32,7 +32,7 @@ from gatekeep.feedback.ports import CameTo, RunReport, Wish
 from gatekeep.feedback.seen import is_seen
 from gatekeep.gate.holding import sample_of
 from gatekeep.loop_book import LoopBook
-from gatekeep.loop_round import LoopRound, unanswered
+from gatekeep.loop_round import LoopRound
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
@@ -89,8 +89,9 @@ class LoopDesk:
 
     async def samples(self, *, unanswered: bool = True) -> Sequence[Sample]:
         """What is to be looked at afterwards, oldest first."""
-        kept = list(self._book.samples.values())
-        return _open(kept) if unanswered else sorted(kept, key=lambda one: one.at_us)
+        kept = self._book.samples.values()
+        wanted = [one for one in kept if one.answer is None or not unanswered]
+        return sorted(wanted, key=lambda one: one.at_us)
 
     # what people do
 
@@ -147,7 +148,7 @@ class LoopDesk:
         )
 
     async def take_back(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
-        """Return to the previous version: one person suffices, because it takes a right away."""
+        """Return to the previous version, by one person, or two where that lets more pass."""
         return await self._change(
             suggestion_id,
             wish,
@@ -297,10 +298,6 @@ class LoopDesk:
     async def run(self) -> RunReport:
         """Read what is new, look for suggestions, check on the adopted ones."""
         return await self._round.run()
-
-
-def _open(kept: Sequence[Sample]) -> Sequence[Sample]:
-    return unanswered(kept)
 
 
 def _refused(life: SuggestionLife, refusal: str) -> CameTo:

@@ -16,7 +16,6 @@ import structlog
 from gatekeep import loop_told
 from gatekeep.domain.suggestions import (
     Backtest,
-    Sample,
     Suggestion,
     SuggestionKind,
     SuggestionLife,
@@ -260,8 +259,3 @@ def _report(done: _Done, begun: float, read: int, stopped: str = "") -> RunRepor
         read, round(time.monotonic() - begun, 3), tuple(done.proposed), tuple(done.withdrawn),
         tuple(done.reverted), stopped,
     )  # fmt: skip
-
-
-def unanswered(samples: Sequence[Sample]) -> list[Sample]:
-    """What nobody has looked at yet, oldest first."""
-    return sorted((one for one in samples if one.answer is None), key=lambda one: one.at_us)

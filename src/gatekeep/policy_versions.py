@@ -34,7 +34,8 @@ from gatekeep.cli.policy_directory import (
 )
 from gatekeep.errors import JournalUnavailable, SettingsError
 from gatekeep.gate.policy_desk import PolicyDeskOver
-from gatekeep.gate.ports import Journal, OutboxRow, PolicyRecord, PolicyWish
+from gatekeep.gate.policy_ports import PolicyRecord, PolicyWish
+from gatekeep.gate.ports import Journal, OutboxRow
 from gatekeep.identity.directory import os_user_name
 from gatekeep.loop_layer import (
     Dropped,

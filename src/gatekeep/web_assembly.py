@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from gatekeep.gate.ports import PolicyWish
+from gatekeep.gate.policy_ports import PolicyWish
 from gatekeep.identity.bearers import Bearers
 from gatekeep.journal.query import parse_query
 from gatekeep.parts import Parts

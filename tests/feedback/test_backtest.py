@@ -27,9 +27,10 @@ from gatekeep.domain.suggestions import DAY_US, SuggestionKind
 from gatekeep.feedback.backtest import Pair, drawn, replay
 from gatekeep.feedback.composing import compose
 from gatekeep.feedback.deeds import Answer, Deed
+from gatekeep.feedback.ground import day_of
 from gatekeep.feedback.heads import head_of
 from gatekeep.feedback.holdout import cut_of, inside, learnt, split
-from gatekeep.feedback.judging import Act, Judge, day_of
+from gatekeep.feedback.judging import Act, Judge
 from gatekeep.feedback.matrix import Matrix
 from gatekeep.feedback.proof import prove
 

@@ -9,7 +9,8 @@ from support.proof_world import MEMBERS, NOW_US, START_US, command_deed, standin
 
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.likeness import Likeness, LikeSlot
-from gatekeep.feedback.judging import Act, Judge, day_of
+from gatekeep.feedback.ground import day_of
+from gatekeep.feedback.judging import Act, Judge
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.request import Question
 

@@ -25,6 +25,7 @@ from gatekeep.domain.suggestions import (
     SuggestionState,
 )
 from gatekeep.feedback import life as lives
+from gatekeep.feedback.ending import text_ends_us
 from gatekeep.feedback.life import TABLE, Change, Limits, NoSuchChange, Observation, advance
 
 NOW = 20_500 * DAY_US
@@ -242,7 +243,7 @@ def test_what_asks_more_is_taken_back_by_two() -> None:
 def test_nothing_lasts_longer_than_its_own_text() -> None:
     """90 days from coming into force, or the last day in the text, whichever is first."""
     text = '@id("adopted-1") @expires("2026-03-01") permit (principal, action, resource);'
-    ends = lives.text_ends_us(text)
+    ends = text_ends_us(text)
     assert ends == 20_514 * DAY_US
     life = replace(accepted(), suggestion=suggestion(rule=text))
     shadow = made(advance(life, Observation(found=life.suggestion), NOW, Limits()))

@@ -23,7 +23,8 @@ from support.proof_world import (
 
 from gatekeep.domain.likeness import Likeness, LikeSlot
 from gatekeep.domain.suggestions import DAY_US, SlotBound, SlotScope, Suggestion
-from gatekeep.feedback.judging import Judge, day_of
+from gatekeep.feedback.ground import day_of
+from gatekeep.feedback.judging import Judge
 from gatekeep.feedback.probes import NEVER_TAGS, Neighbour, around, filled
 from gatekeep.feedback.proof import prove
 

@@ -26,7 +26,7 @@ from gatekeep.domain.suggestions import (
     SuggestionScope,
 )
 from gatekeep.feedback.deeds import Answer, Deed
-from gatekeep.feedback.judging import day_of
+from gatekeep.feedback.ground import day_of
 from gatekeep.feedback.proof import prove
 from gatekeep.policy.standing import write_standing
 

@@ -24,8 +24,9 @@ from gatekeep.domain.suggestions import SlotBound, SlotScope, SourceRule, Sugges
 from gatekeep.errors import SettingsError
 from gatekeep.feedback.backtest import act_of
 from gatekeep.feedback.deeds import Deed
+from gatekeep.feedback.ground import day_of
 from gatekeep.feedback.heads import head_of
-from gatekeep.feedback.judging import Judge, day_of
+from gatekeep.feedback.judging import Judge
 from gatekeep.feedback.lattice import Form, covers
 from gatekeep.feedback.relaxing import narrower
 from gatekeep.policy.loading import load

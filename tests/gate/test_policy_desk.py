@@ -239,7 +239,7 @@ def test_cached_answers_equal_uncached_ones(
 def test_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many shapes pass, memory is not lost to them."""
     monkeypatch.setattr("gatekeep.gate.policy_desk.MAX_JUDGEMENTS", 16)
-    monkeypatch.setattr("gatekeep.gate.policy_desk.MAX_DECISIONS", 16)
+    monkeypatch.setattr("gatekeep.gate.policy_memory.MAX_DECISIONS", 16)
     desk, one = _desk(), session()
     for number in range(100):
         names = frozenset({f"public.t{number}"})

@@ -21,8 +21,8 @@ from support.told_suggestions import (
     made,
 )
 
-from gatekeep.domain.suggestions import SuggestionKind, SuggestionLife, SuggestionState
-from gatekeep.notify.suggestion_digest import WEEK_US, ended_of, proposed_of
+from gatekeep.domain.suggestions import WEEK_US, SuggestionKind, SuggestionLife, SuggestionState
+from gatekeep.notify.suggestion_digest import ended_of, proposed_of
 
 DIGEST = "C0SRE"
 ALL = (ADVICE, CANARY, GATE, RESTART, REVERTED, VERIFIED)

@@ -16,10 +16,9 @@ from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.targets import Account, Target, TargetKind
 from gatekeep.errors import ClientFault, JournalUnavailable, NotPermitted, SettingsError
+from gatekeep.gate.policy_ports import PolicyRecord, PolicyWish
 from gatekeep.gate.ports import (
     Judgement,
-    PolicyRecord,
-    PolicyWish,
     ScramSecrets,
     SearchQuery,
     StoredEvent,

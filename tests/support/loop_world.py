@@ -30,7 +30,7 @@ from gatekeep.feedback.proof import prove
 from gatekeep.feedback.shadow import matches
 from gatekeep.gate.approval_record import Record
 from gatekeep.gate.policy_desk import PolicyDeskOver
-from gatekeep.gate.ports import PolicyWish
+from gatekeep.gate.policy_ports import PolicyWish
 from gatekeep.gate.sampling import Sampler
 from gatekeep.loop_book import LoopBook, Reach
 from gatekeep.loop_desk import LoopDesk

@@ -9,7 +9,7 @@ import pytest
 from support.api_world import OWNER, World
 
 from gatekeep.errors import SettingsError
-from gatekeep.gate.ports import PolicyRecord
+from gatekeep.gate.policy_ports import PolicyRecord
 
 
 @pytest.fixture(autouse=True)

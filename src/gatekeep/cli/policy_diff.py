@@ -20,7 +20,7 @@ from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Format, json_text, visible
 from gatekeep.cli.policy_directory import action_of, all_cases, facts_of, load_policy_directory
 from gatekeep.errors import GatekeepError, SettingsError
-from gatekeep.gate.ports import PolicyRecord
+from gatekeep.gate.policy_ports import PolicyRecord
 from gatekeep.journal.keys import KeyRing
 from gatekeep.policy.comparison import UNCOVERED, Comparison, bearing_words, compare
 from gatekeep.policy.loading import load

@@ -15,6 +15,7 @@ from gatekeep.cli.output import Format, visible
 from gatekeep.cli.suggest_deciding import Yes, accept_shown, take_back, told_of
 from gatekeep.cli.tokens import seconds
 from gatekeep.cli.verbs import Call, noun, verb
+from gatekeep.domain.suggestions import SuggestionState
 from gatekeep.messages import suggestions as words
 from gatekeep.runtime.clock import SystemClock
 
@@ -23,7 +24,7 @@ SAMPLES: Final = "/api/v1/suggestion-samples"
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,40}")
 _RUN_SECONDS: Final = 310.0
 _US: Final = 1_000_000
-_ADOPTED: Final = frozenset({"accepted", "shadow", "canary", "active", "verified"})
+_ADOPTED: Final = frozenset(one.value for one in SuggestionState if one.adopted)
 
 app = noun("Suggestions: what decisions so far propose for the policy, and what became of it.")
 
@@ -31,8 +32,6 @@ SuggestionId = Annotated[
     str, typer.Argument(help="Its id, such as S-3f9a12bc, or the beginning of it.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with it.")]
-
-
 CodeFile = Annotated[
     Path | None, typer.Option("--code-file", help="A file with the authenticator's code.")
 ]
@@ -201,8 +200,8 @@ def samples(
     app,
     "answer",
     examples=(
-        "gatekeep suggest answer P-1a2b3c4d right",
-        'gatekeep suggest answer P-1a2b3c4d wrong --reason "not that table"',
+        "gatekeep suggest answer M-190001 right",
+        'gatekeep suggest answer M-190001 wrong --reason "not that table"',
     ),
 )
 def answer(

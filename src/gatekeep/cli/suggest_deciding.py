@@ -12,9 +12,9 @@ from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Format, visible
 from gatekeep.cli.suggest_output import lines
 from gatekeep.cli.verbs import Call
+from gatekeep.feedback.seen import SHOWN_DIGITS
 from gatekeep.messages import suggestions as words
 
-_DIGITS: Final = 12
 _HEX: Final = frozenset("0123456789abcdef")
 _HINT: Final = "gatekeep suggest show ID prints its first 12 digits"
 
@@ -92,7 +92,7 @@ def _check(wanted: Yes) -> None:
             code=Exit.USAGE,
         )
     given = wanted.digest.lower()
-    if given and (len(given) < _DIGITS or not set(given) <= _HEX):
+    if given and (len(given) < SHOWN_DIGITS or not set(given) <= _HEX):
         raise Stop(f"{wanted.digest!r} is no digest", advice=_HINT, code=Exit.USAGE)
     if not wanted.yes and not can_ask():
         raise Stop(

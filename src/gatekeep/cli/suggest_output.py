@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from gatekeep.cli.asked import whole_text
 from gatekeep.cli.output import Column, Format, Kind, Screen, visible
+from gatekeep.feedback.seen import SHOWN_DIGITS
 from gatekeep.messages import suggestions as words
 
 Life = Mapping[str, Any]
@@ -65,7 +66,7 @@ def show(screen: Screen, life: Life) -> None:
 def lines(life: Life) -> Iterator[str]:
     """What is to be seen before anybody accepts it: evidence, change, checks, path."""
     yield visible(words.sentence(life))
-    yield visible(f"digest {life['digest'][:12]} · {words.kind_word(life['kind'])}")
+    yield visible(f"digest {life['digest'][:SHOWN_DIGITS]} · {words.kind_word(life['kind'])}")
     yield from _part("about", _pairs(words.scope_rows(life["scope"])), "")
     yield from _part("evidence", _pairs(words.evidence_rows(life["vector"])), "")
     yield visible(f"  events: {words.events_line(life['events']) or '-'}")

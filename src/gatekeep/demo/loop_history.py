@@ -20,6 +20,7 @@ from gatekeep.demo.loop_office import LEADS, SUPPORT, Office
 DAYS: Final = 22
 """So many days, with one change each."""
 _THINKS_S: Final = 260
+"""A yes that came within seconds would count as unread."""
 _LOOK_S: Final = 0.02
 _LOOKS: Final = 1_000
 

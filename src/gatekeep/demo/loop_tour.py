@@ -26,7 +26,9 @@ _SIGNED_S: Final = 2.5
 _SHADOW_DAYS: Final = 8
 _TRIES: Final = 10
 _LOOK_S: Final = 0.1
+_THINKS_S: Final = 200
 _FIRST: Final = 301
+"""The first order that is changed while the rule is in force."""
 _WRONG: Final = "order was still unpaid"
 
 
@@ -73,7 +75,7 @@ class _Way:
 
     def lived(self, order: int) -> None:
         """One change that a lead approves, as in the weeks before."""
-        asyncio.run(approved_change(self.office, SUPPORT[order % 3], LEADS[order % 3], order))
+        asyncio.run(approved_change(self.office, SUPPORT[order % len(SUPPORT)], LEADS[order % len(LEADS)], order))
 
 
 async def take_loop_tour(office: Office, psql: Path) -> None:
@@ -143,14 +145,14 @@ def _used(way: _Way) -> None:
     """Of the first ten matches half still wait: those are samples, and a lead looks at them first."""
     say("   The next change no longer waits:")
     for order in range(_FIRST, _FIRST + _TRIES):
-        process = way.change(SUPPORT[order % 3], order)
+        process = way.change(SUPPORT[order % len(SUPPORT)], order)
         request = _waiting(way, process)
         if request is None:
             answer = _ended(process)
             expect("UPDATE 1" in answer.stdout, "psql is answered at once: UPDATE 1", answer)
             return
         say(f"   | {request['id']} is a sample of the rule: a lead looks at this one first, and says yes")
-        way.office.clock.pass_s(200)
+        way.office.clock.pass_s(_THINKS_S)
         given = way.quietly(
             LEADS[0], "approvals", "approve", request["id"], "--yes", "--digest", request["digest"][:12]
         )

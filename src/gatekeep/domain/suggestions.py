@@ -13,6 +13,7 @@ from typing import Final
 
 ID_DIGITS: Final = 8
 DAY_US: Final = 86_400_000_000
+WEEK_US: Final = 7 * DAY_US
 
 
 class SuggestionKind(enum.StrEnum):
@@ -59,6 +60,16 @@ class SuggestionState(enum.StrEnum):
     VERIFIED = "verified"
     REVERTED = "reverted"
     EXPIRED = "expired"
+
+    @property
+    def open(self) -> bool:
+        """Whether people may still accept or dismiss it."""
+        return self in {SuggestionState.PROPOSED, SuggestionState.SNOOZED}
+
+    @property
+    def adopted(self) -> bool:
+        """Whether people accepted it and nothing has ended it: it can be taken back."""
+        return self.rules or self in {SuggestionState.ACCEPTED, SuggestionState.SHADOW}
 
     @property
     def rules(self) -> bool:

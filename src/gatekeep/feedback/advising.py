@@ -148,8 +148,7 @@ def shown(names: Iterable[str]) -> str:
 
 def with_template(scope: SuggestionScope, deed: Deed) -> SuggestionScope:
     """The scope of one template, with the tables that it touches."""
-    template = deed.likeness.template if deed.likeness is not None else ""
     return replace(
-        scope, templates=(template,) if template else (), verb=deed.verb,
+        scope, templates=(deed.template,) if deed.template else (), verb=deed.verb,
         tables_read=deed.tables_read, tables_written=deed.tables_written,
     )  # fmt: skip

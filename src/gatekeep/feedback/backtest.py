@@ -16,12 +16,14 @@ from typing import Any, Final
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.suggestions import Backtest, Shifted
 from gatekeep.feedback.deeds import Answer, Deed, Evidence, Passed, PassedKey, Where
+from gatekeep.feedback.ground import day_of
 from gatekeep.feedback.heads import Head, actions_of
 from gatekeep.feedback.holdout import count_from
-from gatekeep.feedback.judging import Act, Judge, Judged, day_of
+from gatekeep.feedback.judging import Act, Judge, Judged
 from gatekeep.feedback.matrix import Matrix
 
 SPOT_CHECKS: Final = 200
+"""So many deeds that a rule cannot match are decided again all the same."""
 _EXAMPLES: Final = 3
 _MOST_LISTED: Final = 500
 
@@ -74,6 +76,10 @@ class Replay:
             for person, (count, examples) in self.persons.items()
         ]
         return tuple(sorted(found, key=lambda one: (-one.count, one.person)))
+
+    def note_broken(self, before: Judged, after: Judged) -> None:
+        """What fails only under the proposed version; what failed before is not its fault."""
+        self.broken.extend(one for one in after.broken if one not in before.broken)
 
     def document(self, evidence: Evidence) -> Backtest:
         """The same as a value, without probes and without a verdict on it."""
@@ -133,7 +139,7 @@ def _replay_deed(
         if held_out:
             found.doubtful.append(deed.n)
         return
-    _note_broken(found, before, after)
+    found.note_broken(before, after)
     found.matrix.add(before.verdict, after.verdict)
     passes = after.verdict is Verdict.ALLOW and before.verdict is not Verdict.ALLOW
     if before.verdict is not after.verdict:
@@ -156,7 +162,7 @@ def _replay_passed(found: Replay, pair: Pair, key: PassedKey, one: Passed, cut_u
     if before.verdict is None or after.verdict is None:
         found.unknown.extend(one.events[:1] or [-1])
         return
-    _note_broken(found, before, after)
+    found.note_broken(before, after)
     found.matrix.add(before.verdict, after.verdict, one.count)
     late = count_from(one, cut_us)
     if late:
@@ -183,11 +189,6 @@ def _sample(key: PassedKey, one: Passed) -> Deed:
         likeness=None, tables_read=(), tables_written=(), request=request, verdict=Verdict.ALLOW,
         rules=(key.rule,), policy="",
     )  # fmt: skip
-
-
-def _note_broken(found: Replay, before: Judged, after: Judged) -> None:
-    """What cannot be evaluated now and could be before; what could not be before is not its fault."""
-    found.broken.extend(one for one in after.broken if one not in before.broken)
 
 
 def _note_person(found: Replay, person: str, count: int, text: str) -> None:

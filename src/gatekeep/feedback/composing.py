@@ -15,8 +15,8 @@ from gatekeep.policy.lint import unknown_approvers
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion, Rule
 from gatekeep.policy.schema import SLOTS
+from gatekeep.policy.standing import ADOPTED_FILE
 
-ADOPTED_FILE: Final = "adopted.cedar"
 _ARITHMETIC: Final = frozenset({"+", "-", "*", "neg"})
 _ALWAYS_THERE: Final = frozenset({"principal", "resource", "context"})
 

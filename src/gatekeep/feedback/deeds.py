@@ -87,6 +87,16 @@ class Deed:
     weight: float = 1.0
 
     @property
+    def template(self) -> str:
+        """The template of its likeness; empty where it has none."""
+        return self.likeness.template if self.likeness is not None else ""
+
+    @property
+    def like(self) -> str:
+        """What tells its like: its template, else its text."""
+        return self.likeness.template if self.likeness is not None else self.text
+
+    @property
     def refused_by_people(self) -> bool:
         """Whether a person said no, or said afterwards that it was wrong."""
         return self.answer is Answer.DENIED or bool(self.incident)

@@ -27,8 +27,9 @@ from gatekeep.feedback.sifting import Node
 LEAST_DENIALS: Final = 5
 """Of those, advice is made; to ask instead takes what it takes to let something pass."""
 LEAST_PERSONS: Final = 3
+"""So many made the same mistake before its message is to blame."""
 _OTHERWISE_US: Final = DAY_US
-_SHOWN: Final = 5
+"""Whoever breaks the glass within this time of a denial got what he wanted by it."""
 
 
 def denials(ground: Ground) -> Iterator[Suggestion]:
@@ -101,19 +102,13 @@ def _asking(ground: Ground, deeds: Sequence[Deed], *, refused: bool) -> Suggesti
                   else "they share no group"),
             Check("somebody to ask", bool(asks), f"asks {advising.shown(asks)}" if asks
                   else "no rule says whom to ask about such actions"),
-            _recent(ground, deeds),
+            safety.recent(ground, deeds),
         ),
         vector=advising.vector_of(ground, deeds, denied=len(deeds)),
         score=len(deeds) / ground.weeks(),
         asks=asks,
     )  # fmt: skip
     return advising.advise(ground, advice)
-
-
-def _recent(ground: Ground, deeds: Sequence[Deed]) -> Check:
-    age = (ground.now_us - max(one.at_us for one in deeds)) / DAY_US
-    most = safety.OLDEST_LAST_DAYS
-    return Check("recent", age <= most, f"last seen {max(age, 0):.0f} days ago (at most {most})")
 
 
 def _reached_otherwise(ground: Ground, deeds: Sequence[Deed]) -> int:
@@ -171,8 +166,7 @@ def _alerts(ground: Ground) -> Iterator[Suggestion]:
     for deed in ground.deeds:
         refused = deed.verdict is Verdict.DENY or deed.answer is Answer.DENIED
         if refused and deed.at_us >= ground.now_us - WINDOW_US:
-            template = deed.likeness.template if deed.likeness is not None else deed.text
-            tries[ground.person(deed), template, deed.where.target].append(deed)
+            tries[ground.person(deed), deed.like, deed.where.target].append(deed)
     for (person, template, target), deeds in tries.items():
         if len(deeds) < LEAST_DENIALS:
             continue

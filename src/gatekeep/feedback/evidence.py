@@ -22,6 +22,7 @@ from gatekeep.feedback.likenesses import Likenesses
 from gatekeep.feedback.outcomes import QuestionBook, deed_of
 from gatekeep.feedback.passes import Passes, Tally
 from gatekeep.feedback.reading_deeds import Act, DeedReader
+from gatekeep.policy.lattice import ADOPTED
 
 WANTED: Final = frozenset(
     {
@@ -38,7 +39,7 @@ _ENDS: Final = {
     EventKind.APPROVAL_DECIDED: "", EventKind.APPROVAL_EXPIRED: "expired",
     EventKind.APPROVAL_WITHDRAWN: "withdrawn",
 }  # fmt: skip
-_KINDS: Final = {"vote": Answer.APPROVED, "adopted": Answer.ADOPTED}
+_KINDS: Final = {"vote": Answer.APPROVED, ADOPTED: Answer.ADOPTED}
 _CALM: Final = frozenset(
     {"ok", "okay", "fine", "right", "good", "justified", "legitimate", "necessary", "needed"}
 )

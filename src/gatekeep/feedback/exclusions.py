@@ -16,11 +16,22 @@ from gatekeep.domain.suggestions import DAY_US
 from gatekeep.feedback.deeds import Answer, Deed
 
 YOUNG_US: Final = 14 * DAY_US
+"""What people approve while a rule is younger than this is no habit yet."""
+
 RUBBER_US: Final = 10_000_000
 """Whose median yes is quicker than this did not read what it was about."""
 
 RUBBER_WEIGHT: Final = 0.25
+"""Four such approvals count as one."""
+
 RETRIED_US: Final = DAY_US
+"""A yes within this time of a no to the same is somebody asked until he gave in."""
+
+NOT_SURE: Final = "not_sure"
+SAME_DAY: Final = "same_day"
+RUBBER_STAMP: Final = "rubber_stamp"
+"""Reasons that `sifting` finds, too, where it looks closer."""
+
 SMALL_RING: Final = 3
 """So many persons who only approve one another are a closed group."""
 
@@ -58,11 +69,11 @@ def weighed(deeds: Sequence[Deed], known: Knowledge) -> list[Deed]:
     found: list[Deed] = []
     for deed in sorted(deeds, key=lambda one: one.n):
         reason, weight = deed.excluded, 1.0
-        same = (deed.where.person, _like(deed), deed.where.target)
+        same = (deed.where.person, deed.like, deed.where.target)
         if not reason and (deed.answer in _YES or deed.answer is Answer.WITHDRAWN):
             reason = _reason(deed, young)
             if not reason and rubber.issuperset(deed.approvers) and deed.approvers:
-                reason = "rubber_stamp"
+                reason = RUBBER_STAMP
             if not reason and circles.closed(deed):
                 reason = "own_group"
             last_no = denied.get(same)
@@ -73,7 +84,7 @@ def weighed(deeds: Sequence[Deed], known: Knowledge) -> list[Deed]:
             denied[same] = deed.answered_us or deed.at_us
         if not reason and (deed.answer in _YES or _refused_by_rule(deed)):
             day = (*same[:2], deed.at_us // DAY_US, deed.answer.value)
-            reason = "same_day" if day in seen else ""
+            reason = SAME_DAY if day in seen else ""
             seen.add(day)
         if reason != deed.excluded or weight != deed.weight:
             deed = replace(deed, excluded=reason, weight=weight)  # noqa: PLW2901 - the same deed
@@ -88,16 +99,12 @@ def _reason(deed: Deed, young: set[str]) -> str:
     if deed.answer is Answer.WITHDRAWN:
         return "withdrawn_sample" if deed.adopted else ""
     if not deed.surely:
-        return "not_sure"
+        return NOT_SURE
     return "young_rule" if young.intersection(deed.rules) else ""
 
 
 def _refused_by_rule(deed: Deed) -> bool:
     return deed.answer is Answer.NONE and deed.verdict is Verdict.DENY
-
-
-def _like(deed: Deed) -> str:
-    return deed.likeness.template if deed.likeness is not None else deed.text
 
 
 class _Circles:

@@ -11,6 +11,7 @@ ALIKE_A_DAY: Final = 20
 """So many denials of the same to the same person are kept of one day."""
 
 PERSON_A_DAY: Final = 1000
+"""The same for all denials of one person."""
 
 
 class Flood:

@@ -129,8 +129,7 @@ def _classes(deeds: Sequence[Deed]) -> Iterator[str]:
 def _own(deeds: Sequence[Deed]) -> Iterator[str]:
     for deed in deeds:
         names = (*deed.tables_read, *deed.tables_written, deed.where.target)
-        words = deed.likeness.template if deed.likeness is not None else deed.text
-        if not deed.where.target or _OWN.search(words) or any(map(_OWN.search, names)):
+        if not deed.where.target or _OWN.search(deed.like) or any(map(_OWN.search, names)):
             yield "it is about gatekeep itself"
 
 

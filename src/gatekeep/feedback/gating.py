@@ -24,8 +24,12 @@ from gatekeep.feedback.ground import WINDOW_US, Ground, head_group
 
 LEAST_DENIALS: Final = 3
 LEAST_SHARE: Final = 0.1
+"""So many denials, and so much of what people looked at, make a class worth asking about."""
 LEAST_PASSED: Final = 5
+"""So often it must have passed unasked elsewhere."""
 EVERY_ROW: Final = ("absent", "tautology")
+"""The kinds of WHERE that restrict nothing."""
+_MOST_NAMED: Final = 5
 _DECIDED: Final = frozenset({Answer.APPROVED, Answer.DENIED})
 
 
@@ -81,8 +85,7 @@ def gates(ground: Ground) -> Iterator[Suggestion]:
 
 
 def _class_of(deed: Deed) -> Class:
-    template = deed.likeness.template if deed.likeness is not None else ""
-    about = (deed.action, deed.where.environment, deed.verb, template)
+    about = (deed.action, deed.where.environment, deed.verb, deed.template)
     return _class(about, forbidden.statements(deed), deed.tables_read, deed.tables_written)
 
 
@@ -193,4 +196,4 @@ def _asked_before(ground: Ground, deeds: Sequence[Deed]) -> tuple[str, ...]:
 
 def _per_person(unasked: _Unasked) -> str:
     order = sorted(unasked.persons, key=lambda name: (-unasked.persons[name], name))
-    return naming.listed([f"{name} {unasked.persons[name]}" for name in order[:5]])
+    return naming.listed([f"{name} {unasked.persons[name]}" for name in order[:_MOST_NAMED]])

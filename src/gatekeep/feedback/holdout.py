@@ -12,11 +12,10 @@ from typing import Final
 
 from gatekeep.domain.suggestions import SlotBound, SlotScope, SuggestionScope
 from gatekeep.feedback.deeds import Deed, Evidence, Passed, PassedKey
+from gatekeep.feedback.lattice import LEAST_PERSONS, LEAST_VALUES, within
 
 MINED_PARTS: Final = 2
 ALL_PARTS: Final = 3
-_VALUES_TO_FREE: Final = 5
-_PERSONS_TO_FREE: Final = 3
 
 
 def cut_of(first_us: int, until_us: int) -> int:
@@ -91,16 +90,8 @@ def inside(scope: SuggestionScope, deed: Deed) -> bool:
         return False
     return not scope.slots or (
         len(scope.slots) == len(likeness.slots)
-        and all(map(_holds, scope.slots, likeness.values))
+        and all(map(within, scope.slots, likeness.values))
     )
-
-
-def _holds(slot: SlotScope, value: str) -> bool:
-    if slot.bound is SlotBound.ANY:
-        return True
-    if slot.bound is SlotBound.PREFIX:
-        return value.startswith(slot.values[0]) and ".." not in value
-    return value in slot.values
 
 
 def learnt(scope: SuggestionScope, deeds: Iterable[Deed]) -> SuggestionScope:
@@ -126,6 +117,6 @@ def _learnt_slot(slot: SlotScope, at: int, known: Iterable[Deed]) -> SlotScope:
             values.add(one.likeness.values[at])
             persons.add(one.where.person)
     free = slot.bound in {SlotBound.ANY, SlotBound.PREFIX}
-    if free and len(values) >= _VALUES_TO_FREE and len(persons) >= _PERSONS_TO_FREE:
+    if free and len(values) >= LEAST_VALUES and len(persons) >= LEAST_PERSONS:
         return slot
     return SlotScope(SlotBound.ANY_OF, tuple(sorted(values)))

@@ -14,12 +14,10 @@ from typing import Any, Final
 
 import orjson
 
-from gatekeep.domain.approvals import Approval
 from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.likeness import Likeness
-from gatekeep.domain.suggestions import DAY_US
 from gatekeep.policy.engine import Engine, Standing
-from gatekeep.policy.lattice import implied
+from gatekeep.policy.lattice import stood_in_for
 from gatekeep.policy.replay import NotReplayable, Replayed, replayed
 from gatekeep.policy.request import Question
 from gatekeep.policy.rules import PolicyVersion, Rule
@@ -57,11 +55,6 @@ class Judged:
     broken: tuple[str, ...] = ()
     why: str = ""
     risk: str = ""
-
-
-def day_of(at_us: int) -> int:
-    """The day since 1970-01-01 (UTC) of a time in microseconds."""
-    return at_us // DAY_US
 
 
 class Judge:
@@ -126,8 +119,7 @@ class Judge:
         )
         if not rules or not decision.approvers:
             return ()
-        groups = frozenset(one for group in decision.approvers[0] for one in implied(group))
-        approval = Approval("adopted", groups, mfa=False, age_s=0, grant=rules[0])
+        approval = stood_in_for(decision.approvers, rules[0])
         judged = self._engine.decide_approved(standing, questions, approval)
         return rules if judged.verdict is Verdict.ALLOW else ()
 

@@ -21,7 +21,9 @@ from gatekeep.feedback.naming import form_of
 
 LEAST_VALUES: Final = 5
 LEAST_PERSONS: Final = 3
+"""A slot is freed by so many values, of so many persons."""
 LEAST_OF_VALUE: Final = 2
+"""A value stands in a set once so many persons used it; so many make a set."""
 MOST_LISTED: Final = 100
 """How many values a set may hold at most."""
 _PREFIX_DEPTH: Final = 4
@@ -56,10 +58,11 @@ def covers(slots: Sequence[SlotScope], values: Sequence[str]) -> bool:
     """Whether values lie within what the slots may hold."""
     if not slots and not values:
         return True
-    return len(slots) == len(values) and all(map(_within, slots, values))
+    return len(slots) == len(values) and all(map(within, slots, values))
 
 
-def _within(slot: SlotScope, value: str) -> bool:
+def within(slot: SlotScope, value: str) -> bool:
+    """Whether a slot may hold this value."""
     if slot.bound is SlotBound.ANY:
         return True
     if slot.bound is SlotBound.PREFIX:
@@ -228,14 +231,10 @@ def _free_slot(group: Sequence[Deed], at: int, person: Persons) -> SlotScope | N
 
 
 def _listed_slot(group: Sequence[Deed], at: int, person: Persons) -> SlotScope | None:
-    by: dict[str, list[str]] = defaultdict(list)
+    by: dict[str, set[str]] = defaultdict(set)
     for deed in group:
-        by[values_of(deed)[at]].append(person(deed))
-    sure = sorted(
-        value
-        for value, persons in by.items()
-        if len(persons) >= LEAST_OF_VALUE and len(set(persons)) >= LEAST_OF_VALUE
-    )
+        by[values_of(deed)[at]].add(person(deed))
+    sure = sorted(value for value, persons in by.items() if len(persons) >= LEAST_OF_VALUE)
     if not LEAST_OF_VALUE <= len(sure) <= MOST_LISTED:
         return None
     return SlotScope(SlotBound.ANY_OF, tuple(sure))

@@ -5,9 +5,6 @@ The table of docs/loop.md as data. Everything goes through `_moved`, which makes
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -15,6 +12,7 @@ from typing import Any, Final
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.suggestions import (
     DAY_US,
+    WEEK_US,
     Acceptance,
     Effect,
     Suggestion,
@@ -22,6 +20,7 @@ from gatekeep.domain.suggestions import (
     SuggestionLife,
     SuggestionState,
 )
+from gatekeep.feedback.ending import LONGEST_DAYS, text_ends_us
 
 _S = SuggestionState
 
@@ -41,10 +40,8 @@ TABLE: Final[Mapping[SuggestionState, frozenset[SuggestionState]]] = {
 """From each state to those that may follow. The same state again: one of several answers that are
 needed, or a look back."""
 
-_EXPIRES: Final = re.compile(r'@expires\("(\d{4}-\d{2}-\d{2})"\)')
-_OPEN: Final = frozenset({_S.PROPOSED, _S.SNOOZED})
-_ADOPTED: Final = frozenset({_S.ACCEPTED, _S.SHADOW, _S.CANARY, _S.ACTIVE, _S.VERIFIED})
 _TWO: Final = 2
+"""Persons, where one is not enough."""
 
 LONGEST_SNOOZE_US: Final = 90 * DAY_US
 """For so long at most something is put off."""
@@ -61,11 +58,11 @@ class NoSuchChange(ValueError):  # noqa: N818 - says what it is
 class Limits:
     """How long each part of a life lasts, in microseconds, and whether one person is enough."""
 
-    shadow_us: int = 7 * DAY_US
+    shadow_us: int = WEEK_US
     shadow_hits: int = 20
     canary_us: int = 14 * DAY_US
     verify_us: int = 30 * DAY_US
-    expires_us: int = 90 * DAY_US
+    expires_us: int = LONGEST_DAYS * DAY_US
     open_us: int = 90 * DAY_US
     single_person: bool = False
 
@@ -137,7 +134,7 @@ def refreshed(life: SuggestionLife, found: Suggestion) -> SuggestionLife | None:
 
     Who said yes said it to one text: where that changes, nobody has said yes yet.
     """
-    if life.state not in _OPEN or found == life.suggestion:
+    if not life.state.open or found == life.suggestion:
         return None
     known = life.suggestion
     if life.accepted_by and found.narrower and not known.narrower:
@@ -182,7 +179,7 @@ def accept(
 
 
 def _open_refusal(life: SuggestionLife) -> str:
-    if life.state in _OPEN:
+    if life.state.open:
         return ""
     return "late" if life.decided_by else "state"
 
@@ -217,7 +214,7 @@ def snooze(
 
 def take_back(life: SuggestionLife, who: Acceptance, limits: Limits) -> Change | str:
     """Return to what was before. A right is taken by one; what asks more goes as it came."""
-    if life.state not in _ADOPTED:
+    if not life.state.adopted:
         return "late" if life.state is _S.REVERTED else "state"
     if not who.reason.strip():
         return "reason"
@@ -248,9 +245,9 @@ def advance(
     life: SuggestionLife, seen: Observation, now_us: int, limits: Limits
 ) -> Change | None:
     """The next change that is due by itself, if one is. Call again until there is none."""
-    if seen.against and life.state in _ADOPTED:
+    if seen.against and life.state.adopted:
         return _moved(life, _S.REVERTED, now_us, reason=seen.against, effect=seen.effect)
-    if life.expires_us and now_us >= life.expires_us and life.state in _ADOPTED:
+    if life.expires_us and now_us >= life.expires_us and life.state.adopted:
         return _moved(life, _S.EXPIRED, now_us, reason="its time is over", effect=seen.effect)
     step = _STEPS.get(life.state)
     return step(life, seen, now_us, limits) if step is not None else None
@@ -316,16 +313,6 @@ def _ends(life: SuggestionLife, now_us: int, limits: Limits) -> int:
         return 0
     latest = min(now_us + limits.expires_us, text_ends_us(life.suggestion.rule))
     return min(latest, life.expires_us) if life.expires_us else latest
-
-
-def text_ends_us(rule: str) -> int:
-    """The midnight (UTC) from which a rule's own text gives nothing; `@expires` is its last day."""
-    said = _EXPIRES.search(rule)
-    if said is None:
-        return sys.maxsize
-    after = dt.date.fromisoformat(said[1]) + dt.timedelta(days=1)
-    ends = dt.datetime.combine(after, dt.time(), dt.UTC)
-    return int(ends.timestamp()) * 1_000_000
 
 
 def _when_canary(

@@ -14,6 +14,7 @@ from typing import Final
 
 from gatekeep.domain.suggestions import (
     DAY_US,
+    WEEK_US,
     Effect,
     Sample,
     SampleAnswer,
@@ -26,11 +27,14 @@ from gatekeep.feedback.sequential import Finding, drifts, finding
 from gatekeep.policy.rules import PolicyVersion
 
 CHECK_DAYS: Final = (1, 7, 30, 90)
-_WEEK_US: Final = 7 * DAY_US
+"""Days after coming into force at which those who accepted it are told what came."""
 _FEW: Final = 3
+"""So many newcomers speak against nothing, however few persons were in the evidence."""
 _LEAST_SAMPLES: Final = 10
+"""So many right samples suffice, where the sequential test is still open."""
 _PEOPLE: Final = frozenset({Answer.APPROVED, Answer.DENIED, Answer.EXPIRED, Answer.WITHDRAWN})
 _HALF: Final = 0.5
+"""What a withdrawn sample counts of a denial."""
 
 
 def hits_of(life: SuggestionLife, deeds: Iterable[Deed]) -> list[Deed]:
@@ -53,7 +57,7 @@ def effect_of(
     held = [one for one in hits if one.answer in _PEOPLE]
     known = set(suggestion.vector.persons)
     passed = len(hits) - len(held)
-    weeks = max(now_us - life.in_force_us, DAY_US) / _WEEK_US if life.in_force_us else 0.0
+    weeks = max(now_us - life.in_force_us, DAY_US) / WEEK_US if life.in_force_us else 0.0
     effect = replace(
         life.effect,
         hits=len(hits),
@@ -111,9 +115,9 @@ def _saved(life: SuggestionLife, passed: int) -> float:
 
 def weekly(life: SuggestionLife, hits: Iterable[Deed], now_us: int) -> list[int]:
     """Matches in each whole week since it came into force, and in the one that runs."""
-    counts = [0] * (max(0, now_us - life.in_force_us) // _WEEK_US + 1)
+    counts = [0] * (max(0, now_us - life.in_force_us) // WEEK_US + 1)
     for one in hits:
-        counts[min((one.at_us - life.in_force_us) // _WEEK_US, len(counts) - 1)] += 1
+        counts[min((one.at_us - life.in_force_us) // WEEK_US, len(counts) - 1)] += 1
     return counts
 
 

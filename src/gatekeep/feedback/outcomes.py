@@ -6,7 +6,7 @@ By the id of the request; ids are short and may come again, so a new question en
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from gatekeep.feedback import pieces
@@ -17,6 +17,9 @@ _ANSWERS: Final = {
     "approved": Answer.APPROVED, "denied": Answer.DENIED, "expired": Answer.EXPIRED,
     "withdrawn": Answer.WITHDRAWN,
 }  # fmt: skip
+_OF_BOTH: Final = tuple({one.name for one in fields(Act)} & {one.name for one in fields(Deed)})
+"""What a deed has from its act, under the same name."""
+
 _SAID: Final = {Answer.APPROVED: "approve", Answer.DENIED: "deny"}
 
 
@@ -175,11 +178,5 @@ class QuestionBook:
 
 def deed_of(act: Act, **known: Any) -> Deed:
     """A deed of this act; `known` are the members that the act does not say."""
-    facts: dict[str, Any] = {
-        "n": act.n, "at_us": act.at_us, "where": act.where, "action": act.action,
-        "verb": act.verb, "text": act.text, "tags": act.tags, "assurance": act.assurance,
-        "surely": act.surely, "likeness": act.likeness, "tables_read": act.tables_read,
-        "tables_written": act.tables_written, "request": act.request, "verdict": act.verdict,
-        "rules": act.rules, "policy": act.policy, "session": act.session, "cause": act.cause,
-    }  # fmt: skip
+    facts: dict[str, Any] = {name: getattr(act, name) for name in _OF_BOTH}
     return Deed(**(facts | known))

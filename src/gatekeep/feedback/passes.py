@@ -13,6 +13,7 @@ MOST_KEYS: Final = 20_000
 """How many different things are told apart; what comes beyond is counted with no template."""
 
 EVENTS_KEPT: Final = 5
+"""The newest indices of each, to be shown."""
 _FAILED: Final = "failed"
 
 

@@ -62,7 +62,7 @@ class RunReport:
 class Suggestions(Protocol):
     """The suggestions of one gateway. Every change is an event that is durable before it counts.
 
-    Whether a principal may do so is asked of the policy (`suggestion.accept`, `audit.read`) by the
+    Whether a principal may do so is asked of the policy (`suggestion.accept`, `policy.read`) by the
     face; who may accept this very one is decided here. Raises KeyError for an unknown id (ids may be
     shortened while unique), JournalUnavailable.
     """
@@ -76,7 +76,7 @@ class Suggestions(Protocol):
         """One of them, by its id or a unique beginning of it."""
 
     def needed(self, life: SuggestionLife) -> int:
-        """How many persons have to accept it (2 in production and where it loosens)."""
+        """How many persons have to accept it (2 in production and where it loosens, else 1)."""
 
     async def accept(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
         """Say yes. The last needed yes puts it into shadow (or into force, where nothing is tried)."""
@@ -90,7 +90,10 @@ class Suggestions(Protocol):
         """Not now."""
 
     async def take_back(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
-        """Return to the previous version: one person suffices, because it takes a right away."""
+        """Return to the previous version: by one person, since it takes a right away.
+
+        By two, each with a second factor, where what asks more is in force.
+        """
 
     async def backtest(self, suggestion_id: str) -> Backtest:
         """Replay history again, now."""

@@ -16,7 +16,8 @@ from gatekeep.domain.likeness import Likeness, LikeSlot
 from gatekeep.domain.neighbours import neighbours
 from gatekeep.domain.suggestions import SlotBound, SlotScope, SuggestionScope
 from gatekeep.feedback.deeds import Deed
-from gatekeep.feedback.judging import Act, day_of
+from gatekeep.feedback.ground import day_of
+from gatekeep.feedback.judging import Act
 
 NEVER_TAGS: Final = (
     "destructive", "privilege", "persistence", "reads_secret", "opens_opaque", "network_egress",

@@ -11,6 +11,7 @@ from typing import Final
 
 from gatekeep.domain.suggestions import (
     DAY_US,
+    WEEK_US,
     Backtest,
     Check,
     Probe,
@@ -39,9 +40,9 @@ __all__ = ["prove", "split"]
 MOST_WAITS_A_WEEK: Final = 10
 """How often a week a rule that asks may make one person wait."""
 
-_WEEK_US: Final = 7 * DAY_US
 _MOST_SHOWN: Final = 40
 _LOWER_RISKS: Final = frozenset({"", "low", "moderate"})
+
 
 def prove(
     suggestion: Suggestion,
@@ -56,7 +57,8 @@ def prove(
 
     `version` is today's, `members` the persons of each group. `mined_until_us` says where the part
     begins that is held out (otherwise the last third of the time in which such deeds occurred).
-    Advice, which writes no rule, is returned as it is; a narrower form that is none is left out. Never raises for what a suggestion holds.
+    Advice, which writes no rule, is returned as it is; a narrower form that is none is left out.
+    Never raises for what a suggestion holds.
     """
     if not suggestion.kind.writes_rule:
         return suggestion
@@ -157,7 +159,7 @@ def _risk(case: Case) -> Check:
 
 
 def _who_waits(case: Case) -> Check:
-    weeks = max(1.0, (case.evidence.until_us - case.evidence.first_us) / _WEEK_US)
+    weeks = max(1.0, (case.evidence.until_us - case.evidence.first_us) / WEEK_US)
     shifted = case.found.shifted()
     persons = ", ".join(f"{one.person} {one.count}" for one in shifted[:5])
     often = [one.person for one in shifted if one.count / weeks > MOST_WAITS_A_WEEK]
@@ -189,7 +191,7 @@ def _probed(case: Case, near: Neighbour, shown: dict[str, Probe]) -> str:
     before, after = case.pair.judge(near.act)
     if before.verdict is None or after.verdict is None:
         return ""  # invented facts that no request can have
-    case.found.broken.extend(one for one in after.broken if one not in before.broken)
+    case.found.note_broken(before, after)
     if before.verdict is after.verdict:
         return ""
     shown.setdefault(near.text, Probe(near.text, before.verdict.value, after.verdict.value))
@@ -232,7 +234,7 @@ def _saving(case: Case, proven: Suggestion) -> Suggestion:
     """What it saves a week: no more than the part that was held out shows."""
     if case.kind is not SuggestionKind.RELAX:
         return proven
-    weeks = max((case.evidence.until_us - case.cut_us) / _WEEK_US, 1 / 7)
+    weeks = max((case.evidence.until_us - case.cut_us) / WEEK_US, DAY_US / WEEK_US)
     rate = round(case.found.tried / weeks, 2)
     stated = proven.saves_per_week
     why = f"{stated:.1f} approvals a week by all evidence, {rate:.1f} by the part held out"

@@ -30,6 +30,7 @@ from gatekeep.feedback.writing import written
 LEAST_SHOWN: Final = 5
 """How many approvals a template needs to be shown as not there yet."""
 _MOST_REJECTED: Final = 6
+"""So many wider forms are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
     """
     bounded = all(map(forbidden.bounded, forbidden.faces(field.counted)))
     forms = _ranked(lattice.forms(field.counted, field.spoken, ground.person, bounded=bounded))
-    adopted = {rule.id for rule in getattr(ground.version, "standing", ())}
+    adopted = {rule.id for rule in ground.version.standing}
     second: Suggestion | None = None
     taken: set[int] = set()
     for form in forms:
@@ -265,7 +266,7 @@ class _Neighbours:
         near: dict[str, _Field] = {}
         for form in _wildcards(node):
             key = (*node[:4], form)
-            no = [one for one in self._denied[key] if _template(one) != node.template]
+            no = [one for one in self._denied[key] if one.template != node.template]
             others = [one for one in self._fields[key] if one.node.template != node.template]
             near.update((one.node.template, one) for one in others)
             if no or others:
@@ -285,10 +286,6 @@ class _Neighbours:
             said = "; ".join(f"{one.name} {one.why}" for one in lacks)
             self._lacks[id(other)] = f"`{other.node.template}` not yet: {said}" if lacks else ""
         return self._lacks[id(other)]
-
-
-def _template(deed: Deed) -> str:
-    return deed.likeness.template if deed.likeness is not None else ""
 
 
 def _wildcards(node: Node) -> list[str]:

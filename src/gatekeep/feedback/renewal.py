@@ -19,15 +19,14 @@ from gatekeep.domain.suggestions import (
     SuggestionLife,
     SuggestionState,
 )
+from gatekeep.feedback.ending import EPOCH, LONGEST_DAYS
 
 BEFORE_US: Final = 14 * DAY_US
 """So long before the end it is proposed."""
 
-_DAYS: Final = 90
 _ID: Final = re.compile(r'@id\("[^"]*"\)')
 _EXPIRES: Final = re.compile(r'@expires\("[^"]*"\)')
 _DAY: Final = re.compile(r"\bcontext\.day < [0-9]+")
-_EPOCH: Final = dt.date(1970, 1, 1)
 
 
 def renewal_of(life: SuggestionLife, now_us: int) -> Suggestion | None:
@@ -41,7 +40,7 @@ def renewal_of(life: SuggestionLife, now_us: int) -> Suggestion | None:
     said = f"renewal {suggestion.id} {life.expires_us}"
     digits = hashlib.sha256(said.encode()).hexdigest()[:ID_DIGITS]
     rule_id = f"adopted-{digits}"
-    rule = _with_days(suggestion.rule, rule_id, now_us // DAY_US + _DAYS)
+    rule = _with_days(suggestion.rule, rule_id, now_us // DAY_US + LONGEST_DAYS)
     if rule is None:
         return None
     return replace(
@@ -52,7 +51,7 @@ def renewal_of(life: SuggestionLife, now_us: int) -> Suggestion | None:
 
 def _with_days(rule: str, rule_id: str, end: int) -> str | None:
     """The accepted text under another id and with other days; None if it is not ours to read."""
-    last = (_EPOCH + dt.timedelta(days=end - 1)).isoformat()
+    last = (EPOCH + dt.timedelta(days=end - 1)).isoformat()
     text, ids = _ID.subn(f'@id("{rule_id}")', rule)
     text, days = _DAY.subn(f"context.day < {end}", text)
     text, dates = _EXPIRES.subn(f'@expires("{last}")', text)

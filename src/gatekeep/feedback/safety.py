@@ -5,8 +5,6 @@ Floors count natural persons. Reads what others gathered; finds nothing itself.
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -14,10 +12,11 @@ from typing import Final
 from gatekeep.domain.suggestions import DAY_US, Check, Suggestion, SuggestionKind
 from gatekeep.feedback import forbidden
 from gatekeep.feedback.deeds import Deed, Evidence
+from gatekeep.feedback.ending import LONGEST_DAYS, last_day
+from gatekeep.feedback.exclusions import YOUNG_US
 from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, head_group
 from gatekeep.feedback.scoring import approver_shares, sure_approvers, weight_of
 from gatekeep.feedback.sifting import Standing, standing_of
-from gatekeep.feedback.writing import LONGEST_DAYS
 from gatekeep.policy.rules import PolicyVersion
 
 LEAST_APPROVALS: Final[Mapping[str, int]] = {"": 15, "low": 15, "moderate": 40}
@@ -27,11 +26,14 @@ LEAST_PERSONS: Final = 3
 LEAST_APPROVERS: Final = 2
 LEAST_DAYS: Final = 10
 MOST_SHARE: Final = 0.5
+"""Of the approvals, from one approver: else it is his opinion and no practice."""
 OLDEST_LAST_DAYS: Final = 30
-YOUNGEST_RULE_DAYS: Final = 14
+"""What was last seen longer ago has no use to be expected."""
+YOUNGEST_RULE_DAYS: Final = YOUNG_US // DAY_US
+"""For so long the rule that asks must have stood as it is."""
 NEVER_MUTED: Final = frozenset({"destructive", "privilege", "reads_secret", "hidden_input"})
+"""Tags of what is always told to all who are told now."""
 _EXPIRY: Final = "expiry"
-_EXPIRES: Final = re.compile(r'@expires\("(\d{4}-\d{2}-\d{2})"\)')
 
 
 def proposable(suggestion: Suggestion) -> bool:
@@ -46,8 +48,6 @@ def floors(ground: Ground, standing: Standing, risk: str) -> tuple[Check, ...]:
     largest = max(shares, key=lambda name: (shares[name], name), default="")
     share = shares.get(largest, 1.0)
     persons = {ground.person(deed) for deed in counted}
-    last = max((deed.at_us for deed in counted), default=0)
-    age = (ground.now_us - last) / DAY_US
     return (
         _approvals(weight_of(counted), risk),
         _least("persons", len(persons), LEAST_PERSONS),
@@ -58,12 +58,17 @@ def floors(ground: Ground, standing: Standing, risk: str) -> tuple[Check, ...]:
             f"{largest or 'nobody'} gave {share:.0%} of the approvals (at most {MOST_SHARE:.0%})",
         ),
         _denials(standing.spoken),
-        Check(
-            "recent", bool(counted) and age <= OLDEST_LAST_DAYS,
-            f"last seen {max(age, 0):.0f} days ago (at most {OLDEST_LAST_DAYS})"
-            if counted else "never seen",
-        ),
+        recent(ground, counted),
     )  # fmt: skip
+
+
+def recent(ground: Ground, deeds: Sequence[Deed]) -> Check:
+    """Whether the newest of these deeds is not long ago."""
+    if not deeds:
+        return Check("recent", passed=False, why="never seen")
+    age = (ground.now_us - max(deed.at_us for deed in deeds)) / DAY_US
+    why = f"last seen {max(age, 0):.0f} days ago (at most {OLDEST_LAST_DAYS})"
+    return Check("recent", age <= OLDEST_LAST_DAYS, why)
 
 
 def checks(ground: Ground, suggestion: Suggestion, standing: Standing) -> tuple[Check, ...]:
@@ -212,9 +217,8 @@ def _seen_only(suggestion: Suggestion, counted: Sequence[Deed]) -> Check:
 def _expiry(ground: Ground, suggestion: Suggestion) -> Check:
     if not suggestion.rule:
         return Check(_EXPIRY, passed=True, why=f"it would end after {LONGEST_DAYS} days at most")
-    found = _EXPIRES.search(suggestion.rule)
-    if found is None:
+    last = last_day(suggestion.rule)
+    if last is None:
         return Check(_EXPIRY, passed=False, why="its rule never ends")
-    end = dt.date.fromisoformat(found[1]).toordinal() - dt.date(1970, 1, 1).toordinal()
-    days = end - day_of(ground.now_us)
+    days = last - day_of(ground.now_us)
     return Check(_EXPIRY, days <= LONGEST_DAYS, f"it ends in {days} days (at most {LONGEST_DAYS})")

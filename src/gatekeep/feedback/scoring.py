@@ -18,9 +18,12 @@ from gatekeep.journal.encoding import leaf_hash
 from gatekeep.journal.tree import fold
 
 MOST_EVENTS: Final = 500
+"""So many of its events a suggestion names; its root stands for all."""
 HALF_LIFE_US: Final = 30 * DAY_US
 _Z95: Final = 1.959963984540054
+"""The normal quantile of a two-sided 95 % interval."""
 _INDEX_BYTES: Final = 8
+# What reach costs a score, beside the approvals a week that it saves: a tie-breaker, no gate.
 _PER_TARGET: Final = 0.02
 _PER_BOUND: Final = {
     SlotBound.EXACT: 0.0, SlotBound.ANY_OF: 0.05, SlotBound.PREFIX: 0.2, SlotBound.ANY: 0.4,

@@ -4,8 +4,9 @@ Formulas over numbers; what follows from them is `monitor`'s.
 
 SPRT (A. Wald, "Sequential Tests of Statistical Hypotheses", Annals of Mathematical Statistics 16,
 1945): with m answers of which d are denials, Λ = d·ln(p1/p0) + (m-d)·ln((1-p1)/(1-p0)); against at
-Λ ≥ ln((1-b)/a), for it at Λ ≤ ln(b/(1-a)), with a = 0.05 and b = 0.10. p1 = 3/n is what evidence of n approvals and no denial
-still allows at 95 % (the rule of three: J. Hanley and A. Lippman-Hand, JAMA 249, 1983), p0 a tenth.
+Λ ≥ ln((1-b)/a), for it at Λ ≤ ln(b/(1-a)), with a = 0.05 and b = 0.10. p1 = 3/n is what evidence of
+n approvals and no denial still allows at 95 % (the rule of three: J. Hanley and A. Lippman-Hand,
+JAMA 249, 1983), p0 a tenth.
 
 CUSUM (E. Page, "Continuous Inspection Schemes", Biometrika 41, 1954; for counts J. Lucas,
 "Counted Data CUSUM's", Technometrics 27, 1985): S = max(0, S + x - k) over weekly counts x, with
@@ -22,10 +23,13 @@ from typing import Final
 _ALPHA: Final = 0.05
 _BETA: Final = 0.10
 _LEAST_N: Final = 6
+"""Of less evidence p1 would be above a half."""
 _TENTH: Final = 0.1
 _AGAINST: Final = math.log((1 - _BETA) / _ALPHA)
 _FOR: Final = math.log(_BETA / (1 - _ALPHA))
 _DRIFT: Final = 5.0
+_LEAST_USUAL: Final = 0.1
+"""Matches a week; a forecast of none has no logarithm."""
 
 
 class Finding(enum.StrEnum):
@@ -58,7 +62,7 @@ def finding(agreed: float, denied: float, asked: int) -> Finding:
 
 def overuse(weekly: Iterable[int], forecast: float) -> float:
     """The highest S over these weeks."""
-    usual = max(forecast, 0.1)
+    usual = max(forecast, _LEAST_USUAL)
     more = 2 * usual + 1
     allowance = (more - usual) / (math.log(more) - math.log(usual))
     level = highest = 0.0

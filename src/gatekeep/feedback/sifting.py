@@ -13,15 +13,13 @@ from typing import Final, NamedTuple
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.suggestions import Suggestion, SuggestionScope
 from gatekeep.feedback.deeds import Answer, Deed
+from gatekeep.feedback.exclusions import NOT_SURE, RUBBER_STAMP, SAME_DAY
 from gatekeep.feedback.ground import WINDOW_US, Ground, against, day_of
 from gatekeep.feedback.lattice import covers, values_of
 
-NOT_SURE: Final = "not_sure"
 TOO_OLD: Final = "too_old"
 OWN_APPROVAL: Final = "own_approval"
 RULE_CHANGED: Final = "rule_changed"
-SAME_DAY: Final = "same_day"
-RUBBER_STAMP: Final = "rubber_stamp"
 OUTSIDE: Final = "other_values"
 
 
@@ -111,8 +109,7 @@ def sift(ground: Ground, deeds: Iterable[Deed]) -> tuple[list[Deed], Counter[str
             continue
         why = why_not_counted(ground, deed)
         if not why:
-            template = deed.likeness.template if deed.likeness is not None else deed.text
-            key = (ground.person(deed), template, day_of(deed.at_us))
+            key = (ground.person(deed), deed.like, day_of(deed.at_us))
             why = SAME_DAY if key in seen else ""
             seen.add(key)
         if why:

@@ -14,14 +14,15 @@ from gatekeep.domain.suggestions import Suggestion, SuggestionKind
 from gatekeep.feedback.backtest import Pair, Replay, drawn, replay
 from gatekeep.feedback.composing import Composed
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
+from gatekeep.feedback.ending import LONGEST_DAYS
+from gatekeep.feedback.ground import day_of
 from gatekeep.feedback.heads import Head, head_of
 from gatekeep.feedback.holdout import cut_of, inside, learnt
-from gatekeep.feedback.judging import Judge, day_of
+from gatekeep.feedback.judging import Judge
 from gatekeep.feedback.probes import Neighbour, around
 
-LONGEST_DAYS: Final = 90
-"""How long an adopted rule may be in force."""
 _SEEDS: Final = 6
+"""So many deeds get invented neighbours: one of each sort tells as much as all of it."""
 _MOST_LISTED: Final = 5
 
 Members = Mapping[str, frozenset[str]]
@@ -50,8 +51,7 @@ class Case:
         flipped = [deed for deed, _, _ in self.found.flipped]
         sorts: dict[tuple[str, str, str], Deed] = {}
         for deed in drawn(flipped, len(flipped)):
-            template = deed.likeness.template if deed.likeness else deed.verb
-            sorts.setdefault((deed.where.target, template, deed.where.account), deed)
+            sorts.setdefault((deed.where.target, deed.template or deed.verb, deed.where.account), deed)
         return list(sorts.values())[:_SEEDS]
 
     @property

@@ -24,13 +24,17 @@ from gatekeep.policy.rules import Rule
 from gatekeep.policy.schema import GATEWAY_ACTIONS
 
 UNUSED_DAYS: Final = 90
+"""A rule is judged by its use once it was watched for so long."""
 LEAST_USES: Final = 20
+"""Fewer uses tell nothing of how far a rule must reach."""
 LEAST_NOISE: Final = 50
 """How often a week a rule must tell before telling less is suggested."""
 MUTED_DAYS: Final = 30
+"""For so long less is told; who came within this time is still told of."""
 _NOTIFY: Final = "notify"
 _RISKY: Final = frozenset({"high", "critical"})
-_MOST_MUTED_AT: Final = 40
+_MUTED_AT: Final = max(safety.LEAST_APPROVALS.values())
+"""The most approvals that any risk needs."""
 _WARNED: Final = re.compile(r"(?:repeats|is covered by|is out of reach:) rule (\S+?)(?: |$)")
 
 
@@ -190,7 +194,7 @@ def _merge(ground: Ground) -> Iterator[Suggestion]:
                 kind=SuggestionKind.MERGE,
                 title=f"Merge rule {warning.rule} into {other}: it {warning.what}",
                 text=f"Whatever is asked, it changes nothing. {warning.fix.capitalize()}.",
-                scope=SuggestionScope("", "", "", (), "", verb=warning.rule),
+                scope=_about(ground.rules[warning.rule]),
                 rules=tuple(dict.fromkeys((warning.rule, other))),
                 events=(),
                 checks=(Check("found by lint", passed=True, why=warning.what),),
@@ -246,7 +250,7 @@ def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
     lacks = {one.name for one in suggestion.checks if not one.passed}
     if suggestion.risk not in _RISKY or lacks != {"approvals"}:
         return None
-    if suggestion.vector.approved < _MOST_MUTED_AT:
+    if suggestion.vector.approved < _MUTED_AT:
         return None
     first = _first_seen(ground, suggestion.vector.persons)
     kept = [one for one in suggestion.checks if one.name not in {"approvals", "expiry", "never: tags"}]
@@ -265,7 +269,7 @@ def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
             events=suggestion.events,
             checks=(
                 *kept,
-                advising.least("approvals", suggestion.vector.approved, _MOST_MUTED_AT, "approvals"),
+                advising.least("approvals", suggestion.vector.approved, _MUTED_AT, "approvals"),
                 _no_tags(_tags_of(ground, suggestion.scope)),
                 _nobody_new(ground, first),
             ),

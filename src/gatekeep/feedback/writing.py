@@ -11,10 +11,10 @@ from typing import Final
 
 from gatekeep.domain.suggestions import DAY_US, Check, Suggestion, SuggestionKind
 from gatekeep.errors import SettingsError
+from gatekeep.feedback.ending import LONGEST_DAYS
+from gatekeep.feedback.ground import WINDOW_DAYS
 from gatekeep.policy.standing import write_asking, write_gate, write_standing
 
-LONGEST_DAYS: Final = 90
-"""After so many days a rule that loosens ends at the latest."""
 _MOST_TITLE: Final = 200
 
 
@@ -55,6 +55,6 @@ def _text(suggestion: Suggestion, now_us: int, asks: Sequence[str]) -> str:
 def _why(suggestion: Suggestion) -> str:
     vector = suggestion.vector
     return (
-        f"{vector.approved} of {vector.asked} were approved in {LONGEST_DAYS} days, for"
+        f"{vector.approved} of {vector.asked} were approved in {WINDOW_DAYS} days, for"
         f" {len(vector.persons)} persons by {len(vector.approvers)} on {vector.days} days"
     )

@@ -18,7 +18,7 @@ import structlog
 from gatekeep import messages
 from gatekeep.domain.actions import SqlAction
 from gatekeep.domain.commands import SshAction
-from gatekeep.domain.decisions import Decision, Verdict
+from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.errors import JournalUnavailable
@@ -32,23 +32,16 @@ from gatekeep.gate.evidence import (
     outcome_counters,
     outcome_payload,
 )
-from gatekeep.gate.fitness import (
-    PLAIN_CLASSES,
-    PROVEN,
-    Objection,
-    is_rollback,
-    leaves_read_only,
-    unfit,
-    verbs_of,
-)
-from gatekeep.gate.held_words import lines_of, message_of
+from gatekeep.gate.fitness import PLAIN_CLASSES, PROVEN
+from gatekeep.gate.held_words import lines_of
 from gatekeep.gate.hold_ports import MakeHold
 from gatekeep.gate.holding import Holding
 from gatekeep.gate.judgements import rule_words
+from gatekeep.gate.objecting import Objections
 from gatekeep.gate.permit import CommandRefusal, EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
-from gatekeep.messages import Place, RuleWords
+from gatekeep.messages import Place
 from gatekeep.messages import ssh as ssh_words
 
 _log = structlog.get_logger(__name__)
@@ -97,6 +90,7 @@ class Clearance:
         self._journal = journal
         self._policy = policy
         self._evidence = EvidenceWriter()
+        self._objections = Objections(policy)
         self._asker = Asker(journal, policy, self._evidence, holding)
         self._on_unrecordable = on_unrecordable
         self.tally = Tally()
@@ -246,7 +240,7 @@ class Clearance:
                 objection = None
             else:
                 place = Place(before + at + 1, before + len(actions) + behind, pipeline=True)
-                objection = self._objection(
+                objection = self._objections.against(
                     live, action, judgement, place, vector_known=vector_known, given=given
                 )
             if objection is None:
@@ -281,7 +275,8 @@ class Clearance:
     ) -> None:
         """Record what became of a forwarded action; it joins the next group commit.
 
-        `duration_us` is the time from forwarding to the end, `details` a JSON object. Raises JournalUnavailable when it cannot: the session must end.
+        `duration_us` is the time from forwarding to the end, `details` a JSON object. Raises
+        JournalUnavailable when it cannot: the session must end.
         """
         of = permit.n
         self._journal.append(
@@ -296,46 +291,6 @@ class Clearance:
     def lost(self, n: int) -> None:
         """Nobody will learn how the action of this index ended."""
         self._asker.finished(n, Outcome(OutcomeKind.UNKNOWN), 0)
-
-    def _objection(
-        self,
-        live: LiveSession,
-        action: SqlAction,
-        judgement: Judgement,
-        place: Place,
-        *,
-        vector_known: bool,
-        given: Given | None,
-    ) -> Objection | None:
-        """Why an action may not run, with the words for it; None when it may."""
-        unsuited = unfit(action, vector_known=vector_known)
-        if unsuited is not None:
-            return unsuited
-        decision = judgement.decision
-        target = live.session.target.name
-        if live.session.read_only and leaves_read_only(action):
-            words = RuleWords("", context=messages.context_line(session=live.session.code))
-            verb = verbs_of(action.facts)
-            return Objection(messages.policy_refuses(verb, target, words, place), b"read_only")
-        if decision.verdict is Verdict.ALLOW or is_rollback(action):
-            return None
-        verb, place, decision = self._culprit(live, action, place, decision)
-        words = rule_words(decision, live.session.code)
-        if decision.verdict is Verdict.ASK:
-            not_released = given.not_released if given is not None else None
-            return Objection(message_of(not_released, words, place), ASKED)
-        return Objection(messages.policy_refuses(verb, target, words, place), b"policy")
-
-    def _culprit(
-        self, live: LiveSession, action: SqlAction, place: Place, decision: Decision
-    ) -> tuple[str, Place, Decision]:
-        """Which statement of several in one message is not allowed, and why, for the words."""
-        if len(action.facts) > 1:
-            for position, fact in enumerate(action.facts, 1):
-                alone = self._policy.judge(live.session, action._replace(facts=(fact,))).decision
-                if alone.verdict is decision.verdict:
-                    return fact.verb, Place(position, len(action.facts)), alone
-        return verbs_of(action.facts), place, decision
 
     def _record(
         self, live: LiveSession, fragment: bytes, one: _Ruled, waited: Waited

@@ -1,14 +1,14 @@
-"""The policy desk: asks the active policy version and remembers what may be remembered.
+"""The policy desk: asks the active policy version, and answers with evidence encoded once.
 
-Evidence is encoded once for each cached answer. What a rule means is the engine's affair; what
-happens to a refused action is clearance's.
+What is remembered, and by what, stands in `policy_memory`. What a rule means is the engine's affair;
+what happens to a refused action is clearance's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from gatekeep.domain.actions import SqlAction, SqlFacts
 from gatekeep.domain.approvals import Approval
@@ -17,18 +17,29 @@ from gatekeep.domain.decisions import Decision, Verdict
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
-from gatekeep.domain.targets import Target
 from gatekeep.gate.judgements import judgement_of
 from gatekeep.gate.leave import leave_of
+from gatekeep.gate.policy_memory import (
+    LONGEST_KEPT,
+    MAX_JUDGEMENTS,
+    MAX_SESSIONS,
+    MAX_STANDINGS,
+    Active,
+    Around,
+    bound,
+    keep,
+    key_of,
+    standing_key,
+    standing_of,
+)
 from gatekeep.gate.ports import Judgement, Leave
 from gatekeep.policy.action_request import action_questions, action_request_json
 from gatekeep.policy.command_request import command_questions, command_request_json
-from gatekeep.policy.engine import Engine, Standing
+from gatekeep.policy.engine import Standing
 from gatekeep.policy.request import (
     EMPTY_STATEMENT,
     Moment,
     Place,
-    Question,
     moment,
     place_question,
     place_request_json,
@@ -40,55 +51,12 @@ from gatekeep.policy.request import (
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.runtime.clock import Clock
 
-MAX_SESSIONS: Final = 8192
-MAX_STANDINGS: Final = 1024
-MAX_DECISIONS: Final = 16384
-MAX_JUDGEMENTS: Final = 1024
-LONGEST_KEPT: Final = 16_384
-"""Characters of text in facts whose judgement is kept: the long ones seldom come again."""
-
 _US_IN_MINUTE: Final = 60_000_000
+_MINUTES_IN_DAY: Final = 1440
 _NO_TAGS: Final[frozenset[str]] = frozenset()
-
-#: Context attributes that are fixed for a place, so that its own cache need not repeat them.
-_OF_THE_PLACE: Final = frozenset({"account", "database", "source", "approval", "time"})
 
 #: Stands for all lines of a shell, and for what is typed into programs.
 ANY_LINE: Final = SshAction("line", "", (CommandFacts(LINE), CommandFacts(OPAQUE)))
-
-_Memo = dict[int, tuple[tuple[SqlFacts, ...], Judgement]]
-
-
-@dataclass(slots=True)
-class _Around:
-    """Everything remembered for one place: same principal, target, account, database, source.
-
-    `memos` (one a mode) are keyed by the identity of a facts tuple, which they keep alive;
-    `decisions` by the values of the attributes that the active rules read.
-    """
-
-    place: Place
-    standing: Standing
-    minute: int
-    memos: dict[str, _Memo] = field(default_factory=dict)
-    decisions: dict[Any, Decision] = field(default_factory=dict)
-    opening: Judgement | None = None
-    only_reads: bool | None = None
-
-
-class _Active:
-    """One policy version over one directory, with all that was derived from the two."""
-
-    def __init__(self, version: PolicyVersion, members: Mapping[str, frozenset[str]]) -> None:
-        self.engine = Engine(version, members)
-        self.version = version
-        self.members = members
-        self.timed = "time" in version.reads
-        self.read = tuple(sorted(version.reads - _OF_THE_PLACE))
-        self.by_session: dict[str, tuple[Session, _Around]] = {}
-        self.arounds: dict[Any, _Around] = {}
-        self.standings: dict[Any, Standing] = {}
-
 
 class PolicyDeskOver:
     """Implements gate.ports.PolicyDesk over one version at a time.
@@ -102,7 +70,7 @@ class PolicyDeskOver:
         self, version: PolicyVersion, members: Mapping[str, frozenset[str]], clock: Clock
     ) -> None:
         self._clock = clock
-        self._active = _Active(version, dict(members))
+        self._active = Active(version, dict(members))
         self._day = 0
 
     @property
@@ -120,7 +88,7 @@ class PolicyDeskOver:
     ) -> None:
         """Swap the version, the directory's groups or both at once; every cached answer is void."""
         kept = self._active.members if members is None else dict(members)
-        self._active = _Active(version, kept)
+        self._active = Active(version, kept)
 
     def judge(self, session: Session, action: SqlAction) -> Judgement:
         """Judge one execution; the strictest of its statements decides. Never raises."""
@@ -204,11 +172,11 @@ class PolicyDeskOver:
         try:
             around, now = self._around(active, session)
             questions = command_questions(around.place, action, now)
-            key = tuple(_key(active, question) for question in questions)
+            key = tuple(key_of(active, question) for question in questions)
             decision = around.decisions.get(key)
             if decision is None:
                 decision = active.engine.decide(around.standing, questions)
-                _keep(around, key, decision)
+                keep(around, key, decision)
             return judgement_of(decision, command_request_json(around.place, action, now))
         except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
             return _failed(active, error)
@@ -238,7 +206,7 @@ class PolicyDeskOver:
             around, _ = self._around(active, session)
             minute = self._clock.wall_us() // _US_IN_MINUTE
             questions = action_questions(around.place, action, moment(minute))
-            self._day = max(self._day, minute // 1440)  # a clock set back lengthens no leave
+            self._day = max(self._day, minute // _MINUTES_IN_DAY)  # a clock set back lengthens no leave
             return leave_of(active.engine, around.standing, questions, likeness, self._day)
         except Exception:  # noqa: BLE001 - whatever went wrong, people are asked
             return None
@@ -266,13 +234,13 @@ class PolicyDeskOver:
         active = self._active
         try:
             return _place_judgement(
-                active, _standing(active, principal, None), verb, Place(principal, None),
+                active, standing_of(active, principal, None), verb, Place(principal, None),
                 self._now(active)[1],
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - whatever went wrong is a deny
             return _failed(active, error)
 
-    def _judge_anew(self, active: _Active, session: Session, action: SqlAction) -> Judgement:
+    def _judge_anew(self, active: Active, session: Session, action: SqlAction) -> Judgement:
         """The slow way: by the attributes that rules read, and then by evaluating them."""
         try:
             around, now = self._around(active, session)
@@ -292,11 +260,11 @@ class PolicyDeskOver:
             and not action.tags
             and sum(len(one.redacted) + len(one.template) for one in facts) <= LONGEST_KEPT
         ):
-            _bound(memo, MAX_JUDGEMENTS)
+            bound(memo, MAX_JUDGEMENTS)
             memo[id(action.facts)] = (action.facts, judgement)
         return judgement
 
-    def _around(self, active: _Active, session: Session) -> tuple[_Around, Moment | None]:
+    def _around(self, active: Active, session: Session) -> tuple[Around, Moment | None]:
         minute, now = self._now(active)
         known = active.by_session.get(session.id)
         if known is not None and known[0] is session and known[1].minute == minute:
@@ -304,18 +272,18 @@ class PolicyDeskOver:
         place = Place(
             session.principal, session.target, session.account, session.database, session.source
         )
-        key = (_standing_key(session.principal, session.target), place.account, place.database,
+        key = (standing_key(session.principal, session.target), place.account, place.database,
                place.source)  # fmt: skip
         around = active.arounds.get(key)
         if around is None or around.minute != minute:
-            _bound(active.arounds, MAX_STANDINGS)
-            standing = _standing(active, session.principal, session.target)
-            around = active.arounds[key] = _Around(place, standing, minute)
-        _bound(active.by_session, MAX_SESSIONS)
+            bound(active.arounds, MAX_STANDINGS)
+            standing = standing_of(active, session.principal, session.target)
+            around = active.arounds[key] = Around(place, standing, minute)
+        bound(active.by_session, MAX_SESSIONS)
         active.by_session[session.id] = (session, around)
         return around, now
 
-    def _now(self, active: _Active) -> tuple[int, Moment | None]:
+    def _now(self, active: Active) -> tuple[int, Moment | None]:
         """The minute, if any rule reads the time."""
         if not active.timed:
             return 0, None
@@ -324,77 +292,31 @@ class PolicyDeskOver:
 
 
 def _decide(
-    active: _Active,
-    around: _Around,
+    active: Active,
+    around: Around,
     facts: Sequence[SqlFacts],
     action: SqlAction,
     now: Moment | None,
 ) -> Decision:
     questions = sql_questions(around.place, facts, action.mode, now, action.tags or _NO_TAGS)
-    key = tuple(_key(active, question) for question in questions)
+    key = tuple(key_of(active, question) for question in questions)
     decision = around.decisions.get(key)
     if decision is None:
         # Statements that no rule can tell apart are one question.
         distinct = list(dict(zip(key, questions, strict=True)).values())
         decision = active.engine.decide(around.standing, distinct)
-        _keep(around, key, decision)
+        keep(around, key, decision)
     return decision
 
 
-def _keep(around: _Around, key: tuple[Any, ...], decision: Decision) -> None:
-    if decision.verdict is not Verdict.ASK and not decision.errors:
-        _bound(around.decisions, MAX_DECISIONS)
-        around.decisions[key] = decision
-
-
-def _key(active: _Active, question: Question) -> tuple[Any, ...]:
-    """Exactly what a decision can turn on, besides the place and the minute."""
-    context = question.context
-    return (
-        question.action,
-        question.unknown & active.version.reads,
-        *(_hashable(value) for value in map(context.get, active.read)),
-    )
-
-
-def _hashable(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    return value["__extn"]["arg"] if isinstance(value, dict) else value
-
-
-def _standing_key(principal: Principal, target: Target | None) -> tuple[Any, ...]:
-    if target is None:
-        return (principal,)
-    return (
-        principal, target.name, target.kind, target.environment, target.labels, target.owner,
-    )  # fmt: skip
-
-
-def _standing(active: _Active, principal: Principal, target: Target | None) -> Standing:
-    key = _standing_key(principal, target)
-    known = active.standings.get(key)
-    if known is None:
-        _bound(active.standings, MAX_STANDINGS)
-        known = active.standings[key] = active.engine.standing(principal, target)
-    return known
-
-
 def _place_judgement(
-    active: _Active, standing: Standing, verb: str, place: Place, now: Moment | None
+    active: Active, standing: Standing, verb: str, place: Place, now: Moment | None
 ) -> Judgement:
     decision = active.engine.decide(standing, [place_question(verb, place, now)])
     return judgement_of(decision, place_request_json(verb, place, now))
 
 
-def _failed(active: _Active, error: Exception) -> Judgement:
+def _failed(active: Active, error: Exception) -> Judgement:
     words = f"the policy could not be asked: {type(error).__name__}"
     decision = Decision(Verdict.DENY, "", words, active.version.name, errors=(words,))
     return judgement_of(decision, b"{}")
-
-
-def _bound(entries: dict[Any, Any], limit: int) -> None:
-    """Make room for one entry: the oldest eighth goes when the limit is reached."""
-    if len(entries) >= limit:
-        for key in list(entries)[: max(1, limit // 8)]:
-            del entries[key]

@@ -12,7 +12,7 @@ from typing import Final
 
 from gatekeep.domain.likeness import Likeness
 from gatekeep.domain.sessions import Session
-from gatekeep.domain.suggestions import DAY_US
+from gatekeep.domain.suggestions import DAY_US, WEEK_US
 from gatekeep.gate.sampling_ports import Draw, DrawKind, OnAfter
 
 FIRST: Final = 10
@@ -22,7 +22,6 @@ CANARY_DAYS: Final = 14
 SHARE: Final = 0.05
 """Beside these, this share of all deeds is drawn."""
 
-_LATER_US: Final = 7 * DAY_US
 _THRESHOLD: Final = int(SHARE * 2**64)
 _MOST_DEEDS: Final = 10_000
 
@@ -162,7 +161,7 @@ class Sampler:
         if now_us < known.in_force_us + CANARY_DAYS * DAY_US:
             due = known.last_sampled_us // DAY_US != now_us // DAY_US
         else:
-            due = now_us - known.last_sampled_us >= _LATER_US
+            due = now_us - known.last_sampled_us >= WEEK_US
         return due or known.owed or int.from_bytes(digest[:8], "big") < _THRESHOLD
 
     def _digest(self, rule: str, principal: str, likeness: Likeness, day: int) -> bytes:

@@ -276,11 +276,6 @@ def accepted_line(one: Mapping[str, Any]) -> str:
     return f"{one['principal']} accepted it {moment(one['at_us'])} ({one['via']}{code}){said}"
 
 
-def sample_line(one: Mapping[str, Any]) -> str:
-    """Who did what where, under which suggestion."""
-    return f"{one['principal']} on {one['target']}, {moment(one['at_us'])}, by {one['suggestion']}"
-
-
 def run_line(report: Mapping[str, Any]) -> str:
     """What one run of the loop did."""
     if report["stopped"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from gatekeep.domain.suggestions import DAY_US, SuggestionLife, SuggestionState
+from gatekeep.domain.suggestions import WEEK_US, SuggestionLife, SuggestionState
 from gatekeep.messages import printable
 from gatekeep.messages import slack as slack_words
 from gatekeep.messages import suggestions as words
@@ -17,7 +17,6 @@ from gatekeep.notify.slack_telling import SlackTelling
 
 MOST: Final = 5
 """How many suggestions it names; the link leads to the rest."""
-WEEK_US: Final = 7 * DAY_US
 _MOST_ENDED: Final = 20
 _LINE: Final = 300
 _ENDED: Final = frozenset({SuggestionState.REVERTED, SuggestionState.VERIFIED})

@@ -5,10 +5,11 @@ Knows nothing of Cedar; whether a set of groups releases an action is asked of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from gatekeep.domain.actions import SqlClass
+from gatekeep.domain.approvals import Approval
 from gatekeep.domain.decisions import Verdict
 
 SEVERITY: Final = (
@@ -21,6 +22,9 @@ SEVERITY: Final = (
     SqlClass.DCL,
     SqlClass.OPAQUE,
 )
+
+ADOPTED: Final = "adopted"
+"""`kind` of an approval that an adopted rule stands in for."""
 
 _STRICTNESS: Final = (Verdict.ALLOW, Verdict.ASK, Verdict.DENY)
 
@@ -43,6 +47,15 @@ def implied(group: str) -> Groups:
     return frozenset(
         {name, *(f"{name}:{number}" for number in range(2, int(count or 1) + 1))}
     )
+
+
+def stood_in_for(approvers: Sequence[Sequence[str]], rule: str) -> Approval:
+    """The approval that an adopted rule counts as: what the first of these approver sets could give.
+
+    Without a second factor: a rule that wants one, or other groups, is not satisfied by it.
+    """
+    groups = frozenset(one for group in approvers[0] for one in implied(group))
+    return Approval(ADOPTED, groups, mfa=False, age_s=0, grant=rule)
 
 
 def largest_approval(

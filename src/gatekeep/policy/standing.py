@@ -51,7 +51,9 @@ STANDING_ACTIONS: Final = frozenset({"sql.read", "sql.write", EXEC, LINE})
 HARMLESS_TAGS: Final = ("reads_only", "row_locks", "trusted_code", "writes")
 """All that a rule with values lets pass may be tagged with, whatever the values are."""
 
-FILE: Final = "adopted.cedar"
+ADOPTED_FILE: Final = "adopted.cedar"
+"""Where adopted rules stand among the files of a policy."""
+
 _ROWS: Final = frozenset({"UPDATE", "DELETE", "MERGE"})
 _COMMANDS: Final = frozenset({EXEC, LINE})
 _SLOT_WORD: Final = re.compile(r"\$[0-9]+:[a-z]+")
@@ -86,8 +88,8 @@ def write_standing(
     """A standing rule: what is in `scope` passes where exactly `sources` ask, before that day.
 
     `expires_day` counts from 1970-01-01 UTC; on that day the rule no longer matches (`@expires` is the
-    last on which it does). Raises
-    SettingsError where the scope cannot be said so that it is never wider than meant.
+    last on which it does). Raises SettingsError where the scope cannot be said so that it is never
+    wider than meant.
     """
     if scope.action not in STANDING_ACTIONS:
         raise _refused(rule_id, f"answers for {scope.action or 'no action'}")
@@ -287,7 +289,7 @@ def _written(head: _Head, est: Mapping[str, Any]) -> str:
     notes = head.notes()
     text = _text(notes, est)
     try:
-        version = load({FILE: text})
+        version = load({ADOPTED_FILE: text})
     except UnicodeError as error:  # lone surrogates, which no file can hold
         raise _refused(head.id, "holds what is no text") from error
     rules: list[Rule] = [*version.all_rules]
@@ -317,4 +319,4 @@ def _comparable(est: Mapping[str, Any]) -> str:
 
 
 def _refused(rule_id: str, what: str) -> SettingsError:
-    return SettingsError(what, file=FILE, key=f"rule {rule_id}", fix=_FIX)
+    return SettingsError(what, file=ADOPTED_FILE, key=f"rule {rule_id}", fix=_FIX)

@@ -14,14 +14,13 @@ from gatekeep.domain.events import EventKind, Receipt
 from gatekeep.domain.identity import Principal
 from gatekeep.feedback.ports import Suggestions
 from gatekeep.gate.approval_ports import Approvals
+from gatekeep.gate.policy_ports import PolicyBook, PolicyWish
 from gatekeep.gate.ports import (
     Directory,
     EventArchive,
     Journal,
     Judgement,
-    PolicyBook,
     PolicyDesk,
-    PolicyWish,
     SearchQuery,
     TargetBook,
     Tokens,

@@ -13,7 +13,8 @@ import orjson
 from aiohttp import web
 
 from gatekeep.errors import ClientFault
-from gatekeep.gate.ports import Judgement, PolicyRecord, PolicyWish
+from gatekeep.gate.policy_ports import PolicyRecord, PolicyWish
+from gatekeep.gate.ports import Judgement
 from gatekeep.web.access import NEEDS, POLICY_APPLY, POLICY_READ, PRINCIPAL, demand
 from gatekeep.web.hosts import problem
 from gatekeep.web.shapes import json_bytes

@@ -18,18 +18,10 @@ from gatekeep.domain.suggestions import (
     Suggestion,
     SuggestionKind,
     SuggestionLife,
-    SuggestionState,
 )
 from gatekeep.feedback.ports import RunReport
 from gatekeep.feedback.seen import seen_digest
 
-_OPEN = frozenset({SuggestionState.PROPOSED, SuggestionState.SNOOZED})
-_MAY_RETURN = frozenset(
-    {
-        SuggestionState.ACCEPTED, SuggestionState.SHADOW, SuggestionState.CANARY,
-        SuggestionState.ACTIVE, SuggestionState.VERIFIED,
-    }
-)  # fmt: skip
 _TEXT_LINES = 10_000
 
 
@@ -322,8 +314,8 @@ def suggestion_shape(life: SuggestionLife, needed: int) -> SuggestionShape:
     given |= {
         "kind": one.kind.value, "loosens": one.kind.loosens, "writes_rule": one.kind.writes_rule,
         "state": life.state.value, "change": change_lines(one), "digest": seen_digest(one),
-        "needed": needed, "open": life.state in _OPEN, "needs_code": one.kind.loosens,
-        "returnable": life.state in _MAY_RETURN, "return_needs_code": return_loosens(life),
+        "needed": needed, "open": life.state.open, "needs_code": one.kind.loosens,
+        "returnable": life.state.adopted, "return_needs_code": return_loosens(life),
     }  # fmt: skip
     return SuggestionShape.model_validate(given)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gatekeep.domain.suggestions import SampleAnswer, SuggestionState
+from gatekeep.feedback.seen import SHOWN_DIGITS
 from gatekeep.web.wishes import Code, GivenReason, Moment, Reason
 
 
@@ -31,7 +32,7 @@ class SuggestionsQuery(_Query):
 class AcceptBody(_Body):
     """A yes. `digest` proves what was seen: 12 digits or more of it."""
 
-    digest: Annotated[str, Field(min_length=12, max_length=64, pattern=r"^[0-9a-fA-F]+$")]
+    digest: Annotated[str, Field(min_length=SHOWN_DIGITS, max_length=64, pattern=r"^[0-9a-fA-F]+$")]
     reason: GivenReason
     narrower: bool = Field(default=False, description="the narrower form instead")
     code: Code | None = Field(default=None, description="from the authenticator; where it loosens")

@@ -16,7 +16,8 @@ import orjson
 
 from gatekeep.domain.events import EventKind
 from gatekeep.errors import EvidenceBroken, JournalUnavailable
-from gatekeep.gate.ports import OutboxRow, PolicyRecord, StoredToken, TokenRow
+from gatekeep.gate.policy_ports import PolicyRecord
+from gatekeep.gate.ports import OutboxRow, StoredToken, TokenRow
 from gatekeep.stores.sqlite.database import open_database, open_to_read
 from gatekeep.stores.sqlite.state_schema import MIGRATIONS
 

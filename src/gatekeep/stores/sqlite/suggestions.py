@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from gatekeep.domain.suggestions import Sample, SuggestionLife, SuggestionState
+from gatekeep.domain.suggestions import Sample, SuggestionLife
 from gatekeep.gate.approval_ports import Told
 from gatekeep.gate.ports import OutboxRow
 from gatekeep.stores.sqlite.approval_rows import dumped
@@ -127,7 +127,5 @@ class SuggestionBooks:
 
 def _rules(life: SuggestionLife) -> bool:
     suggestion = life.suggestion
-    return life.state in _IN_FORCE and suggestion.kind.writes_rule and bool(suggestion.rule_id)
+    return life.state.rules and suggestion.kind.writes_rule and bool(suggestion.rule_id)
 
-
-_IN_FORCE = frozenset({SuggestionState.CANARY, SuggestionState.ACTIVE, SuggestionState.VERIFIED})

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gatekeep.domain.suggestions import EvidenceVector, SuggestionLife
+from gatekeep.domain.suggestions import DAY_US, EvidenceVector, SuggestionLife
 from gatekeep.feedback.ports import Suggestions
 from gatekeep.messages import suggestions as told
 from gatekeep.messages import web as words
@@ -21,7 +21,6 @@ from gatekeep.web.suggestion_shapes import suggestion_shape
 MOST_DAYS: Final = 120
 SNOOZES: Final = (7, 14, 30)
 _LINE: Final = 2_000
-_DAY_US: Final = 86_400_000_000
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -162,8 +161,8 @@ def strip_of(vector: EvidenceVector) -> Strip | None:
     """The days from the first approval to the last, the newest MOST_DAYS of them."""
     if not vector.on_days:
         return None
-    last = max(vector.on_days[-1], vector.last_us // _DAY_US)
-    first = max(min(vector.on_days[0], vector.first_us // _DAY_US), last - MOST_DAYS + 1)
+    last = max(vector.on_days[-1], vector.last_us // DAY_US)
+    first = max(min(vector.on_days[0], vector.first_us // DAY_US), last - MOST_DAYS + 1)
     on = frozenset(vector.on_days)
     days = tuple(day in on for day in range(first, last + 1))
     return Strip(days, said.strip(sum(days), len(days)))

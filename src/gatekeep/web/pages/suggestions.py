@@ -16,40 +16,38 @@ from aiohttp import web
 
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.suggestions import Sample, SampleAnswer, SuggestionLife, SuggestionState
+from gatekeep.domain.suggestions import (
+    DAY_US,
+    Sample,
+    SampleAnswer,
+    SuggestionLife,
+    SuggestionState,
+)
 from gatekeep.errors import NotPermitted
 from gatekeep.feedback.ports import CameTo, Suggestions, Wish
 from gatekeep.feedback.seen import is_seen
 from gatekeep.messages import suggestions as told
 from gatekeep.messages import web as words
 from gatekeep.messages import web_suggestions as said
-from gatekeep.web.access import AUDIT_READ, POLICY_READ, REVIEW_CLOSE, SUGGESTION_ACCEPT
+from gatekeep.web.access import AUDIT_READ, SUGGESTION_ACCEPT
 from gatekeep.web.pages.command_text import command_text
 from gatekeep.web.pages.proving import Proof, stepped_up
 from gatekeep.web.pages.request_view import first_line
 from gatekeep.web.pages.suggestion_view import SNOOZES, panel_of, viewed
 from gatekeep.web.pages.visits import Visit
 from gatekeep.web.suggestion_shapes import brief_shape, change_lines, return_loosens
+from gatekeep.web.suggestions import LOOKERS, READERS
 
 VIA: Final = "web"
 MAX_ID: Final = 40
 MAX_REASON: Final = 1_000
 PAGE: Final = 100
 MOST_SAMPLES: Final = 50
-_READERS: Final = (POLICY_READ, SUGGESTION_ACCEPT)
-_LOOKERS: Final = (REVIEW_CLOSE, SUGGESTION_ACCEPT)
-_DAY_US: Final = 86_400_000_000
 _STATES: Final = {
     "proposed": (SuggestionState.PROPOSED,),
-    "adopted": (
-        SuggestionState.ACCEPTED, SuggestionState.SHADOW, SuggestionState.CANARY,
-        SuggestionState.ACTIVE, SuggestionState.VERIFIED,
-    ),
-    "over": (
-        SuggestionState.SNOOZED, SuggestionState.DISMISSED, SuggestionState.REVERTED,
-        SuggestionState.EXPIRED,
-    ),
-}  # fmt: skip
+    "adopted": tuple(one for one in SuggestionState if one.adopted),
+    "over": (SuggestionState.SNOOZED, *(one for one in SuggestionState if one.over)),
+}
 _STATUS: Final = {"late": 409, "twice": 409, "state": 409, "digest": 409, "reason": 422}
 _PROOFS: Final = {
     Proof.REFUSED: (said.PROOF_REFUSED, 403),
@@ -97,9 +95,9 @@ async def list_suggestions(visit: Visit) -> web.StreamResponse:
     which = visit.request.query.get("state", "proposed")
     if which not in _STATES:
         raise web.HTTPNotFound
-    looks = _first_allowed(visit, _LOOKERS)
-    envelope = _any_of(visit, (*_READERS, *_LOOKERS))
-    reads = _first_allowed(visit, _READERS) is not None
+    looks = _first_allowed(visit, LOOKERS)
+    envelope = _any_of(visit, (*READERS, *LOOKERS))
+    reads = _first_allowed(visit, READERS) is not None
     found = list(await loop.suggestions(_STATES[which]))[:PAGE] if reads else []
     samples = list(await loop.samples())[:MOST_SAMPLES] if looks is not None else []
     await _record(visit, f"suggestions {which}", len(found) + len(samples), envelope)
@@ -156,7 +154,7 @@ async def answer_sample(visit: Visit) -> web.StreamResponse:
     loop, sample_id = visit.needs.suggestions, visit.request.match_info["id"]
     if loop is None:
         return visit.trouble(404, said.NOT_SET_UP)
-    _any_of(visit, _LOOKERS)
+    _any_of(visit, LOOKERS)
     given, reason = visit.given("do", 10), visit.given("reason", MAX_REASON).strip()
     if given not in set(SampleAnswer) or len(sample_id) > MAX_ID:
         raise web.HTTPNotFound if len(sample_id) > MAX_ID else web.HTTPBadRequest
@@ -213,7 +211,7 @@ def _other(
     days = visit.given("days", 3)
     if days not in {str(each) for each in SNOOZES}:
         raise web.HTTPBadRequest
-    until_us = visit.needs.now_us() + int(days) * _DAY_US
+    until_us = visit.needs.now_us() + int(days) * DAY_US
     return lambda: loop.snooze(one.id, me, wish, until_us)
 
 
@@ -249,7 +247,7 @@ async def _seen(visit: Visit) -> tuple[Suggestions, SuggestionLife, bytes]:
     loop, wanted = visit.needs.suggestions, visit.request.match_info["id"]
     if loop is None:
         raise _NotSetUp
-    envelope = _any_of(visit, (*_READERS, *_LOOKERS))
+    envelope = _any_of(visit, (*READERS, *LOOKERS))
     try:
         life = await loop.suggestion(wanted if len(wanted) <= MAX_ID else "")
     except KeyError:
