@@ -166,6 +166,30 @@ def test_a_damaged_journal_is_no_evidence(world: World) -> None:
         assert "blob" in evidence.unverified
 
 
+def test_a_journal_that_cannot_be_read_is_late_and_not_broken(world: World) -> None:
+    """Nothing is suggested, and nothing is taken back for it; once it can be read, all is as ever."""
+    month = Month(world.story)
+    while world.sealed.spool.n < 600:
+        month.session()
+    world.sign()
+    path = next((world.journal / "log" / "blob").rglob("001"))
+    content = path.read_bytes()
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # which opens, and fails to be read
+    witness = world.witness()
+    evidence = world.read(witness)
+    assert not evidence.verified
+    assert not evidence.broken
+    assert "error" in evidence.unverified.lower()
+    path.unlink()
+    path.write_bytes(content)
+    assert world.read(witness) == world.plainly()
+    path.unlink()
+    world.story.passes(ALICE, SHOP, statement("select * from orders where id = 7"))
+    world.sealed.spool.commit()
+    assert world.read().broken
+
+
 def test_a_missing_journal_is_no_evidence(world: World) -> None:
     """Nor is one of which files are gone, or that nobody signed."""
     world.story.activated(main=RULES)

@@ -82,6 +82,12 @@ class LoopBook:
         """The version that rules."""
         return self._reach.version()
 
+    @property
+    def watches(self) -> bool:
+        """Whether there is anything that people accepted and that is not over."""
+        still_open = {SuggestionState.PROPOSED, SuggestionState.SNOOZED}
+        return any(not one.state.over and one.state not in still_open for one in self.lives.values())
+
     def layer(self, running: Mapping[str, str]) -> str | None:
         """The text that the adopted layer must have beside these texts; None before any suggestion."""
         return layer_text(self.lives.values(), running) if self.lives else None

@@ -6,6 +6,7 @@ order, and that nothing long runs on the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,9 +98,17 @@ class LoopRound:
         self._thread = thread
         self._searches = searches
         self.evidence: Evidence | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> RunReport:
-        """One run. Raises JournalUnavailable where what it found cannot be recorded."""
+        """One run. Raises JournalUnavailable where what it found cannot be recorded.
+
+        Whoever starts another one meanwhile waits for it: an older look would undo a newer one.
+        """
+        async with self._one_at_a_time:
+            return await self._run()
+
+    async def _run(self) -> RunReport:
         begun = time.monotonic()
         done = _Done()
         async with self._book.turn:

@@ -238,16 +238,19 @@ class JournalWitness:
             wrong, signed = "; ".join(onward.wrong), onward.signed
             if end < collector.next_n:
                 wrong = f"the journal goes back from event {collector.next_n} to {end}"
-            if not wrong and onward.end < end:
+            if not wrong and not onward.unread and onward.end < end:
                 wrong = f"only {onward.end} of {end} events could be verified"
             wrong = wrong or self._taker.broken
             broken = bool(wrong)
-            wrong = wrong or self._lag(signed, end)
+            wrong = wrong or onward.unread or self._lag(signed, end)
         except EvidenceBroken as error:
             wrong, broken = error.public, True
         except OSError as error:
-            wrong = f"{error.filename or self._journal}: {error.strerror}"
+            wrong = self._not_read(error)
         return self._evidence(wrong, broken=broken)
+
+    def _not_read(self, error: OSError) -> str:
+        return f"{error.filename or self._journal}: {error.strerror}"
 
     def _evidence(self, wrong: str, *, broken: bool = False) -> Evidence:
         evidence = self._taker.collector.evidence(
@@ -258,23 +261,27 @@ class JournalWitness:
     def _beside_each_other(self, first: int, end: int) -> Onward:
         """Read events [first, end) here while they are verified there.
 
-        There is a second look where the first may have met files on the move, or was killed.
+        There is a second look where the first may have met files on the move, or was killed. What
+        could not be read here takes nothing from what was found there.
         """
-        fresh = end - self._known.events
+        fresh, unread = end - self._known.events, ""
         with _beside(fresh) as pool:
             found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
-            self._go_on(first, end)
-            onward = _outcome(found)
-        if onward is None or onward.wrong:
+            try:
+                self._go_on(first, end)
+            except OSError as error:
+                unread = self._not_read(error)
+        onward = _outcome(found)
+        if onward is None or onward.wrong or onward.unread:
             with _beside(fresh) as pool:
                 onward = _outcome(
                     pool.submit(verify_onward, self._journal, self._vkeys, self._known)
                 )
         if onward is None:
-            return Onward(self._known, wrong=("what verifies it was killed",))
-        if not onward.wrong:
+            return Onward(self._known, unread="what verifies it was killed")
+        if not onward.wrong and not onward.unread:
             self._known = onward.known
-        return onward
+        return replace(onward, unread=onward.unread or unread)
 
     def _go_on(self, first: int, end: int) -> None:
         for begin in range(first, end, SLICE_EVENTS):
