@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,19 @@ from pathlib import Path
 import pytest
 from support.builders import session as a_session
 from support.builders import target
-from support.loop_world import ANN, BOT, ID, LEA, LEO, RULE_ID, YES, LoopWorld, days, relaxation
+from support.loop_world import (
+    ANN,
+    BOT,
+    ID,
+    LEA,
+    LEO,
+    RULE_ID,
+    YES,
+    FakeWitness,
+    LoopWorld,
+    days,
+    relaxation,
+)
 from support.polling import until
 from support.proof_world import NGINX, standing_rule, version
 
@@ -23,9 +36,10 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
-from gatekeep.domain.suggestions import SampleAnswer, SuggestionState
+from gatekeep.domain.suggestions import SampleAnswer, SuggestionKind, SuggestionState
 from gatekeep.errors import JournalUnavailable, NotPermitted
-from gatekeep.feedback.deeds import Answer
+from gatekeep.feedback.deeds import Answer, Evidence
+from gatekeep.feedback.life import proposed
 from gatekeep.feedback.ports import Wish
 from gatekeep.gate.holding import SAMPLE
 
@@ -224,6 +238,117 @@ async def test_the_narrower_form_is_proven_and_accepted_instead(world: LoopWorld
     assert world.life.suggestion.rule == narrow
     last = await world.desk.accept(ID, LEA, YES)
     assert last.life.state is SuggestionState.SHADOW
+
+
+async def test_the_narrower_form_is_proven_also_right_after_a_start(world: LoopWorld) -> None:
+    """Before the first run its evidence is read; what people said no to meanwhile counts."""
+    world.found = [relaxation(narrower=standing_rule(version(), targets=("web-1",)))]
+    await world.desk.run()
+    world.deed(answer=Answer.DENIED)
+    await world.restart()
+    came = await world.desk.accept(ID, LEO, Wish("web-1 is enough", "web", mfa=True, narrower=True))
+    assert came.refusal == "state"
+    assert world.life.accepted_by == ()
+
+
+async def test_a_no_between_its_proof_and_its_acceptance_counts(world: LoopWorld) -> None:
+    """It was in no evidence yet, and was said before the trial began."""
+    await world.desk.run()
+    world.deed(answer=Answer.DENIED)
+    world.pass_days(0.01)
+    for who in (LEA, LEO):
+        await world.desk.accept(ID, who, YES)
+    assert world.life.state is SuggestionState.SHADOW
+    await world.desk.run()
+    assert world.life.state is SuggestionState.REVERTED
+
+
+async def test_what_nobody_answered_is_no_trial(world: LoopWorld) -> None:
+    """Twenty questions of one hour prove nothing; twenty that people said yes to do."""
+    await world.bring_to(SuggestionState.SHADOW)
+    for answer in (Answer.NONE, Answer.WITHDRAWN, Answer.EXPIRED):
+        for _ in range(20):
+            world.deed(answer=answer)
+    await world.desk.run()
+    assert world.life.state is SuggestionState.SHADOW
+    for _ in range(20):
+        world.deed()
+    await world.desk.run()
+    assert world.life.state is SuggestionState.CANARY
+
+
+async def test_a_clock_set_forward_and_right_again_hides_nothing(world: LoopWorld) -> None:
+    """Its trial takes as long as ever, and what people say meanwhile is seen."""
+    world.clock.step_s(9 * 86_400)
+    world.steady.onward_us()
+    world.clock.step_s(-9 * 86_400)
+    await world.bring_to(SuggestionState.SHADOW)
+    world.pass_days(1)
+    await world.desk.run()
+    assert world.life.state is SuggestionState.SHADOW
+    world.deed(answer=Answer.DENIED)
+    await world.desk.run()
+    assert world.life.state is SuggestionState.REVERTED
+
+
+async def test_a_no_to_a_sample_of_another_rule_speaks_against_all_that_let_it_pass(
+    world: LoopWorld,
+) -> None:
+    """Where two rules overlap, a match is the sample of one of them."""
+    await world.bring_to(SuggestionState.CANARY)
+    world.hit(answer=Answer.DENIED, adopted="adopted-other")
+    report = await world.desk.run()
+    assert report.reverted == (ID,)
+    assert not world.in_force
+
+
+async def test_with_a_rule_its_renewal_goes_too(world: LoopWorld) -> None:
+    """At once, in whichever state: it is the same text with other days."""
+    await world.bring_to(SuggestionState.CANARY)
+    rule = world.life.suggestion.rule.replace(RULE_ID, "adopted-0badcafe")
+    renewal = replace(world.life.suggestion, id="S-0badcafe", rule_id="adopted-0badcafe", rule=rule)
+    async with world.book.turn:
+        await world.book.make(proposed(renewal, world.clock.wall_us()))
+    for who in (LEA, LEO):
+        await world.desk.accept("S-0badcafe", who, YES)
+    assert world.book.lives["S-0badcafe"].state is SuggestionState.SHADOW
+    world.desk.on_request("decided", request({SAMPLE: RULE_ID}, RequestState.DENIED))
+    await until(lambda: world.book.lives["S-0badcafe"].state.over, "its return")
+    assert world.life.state is SuggestionState.REVERTED
+    assert world.book.lives["S-0badcafe"].state is SuggestionState.REVERTED
+
+
+async def test_no_machine_takes_back_what_asks_more(world: LoopWorld) -> None:
+    """That lets more pass, so it is for persons."""
+    await world.bring_to(SuggestionState.CANARY)
+    gate = replace(world.life.suggestion, kind=SuggestionKind.GATE)
+    world.book.lives[ID] = replace(world.life, suggestion=gate)
+    came = await world.desk.take_back(ID, BOT, YES)
+    assert (came.counted, came.refusal) == (False, "rights")
+
+
+async def test_two_runs_come_one_after_the_other(world: LoopWorld) -> None:
+    """One that somebody starts waits for the hourly one: its older look undoes nothing."""
+    going = asyncio.Event()
+
+    class Slow(FakeWitness):
+        reading = most = 0
+
+        async def read(self) -> Evidence:
+            self.reading += 1
+            self.most = max(self.most, self.reading)
+            await going.wait()
+            self.reading -= 1
+            return await FakeWitness.read(self)
+
+    slow = Slow()
+    world.round._witness = slow
+    both = [world.owner.spawn(world.desk.run(), name="run") for _ in range(2)]
+    await until(lambda: slow.reading, "a run")
+    going.set()
+    reports = await asyncio.gather(*both)
+    assert slow.most == 1
+    assert [one.proposed for one in reports] == [(ID,), ()]
 
 
 async def test_history_is_replayed_again_on_demand(world: LoopWorld) -> None:

@@ -45,7 +45,7 @@ _SOON_US: Final = 60 * _US
 class LoopNeeds:
     """What the loop needs of the rest. `books` work on a connection that nobody else uses.
 
-    `now_us` never goes back.
+    `now_us` never goes back, `least_us` is not hurried by a clock that is set forward.
     """
 
     books: SuggestionBooks
@@ -56,6 +56,7 @@ class LoopNeeds:
     directory: Directory
     witness: Witness
     now_us: Callable[[], int]
+    least_us: Callable[[], int]
 
 
 class LoopHalf:
@@ -74,7 +75,7 @@ class LoopHalf:
         self._thinking = Offload(threads=1)
         record = Record(needs.books, self._thread, needs.journal, self.owner)
         reach = Reach(needs.versions, needs.approvals.sampler, lambda: needs.policy.active)
-        self.book = LoopBook(record, reach, needs.now_us, _limits(settings))
+        self.book = LoopBook(record, reach, needs.now_us, _limits(settings), needs.least_us)
         self.round = LoopRound(
             self.book, witness, thinking, self._thinking,
             searches=settings.feedback.enabled,
@@ -98,8 +99,14 @@ class LoopHalf:
 
     async def dropped(self, dropped: Sequence[Dropped]) -> None:
         """Rules that no longer fit the files that rule: their suggestions are reverted."""
+        failed: GatekeepError | None = None
         for one in dropped:
-            await self.book.drop(one)
+            try:
+                await self.book.drop(one)
+            except GatekeepError as error:  # the next one is dropped all the same
+                failed = error
+        if failed is not None:
+            raise failed
 
     def start(self) -> None:
         """From now on look at the journal every so often."""

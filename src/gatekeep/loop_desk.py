@@ -25,7 +25,7 @@ from gatekeep.domain.suggestions import (
     SuggestionLife,
     SuggestionState,
 )
-from gatekeep.errors import GatekeepError, JournalUnavailable, NotPermitted
+from gatekeep.errors import GatekeepError, NotPermitted
 from gatekeep.feedback import life as lives
 from gatekeep.feedback.life import Change, Observation, advance
 from gatekeep.feedback.ports import CameTo, RunReport, Wish
@@ -99,6 +99,8 @@ class LoopDesk:
         return await self._whole(self._accept(suggestion_id, who, wish))
 
     async def _accept(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
+        if wish.narrower:
+            await self._round.gathered()  # before its turn: the first reading after a start is long
         async with self._book.turn:
             life = self._named(suggestion_id)
             if who.owner:
@@ -122,8 +124,7 @@ class LoopDesk:
         """With its narrower form in place of the proposed one, proven like that one."""
         suggestion = life.suggestion
         narrow = replace(suggestion, rule=suggestion.narrower, narrower="")
-        if self._round.evidence is not None:
-            narrow = await self._round.proven(narrow, self._round.evidence)
+        narrow = await self._round.proven(narrow, await self._round.gathered())
         return replace(life, suggestion=narrow, accepted_by=()) if narrow.safe else None
 
     async def dismiss(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
@@ -151,7 +152,10 @@ class LoopDesk:
         return await self._change(
             suggestion_id,
             wish,
-            lambda life, _now: lives.take_back(life, self._yes(who, wish), self._book.limits),
+            lambda life, _now: (
+                "rights" if who.owner and life.suggestion.kind is SuggestionKind.GATE
+                else lives.take_back(life, self._yes(who, wish), self._book.limits)
+            ),
             "is taken back.",
         )
 
@@ -207,16 +211,7 @@ class LoopDesk:
 
     async def _keep(self, sample: Sample, rule_id: str) -> None:
         async with self._book.turn:
-            told = loop_told.sampled(sample, rule_id)
-            try:
-                kept = await self._book.record.change(
-                    lambda store: store.add_sample(sample, told), takes=True
-                )
-            except JournalUnavailable:
-                self._book.fell_behind()
-                raise
-            if kept:
-                self._book.samples[sample.id] = sample
+            await self._book.keep(sample, rule_id)
 
     async def answer(
         self, sample_id: str, who: Principal, answer: SampleAnswer, wish: Wish
@@ -252,7 +247,7 @@ class LoopDesk:
             kept = await self._book.record.change(
                 lambda store: store.answer_sample(said, told), takes=wrong
             )
-        except JournalUnavailable:
+        except Exception:
             self._book.fell_behind()
             if wrong and life is not None:
                 await self._against(life, why)
@@ -277,16 +272,23 @@ class LoopDesk:
                 await self._against(life, why)
 
     async def _against(self, life: SuggestionLife, why: str) -> None:
-        """Take it back now, if it is a relaxation that was adopted; `turn` is held."""
+        """Take it back now, if it is a relaxation that was adopted; `turn` is held.
+
+        And whatever lets the same pass: its renewal, or what it is the renewal of.
+        """
         if life.suggestion.kind is not SuggestionKind.RELAX:
             return
-        back = advance(life, Observation(against=why), self._book.now_us(), self._book.limits)
-        if back is not None:
+        failed: GatekeepError | None = None
+        for one in (life, *self._book.same_as(life)):
+            back = advance(one, Observation(against=why), self._book.now_us(), self._book.limits)
             try:
-                await self._book.make(back)
+                if back is not None:
+                    await self._book.make(back)
             except GatekeepError as error:
                 _log.error("a rule is held back and could not be taken out", error=error.public)
-                raise
+                failed = error
+        if failed is not None:
+            raise failed
 
     # the run
 

@@ -25,7 +25,7 @@ from gatekeep.domain.suggestions import (
 )
 from gatekeep.feedback import monitor
 from gatekeep.feedback.composing import CompositionError
-from gatekeep.feedback.deeds import Deed, Evidence
+from gatekeep.feedback.deeds import Answer, Deed, Evidence
 from gatekeep.feedback.life import NoSuchChange, Observation, advance, in_force, proposed, refreshed
 from gatekeep.feedback.ports import RunReport
 from gatekeep.feedback.renewal import renewal_of
@@ -185,20 +185,23 @@ class LoopRound:
         def work() -> Observation:
             if not _tried(life) and not in_force(life):
                 return Observation(found=found)
-            unfit, matched = "", list[Deed]()
-            if life.state is SuggestionState.SHADOW:
+            against, matched, telling = "", list[Deed](), _telling(life, evidence)
+            if life.suggestion.kind is SuggestionKind.RELAX and (telling or not in_force(life)):
                 try:
-                    matched = list(think.matches(life.suggestion, _new(life, evidence), version))
+                    matched = list(think.matches(life.suggestion, telling, version))
                 except CompositionError as error:
-                    unfit = f"it does not fit the policy: {error}"
+                    against = "" if in_force(life) else f"it does not fit the policy: {error}"
+            refused = tuple(one.n for one in matched if one.refused_by_people)
+            if in_force(life) and refused:
+                against = f"people said no to what it lets pass: {monitor.listed(refused)}"
             effect = monitor.effect_of(life, evidence, samples, now)
             return Observation(
                 found=found,
-                tried=len(matched),
-                refused=tuple(one.n for one in matched if one.refused_by_people),
+                tried=sum(one.answer is Answer.APPROVED for one in matched),
+                refused=refused,
                 effect=effect,
                 for_it=monitor.speaks_for(life, effect),
-                against=monitor.against(life, effect, evidence, samples, version) or unfit,
+                against=monitor.against(life, effect, evidence, samples, version) or against,
             )
 
         return await self._thread.run(work)
@@ -207,7 +210,8 @@ class LoopRound:
         self, life: SuggestionLife, seen: Observation, done: _Done
     ) -> SuggestionLife:
         """The one change that is due: what comes behind it is seen anew. `turn` is held."""
-        change = advance(life, seen, self._book.now_us(), self._book.limits)
+        book = self._book
+        change = advance(life, seen, book.now_us(), book.limits, book.least_us())
         if change is None:
             return life
         after = await self._book.make(change)
@@ -239,6 +243,12 @@ class LoopRound:
             change = proposed(suggestion, self._book.now_us())
             done.note(change.before, await self._book.make(change))
 
+    async def gathered(self) -> Evidence:
+        """The evidence of the last run; before the first one it is read."""
+        if self.evidence is None:
+            self.evidence = await self._witness.read()
+        return self.evidence
+
     async def backtest(self, suggestion: Suggestion) -> Backtest:
         """Replay history again under the version that rules now."""
         evidence = self.evidence = await self._witness.read()
@@ -260,8 +270,17 @@ def _tried(life: SuggestionLife) -> bool:
     return life.state in {SuggestionState.ACCEPTED, SuggestionState.SHADOW}
 
 
-def _new(life: SuggestionLife, evidence: Evidence) -> list[Deed]:
-    return [one for one in evidence.deeds if one.at_us >= life.since_us]
+def _telling(life: SuggestionLife, evidence: Evidence) -> list[Deed]:
+    """What tells whether it is right: what it is tried on, and every no that may be to its like.
+
+    Whenever that was said, and by whichever rule it was asked: none was known when it was proven.
+    """
+    tried, like = life.state is SuggestionState.SHADOW, life.suggestion.scope.templates
+    return [
+        one for one in evidence.deeds
+        if (tried and one.at_us >= life.since_us)
+        or (one.refused_by_people and one.likeness is not None and one.likeness.template in like)
+    ]  # fmt: skip
 
 
 def _report(done: _Done, begun: float, read: int, stopped: str = "") -> RunReport:

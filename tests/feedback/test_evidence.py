@@ -26,6 +26,8 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind, StoredEvent
 from gatekeep.feedback.deeds import Answer, Evidence
 from gatekeep.feedback.evidence import Collector
+from gatekeep.gate.approval_desk import _RESTARTED
+from gatekeep.gate.approval_ports import Departure
 
 ALICE, BOB = person("alice"), person("bob")
 NGINX = command("systemctl restart nginx")
@@ -160,6 +162,23 @@ def test_a_held_sample_names_its_rule(told: InMemory, story: LoopStory) -> None:
     approved, withdrawn = gathered(told).deeds
     assert (approved.answer, approved.adopted) == (Answer.APPROVED, "adopted-3f9a12bc")
     assert (withdrawn.adopted, withdrawn.excluded) == ("adopted-3f9a12bc", "withdrawn_sample")
+
+
+@pytest.mark.parametrize(
+    ("why", "answer"),
+    [
+        (Departure.DRAINING.value, Answer.EXPIRED), (_RESTARTED, Answer.EXPIRED),
+        (Departure.CLIENT_LEFT.value, Answer.WITHDRAWN), ("", Answer.WITHDRAWN),
+    ],
+)  # fmt: skip
+def test_a_gateway_that_stops_is_nobody_s_step_back(
+    told: InMemory, story: LoopStory, why: str, answer: Answer
+) -> None:
+    """Two restarts while samples wait are not two persons who took them back; to leave is one."""
+    gone = Ask("AB24", state=RequestState.WITHDRAWN, sample="adopted-3f9a12bc", why=why)
+    story.asks(BOB, WEB, NGINX, gone)
+    (deed,) = gathered(told).deeds
+    assert deed.answer is answer
 
 
 def test_a_sample_that_was_wrong_is_an_incident(told: InMemory, story: LoopStory) -> None:
