@@ -157,6 +157,7 @@ class LoopHalf:
 
     async def close(self) -> None:
         """Let changes come to their end, then close the books."""
+        self.round.stop()
         await self.owner.close(grace=0.2)
         await self._witness.close()
         self._thinking.close()

@@ -39,6 +39,10 @@ _log = structlog.get_logger(__name__)
 _UNVERIFIED: Final = "the journal does not verify"
 
 
+class Stopped(Exception):  # noqa: N818 - says what it is
+    """The gateway stops in the middle of a run."""
+
+
 class Witness(Protocol):
     """Reads the journal."""
 
@@ -99,6 +103,11 @@ class LoopRound:
         self._searches = searches
         self.evidence: Evidence | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """The gateway stops: a run that goes on is cut short between two proofs, and changes nothing."""
+        self._stopped = True
 
     async def run(self) -> RunReport:
         """One run. Raises JournalUnavailable where what it found cannot be recorded.
@@ -146,6 +155,7 @@ class LoopRound:
         def work() -> dict[str, Suggestion]:
             found = {}
             for one in think.candidates(evidence, version, now):
+                self._demand_time()
                 found[one.id] = think.prove(one, evidence, version, now) if one.safe else one
             for life in lives:
                 again = renewal_of(life, now)
@@ -155,6 +165,10 @@ class LoopRound:
             return found
 
         return await self._thread.run(work)
+
+    def _demand_time(self) -> None:
+        if self._stopped:
+            raise Stopped
 
     async def _look_at(
         self, suggestion_id: str, evidence: Evidence, found: Mapping[str, Suggestion], done: _Done

@@ -7,6 +7,7 @@ What is no evidence is not opened, and what is like something before is only cou
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import re
@@ -212,6 +213,8 @@ class JournalWitness:
         self._taker = EventTaker(Collector(), unsealer)
         self._known = Known()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="witness")
+        self._beside: Executor | None = None
+        self._closing = False
 
     async def read(self) -> Evidence:
         """Read on to what is durable now. Never raises for what is wrong with the journal.
@@ -221,7 +224,11 @@ class JournalWitness:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
 
     async def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files. A reading that goes on is cut short, and then proves nothing."""
+        self._closing = True
+        if isinstance(self._beside, ProcessPoolExecutor):
+            for one in list((self._beside._processes or {}).values()):  # it has no word for this  # noqa: SLF001
+                one.kill()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._files.close)
         self._thread.shutdown()
 
@@ -266,17 +273,18 @@ class JournalWitness:
         """
         fresh, unread = end - self._known.events, ""
         with _beside(fresh) as pool:
+            self._beside = pool
             found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
             try:
                 self._go_on(first, end)
             except OSError as error:
                 unread = self._not_read(error)
         onward = _outcome(found)
-        if onward is None or onward.wrong or onward.unread:
+        if not self._closing and (onward is None or onward.wrong or onward.unread):
             with _beside(fresh) as pool:
-                onward = _outcome(
-                    pool.submit(verify_onward, self._journal, self._vkeys, self._known)
-                )
+                self._beside = pool
+                found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
+            onward = _outcome(found)
         if onward is None:
             return Onward(self._known, unread="what verifies it was killed")
         if not onward.wrong and not onward.unread:
@@ -285,6 +293,8 @@ class JournalWitness:
 
     def _go_on(self, first: int, end: int) -> None:
         for begin in range(first, end, SLICE_EVENTS):
+            if self._closing:
+                raise InterruptedError(errno.EINTR, "the gateway stops")
             self._taker.take(self._files.events(begin, min(end, begin + SLICE_EVENTS)))
             time.sleep(0)  # the event loop comes first
 
