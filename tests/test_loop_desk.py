@@ -327,6 +327,40 @@ async def test_no_machine_takes_back_what_asks_more(world: LoopWorld) -> None:
     assert (came.counted, came.refusal) == (False, "rights")
 
 
+async def test_a_search_that_fails_keeps_nobody_from_looking_at_what_is_in_force(
+    world: LoopWorld,
+) -> None:
+    """The run says that it failed; until then a denied sample had its effect, and nothing else."""
+    await world.bring_to(SuggestionState.CANARY)
+    other = replace(relaxation(), id="S-0badcafe", rule_id="adopted-0badcafe")
+    async with world.book.turn:
+        await world.book.make(proposed(other, world.clock.wall_us()))
+    world.hit(answer=Answer.DENIED)
+    world.found = None  # type: ignore[assignment]  # which nobody can go through
+    with pytest.raises(TypeError):
+        await world.desk.run()
+    assert world.life.state is SuggestionState.REVERTED
+    assert not world.in_force
+    assert world.book.lives["S-0badcafe"].state is SuggestionState.PROPOSED
+
+
+async def test_a_broken_journal_that_takes_nothing_holds_every_relaxation(world: LoopWorld) -> None:
+    """Each of them, not only the first that cannot be told."""
+    await world.bring_to(SuggestionState.CANARY)
+    life = world.life
+    second = replace(life.suggestion, id="S-00000000", rule_id="adopted-00000000")
+    first = {"S-00000000": replace(life, suggestion=second)}
+    world.book.lives = {**first, **world.book.lives}
+    world.sampler.adopt("adopted-00000000", life.in_force_us)
+    world.journal.accepting, world.journal.broken_sync = False, JournalUnavailable("no space")
+    seen = world.witness.evidence
+    world.witness.evidence = replace(seen, verified=False, unverified="torn", broken=True)
+    with pytest.raises(JournalUnavailable):
+        await world.desk.run()
+    assert world.sampler.counts("adopted-00000000") is None
+    assert world.sampler.counts(RULE_ID) is None
+
+
 async def test_two_runs_come_one_after_the_other(world: LoopWorld) -> None:
     """One that somebody starts waits for the hourly one: its older look undoes nothing."""
     going = asyncio.Event()

@@ -161,8 +161,7 @@ class LoopBook:
             self._not_kept(change)
             raise
         if not kept:
-            self._not_kept(change)
-            await self._read()
+            self._not_kept(change)  # what the store knows is read once it was told
             raise JournalUnavailable(f"{change.life.suggestion.id} was changed meanwhile")
         life = replace(change.life, settled=True)
         self.lives[life.suggestion.id] = life

@@ -23,6 +23,7 @@ from gatekeep.domain.suggestions import (
     SuggestionLife,
     SuggestionState,
 )
+from gatekeep.errors import GatekeepError
 from gatekeep.feedback import monitor
 from gatekeep.feedback.composing import CompositionError
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
@@ -128,25 +129,40 @@ class LoopRound:
             if evidence.broken:
                 await self._journal_broken(done)
             return _report(done, begun, evidence.next_n, evidence.unverified or _UNVERIFIED)
-        found = await self._found(evidence)
+        failed: Exception | None = None
+        found: Mapping[str, Suggestion] | None = None
+        try:
+            found = await self._found(evidence) if self._searches else None
+        except Exception as error:  # noqa: BLE001 - told below; what is in force is looked at first
+            failed = error
         for suggestion_id in list(self._book.lives):
-            await self._look_at(suggestion_id, evidence, found, done)
-        for one in found.values():
+            try:
+                await self._look_at(suggestion_id, evidence, found, done)
+            except Exception as error:  # noqa: BLE001 - told below, once all were looked at
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        for one in (found or {}).values():
             if one.safe and one.id not in self._book.lives:
                 await self._propose(one, done)
         return _report(done, begun, evidence.next_n)
 
     async def _journal_broken(self, done: _Done) -> None:
         """Nothing that lets more pass stays in force by a journal that does not verify."""
+        failed: GatekeepError | None = None
         for suggestion_id in list(self._book.lives):
             async with self._book.turn:
                 life = self._book.lives[suggestion_id]
-                if life.suggestion.kind is SuggestionKind.RELAX:
+                if life.suggestion.kind is not SuggestionKind.RELAX:
+                    continue
+                try:
                     await self._advance(life, Observation(against=_UNVERIFIED), done)
+                except GatekeepError as error:  # the next one's sampler forgets it all the same
+                    failed = error
+        if failed is not None:
+            raise failed
 
     async def _found(self, evidence: Evidence) -> Mapping[str, Suggestion]:
-        if not self._searches:
-            return {}
         version, now = self._book.version, self._book.now_us()
         think = self._thinking
 
@@ -171,13 +187,15 @@ class LoopRound:
             raise Stopped
 
     async def _look_at(
-        self, suggestion_id: str, evidence: Evidence, found: Mapping[str, Suggestion], done: _Done
-    ) -> None:
+        self, suggestion_id: str, evidence: Evidence, found: Mapping[str, Suggestion] | None,
+        done: _Done,
+    ) -> None:  # fmt: skip
+        """Without knowing what there is to `found`, what is open stays as it is."""
         async with self._book.turn:
             life = self._book.lives[suggestion_id]
-            if not life.state.rules and not self._searches and not _tried(life):
+            if found is None and not life.state.rules and not _tried(life):
                 return
-            today = found.get(suggestion_id) if self._searches else life.suggestion
+            today = found.get(suggestion_id) if found is not None else life.suggestion
             seen = await self._observe(life, evidence, today)
             try:
                 life = await self._advance(life, seen, done)
