@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.suggestions import SampleAnswer, SuggestionKind, SuggestionState
 from gatekeep.errors import JournalUnavailable, NotPermitted
-from gatekeep.feedback.deeds import Answer, Evidence
+from gatekeep.feedback.deeds import Answer, Deed, Evidence
 from gatekeep.feedback.life import proposed
 from gatekeep.feedback.ports import Wish
 from gatekeep.gate.holding import SAMPLE
@@ -359,6 +360,27 @@ async def test_a_broken_journal_that_takes_nothing_holds_every_relaxation(world:
         await world.desk.run()
     assert world.sampler.counts("adopted-00000000") is None
     assert world.sampler.counts(RULE_ID) is None
+
+
+async def test_who_takes_it_back_does_not_wait_for_what_is_thought_about(world: LoopWorld) -> None:
+    """A run looks at it for long: the word holds meanwhile, and the run changes nothing of it."""
+    await world.bring_to(SuggestionState.CANARY)
+    looking, goes_on = threading.Event(), threading.Event()
+
+    def long_look(_one: object, _deeds: object, _version: object) -> list[Deed]:
+        looking.set()
+        goes_on.wait(30)
+        return []
+
+    world.round._thinking = replace(world.round._thinking, matches=long_look)
+    world.deed(answer=Answer.DENIED)
+    run = world.owner.spawn(world.desk.run(), name="run")
+    await until(looking.is_set, "a look")
+    back = await world.desk.take_back(ID, LEA, YES)
+    assert (back.counted, world.in_force) == (True, False)
+    goes_on.set()
+    assert (await run).reverted == ()
+    assert world.life.decided_by == "lea"
 
 
 async def test_two_runs_come_one_after_the_other(world: LoopWorld) -> None:

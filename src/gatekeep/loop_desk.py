@@ -21,6 +21,7 @@ from gatekeep.domain.suggestions import (
     Backtest,
     Sample,
     SampleAnswer,
+    Suggestion,
     SuggestionKind,
     SuggestionLife,
     SuggestionState,
@@ -99,19 +100,18 @@ class LoopDesk:
         return await self._whole(self._accept(suggestion_id, who, wish))
 
     async def _accept(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
-        if wish.narrower:
-            await self._round.gathered()  # before its turn: the first reading after a start is long
+        shown, narrow = self._named(suggestion_id), None
+        if wish.narrower and not _misses(shown, who, wish):
+            narrow = await self._narrowed(shown)  # before its turn: to prove it may take a while
         async with self._book.turn:
             life = self._named(suggestion_id)
-            if who.owner:
-                return _refused(life, "rights")
-            if wish.seen and not is_seen(life.suggestion, wish.seen):
-                return _refused(life, "digest")
+            refusal = _misses(life, who, wish)
+            if refusal:
+                return _refused(life, refusal)
             if wish.narrower and life.suggestion.narrower:
-                narrowed = await self._narrowed(life)
-                if narrowed is None:
+                if narrow is None or life.suggestion is not shown.suggestion:
                     return _refused(life, "state")
-                life = narrowed
+                life = replace(life, suggestion=narrow, accepted_by=())
             made = lives.accept(life, self._yes(who, wish), self._book.limits)
             if isinstance(made, str):
                 return _refused(life, made)
@@ -120,12 +120,14 @@ class LoopDesk:
                 after = await self._round.settle(after)
         return CameTo(after, counted=True, words=_accepted(after, made))
 
-    async def _narrowed(self, life: SuggestionLife) -> SuggestionLife | None:
-        """With its narrower form in place of the proposed one, proven like that one."""
+    async def _narrowed(self, life: SuggestionLife) -> Suggestion | None:
+        """Its narrower form in place of the proposed one, proven like that one."""
         suggestion = life.suggestion
+        if not suggestion.narrower:
+            return None
         narrow = replace(suggestion, rule=suggestion.narrower, narrower="")
         narrow = await self._round.proven(narrow, await self._round.gathered())
-        return replace(life, suggestion=narrow, accepted_by=()) if narrow.safe else None
+        return narrow if narrow.safe else None
 
     async def dismiss(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
         """Say no: it stays away until its evidence has doubled."""
@@ -299,6 +301,13 @@ class LoopDesk:
     async def run(self) -> RunReport:
         """Read what is new, look for suggestions, check on the adopted ones."""
         return await self._round.run()
+
+
+def _misses(life: SuggestionLife, who: Principal, wish: Wish) -> str:
+    """Why this yes cannot count, whatever state it is in; empty if that is not so."""
+    if who.owner:
+        return "rights"
+    return "digest" if wish.seen and not is_seen(life.suggestion, wish.seen) else ""
 
 
 def _open(kept: Sequence[Sample]) -> Sequence[Sample]:

@@ -104,6 +104,7 @@ class LoopRound:
         self._searches = searches
         self.evidence: Evidence | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._one_backtest = asyncio.Lock()
         self._stopped = False
 
     def stop(self) -> None:
@@ -190,13 +191,19 @@ class LoopRound:
         self, suggestion_id: str, evidence: Evidence, found: Mapping[str, Suggestion] | None,
         done: _Done,
     ) -> None:  # fmt: skip
-        """Without knowing what there is to `found`, what is open stays as it is."""
+        """Where it is not known what was `found`, what is open stays as it is.
+
+        It is looked at before its turn: whoever takes it back meanwhile does not wait for that, and
+        what was changed meanwhile is looked at by the next run.
+        """
+        life = self._book.lives[suggestion_id]
+        if found is None and not life.state.rules and not _tried(life):
+            return
+        today = found.get(suggestion_id) if found is not None else life.suggestion
+        seen = await self._observe(life, evidence, today)
         async with self._book.turn:
-            life = self._book.lives[suggestion_id]
-            if found is None and not life.state.rules and not _tried(life):
+            if self._book.lives.get(suggestion_id) is not life:
                 return
-            today = found.get(suggestion_id) if found is not None else life.suggestion
-            seen = await self._observe(life, evidence, today)
             try:
                 life = await self._advance(life, seen, done)
             except NoSuchChange as error:
@@ -282,9 +289,10 @@ class LoopRound:
         return self.evidence
 
     async def backtest(self, suggestion: Suggestion) -> Backtest:
-        """Replay history again under the version that rules now."""
-        evidence = self.evidence = await self._witness.read()
-        proven = await self.proven(suggestion, evidence)
+        """Replay history again under the version that rules now; one after the other, between runs' work."""
+        async with self._one_backtest:
+            evidence = self.evidence = await self._witness.read()
+            proven = await self.proven(suggestion, evidence)
         if proven.backtest is None:
             return Backtest(0, 0, 0, {}, {}, why="nothing was replayed: it writes no rule")
         return proven.backtest
