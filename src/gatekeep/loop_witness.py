@@ -227,7 +227,7 @@ class JournalWitness:
         """Let go of the files. A reading that goes on is cut short, and then proves nothing."""
         self._closing = True
         if isinstance(self._beside, ProcessPoolExecutor):
-            for one in list((self._beside._processes or {}).values()):  # it has no word for this  # noqa: SLF001
+            for one in list((self._beside._processes or {}).values()):  # noqa: SLF001 - it has no word for this
                 one.kill()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._files.close)
         self._thread.shutdown()
