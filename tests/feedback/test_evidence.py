@@ -26,6 +26,7 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind, StoredEvent
 from gatekeep.feedback.deeds import Answer, Evidence
 from gatekeep.feedback.evidence import Collector
+from gatekeep.feedback.flood import PASSED_A_DAY
 from gatekeep.gate.approval_desk import _RESTARTED
 from gatekeep.gate.approval_ports import Departure
 
@@ -152,6 +153,18 @@ def test_leave_that_was_given_before(
     story.passes(ALICE, WEB, NGINX, approval=approval)
     (deed,) = gathered(told).deeds
     assert (deed.answer, deed.adopted, deed.excluded) == (answer, adopted, excluded)
+
+
+def test_an_adopted_rule_that_is_used_all_day_fills_no_memory(
+    told: InMemory, story: LoopStory
+) -> None:
+    """So many alike are kept of one person's day; another person's first one always is."""
+    leave = Approval("adopted", frozenset({"leads"}), mfa=False, age_s=0, grant="adopted-1")
+    for _ in range(PASSED_A_DAY + 20):
+        story.passes(ALICE, WEB, NGINX, approval=leave)
+    story.passes(BOB, WEB, NGINX, approval=leave)
+    people = [one.where.person for one in gathered(told).deeds]
+    assert people == ["alice"] * PASSED_A_DAY + ["bob"]
 
 
 def test_a_held_sample_names_its_rule(told: InMemory, story: LoopStory) -> None:
