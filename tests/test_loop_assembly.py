@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 from support import proof_world as example
 from support.clock import SteppedClock
 from support.loop_world import ID, RULE_ID, YES, FakeWitness, relaxation
@@ -120,7 +121,7 @@ async def test_the_whole_way_and_back_in_a_real_gateway(town: Town) -> None:
     await town.accepted()
     assert town.loop.book.lives[ID].state is SuggestionState.SHADOW
     await town.restart()
-    town.clock.step_s(8 * DAY_S)
+    town.clock.pass_s(8 * DAY_S)
     await town.loop.desk.run()
     assert town.in_force
     await town.restart()
@@ -145,7 +146,7 @@ async def test_the_whole_way_and_back_in_a_real_gateway(town: Town) -> None:
 async def test_the_layer_stays_where_the_files_are_applied_anew(town: Town) -> None:
     """SIGHUP and `policy apply` compose files and layer; the layer's own rule is no news to anybody."""
     await town.accepted()
-    town.clock.step_s(8 * DAY_S)
+    town.clock.pass_s(8 * DAY_S)
     await town.loop.desk.run()
     rules = town.place / "policy" / "rules.cedar"
     rules.write_text(rules.read_text() + '\n@id("no-dd") forbid (principal, action == Action::"ssh.exec", resource) when { context.argv.contains("dd") };\n')
@@ -161,7 +162,7 @@ async def test_files_that_use_the_id_of_an_adopted_rule_do_not_keep_the_gateway_
 ) -> None:
     """The start goes on without the layer's rule; its suggestion is reverted, and that is told."""
     await town.accepted()
-    town.clock.step_s(8 * DAY_S)
+    town.clock.pass_s(8 * DAY_S)
     await town.loop.desk.run()
     (town.place / "policy" / "more.cedar").write_text(
         f'@id("{RULE_ID}") forbid (principal, action == Action::"ssh.exec", resource) when {{ context.argv.contains("dd") }};\n'
@@ -180,6 +181,49 @@ async def test_the_clock_starts_the_runs(town: Town) -> None:
     assert town.loop.book.lives == {}
     town.clock.step_s(61)
     await until(lambda: ID in town.loop.book.lives, "a run")
+
+
+async def test_a_run_that_fails_is_told_by_kind_and_place_alone(town: Town) -> None:
+    """The text of an error may hold a statement with its values; and the next run comes all the same."""
+    town.witness.error = ValueError("select * from cards where number = '4111-1111'")
+    with capture_logs() as lines:
+        town.clock.pass_s(61)
+        await until(lambda: any(one["event"] == "failed" for one in lines), "a failure")
+    (line,) = [one for one in lines if one["event"] == "failed"]
+    assert (line["what"], line["error"]) == ("a run of the loop", "ValueError")
+    assert line["place"].startswith("loop_world.py:")
+    assert "4111" not in str(lines)
+    town.witness.error = None
+    town.clock.pass_s(61)
+    await until(lambda: ID in town.loop.book.lives, "the next run")
+
+
+async def test_a_state_that_cannot_be_read_does_not_stop_the_clock(town: Town) -> None:
+    """What is owed is looked for again and again; the runs go on beside it."""
+    town.loop._books._db.close()
+    town.loop.book.fell_behind()
+    with capture_logs() as lines:
+        await until(lambda: any(one["event"] == "failed" for one in lines), "a failure")
+        town.clock.pass_s(61)
+        await until(lambda: any(one.get("what") == "a run of the loop" for one in lines), "a run")
+
+
+async def test_what_was_accepted_is_looked_at_soon_after_each_start(town: Town) -> None:
+    """A gateway that is restarted more often than runs are due still sees what people said."""
+    await town.accepted()
+    town.clock.pass_s(8 * DAY_S)
+    await town.loop.desk.run()
+    file = town.place / "gatekeep.yaml"
+    file.write_text(file.read_text().replace("every_s: 60.0", "every_s: 86400.0"))
+    await town.restart()
+    hit = example.command_deed(
+        town.witness.evidence.next_n, town.clock.wall_us(), at=example.where("ben"),
+        answer=Answer.DENIED, adopted=RULE_ID,
+    )  # fmt: skip
+    town.witness.evidence = example.evidence([*town.witness.evidence.deeds, hit])
+    assert town.in_force
+    town.clock.pass_s(61)
+    await until(lambda: not town.in_force, "a run")
 
 
 async def test_it_reads_the_gateway_s_own_journal(place: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.builders import session as a_session
+from support.builders import target
 from support.loop_world import ID, LEA, LEO, RULE_ID, YES, LoopWorld, relaxation
 
 from gatekeep.domain.suggestions import SuggestionState
@@ -213,3 +215,67 @@ async def test_it_ends_by_its_day_and_may_be_proposed_again(world: LoopWorld) ->
     await world.desk.run()
     assert world.life.state is _S.PROPOSED
     assert world.life.accepted_by == ()
+
+
+def unwritable(world: LoopWorld, *, so: bool = True) -> None:
+    """The state of the loop takes nothing any more, or does again."""
+    world.books._db.execute(f"PRAGMA query_only = {'ON' if so else 'OFF'}")
+
+
+async def test_a_return_that_the_state_cannot_keep_holds_until_it_can(world: LoopWorld) -> None:
+    """A disk that is full keeps neither state nor journal: nothing passes by the rule meanwhile."""
+    await world.bring_to(_S.CANARY)
+    unwritable(world)
+    with pytest.raises(JournalUnavailable):
+        await world.desk.take_back(ID, LEA, YES)
+    for _ in range(3):
+        await world.book.tick()
+        assert world.sampler.counts(RULE_ID) is None
+    unwritable(world, so=False)
+    await world.book.tick()
+    assert world.life.state is _S.REVERTED
+    assert (world.life.decided_by, world.told()[-1]["by"]) == ("lea", "lea")
+    assert not world.in_force
+    await world.restart()
+    assert world.life.state is _S.REVERTED
+
+
+async def test_a_return_while_its_own_canary_is_owed_is_not_lost(world: LoopWorld) -> None:
+    """The state knows more than anybody was told: the word still counts, once it can be told."""
+    await world.bring_to(_S.SHADOW)
+    world.pass_days(7)
+    world.journal.broken_sync = JournalUnavailable("no space")
+    with pytest.raises(JournalUnavailable):
+        await world.desk.run()
+    with pytest.raises(JournalUnavailable):
+        await world.desk.take_back(ID, LEA, YES)
+    world.journal.mend()
+    await world.book.tick()
+    assert world.life.state is _S.REVERTED
+    assert not world.in_force
+    assert world.sampler.counts(RULE_ID) is None
+
+
+async def test_a_sample_that_the_state_cannot_keep_is_kept_later(world: LoopWorld) -> None:
+    """The sampler counts it as looked at, so somebody has to look."""
+    await world.bring_to(_S.CANARY)
+    unwritable(world)
+    session = a_session(target=target("web-1"))
+    world.desk.looked_at_later(RULE_ID, 1234, session, "systemctl restart nginx")
+    await world.owner.close(grace=5.0)
+    assert not world.book.samples
+    unwritable(world, so=False)
+    await world.book.tick()
+    assert list(world.book.samples) == ["M-1234"]
+    assert world.states()[-1] == "sampled"
+
+
+async def test_cases_that_somebody_is_about_to_write_hold_no_return(world: LoopWorld) -> None:
+    """They are for what comes into force; what goes out of force goes."""
+    await world.bring_to(_S.CANARY)
+    cases = world.place / "policy" / "cases"
+    cases.mkdir()
+    (cases / "own.yaml").write_text("cases: [")
+    await world.desk.take_back(ID, LEA, YES)
+    assert world.life.state is _S.REVERTED
+    assert not world.in_force

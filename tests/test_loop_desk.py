@@ -23,9 +23,10 @@ from gatekeep.domain.approvals import (
 )
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
-from gatekeep.domain.suggestions import SampleAnswer, SuggestionState
+from gatekeep.domain.suggestions import SampleAnswer, SuggestionKind, SuggestionState
 from gatekeep.errors import JournalUnavailable, NotPermitted
 from gatekeep.feedback.deeds import Answer
+from gatekeep.feedback.life import proposed
 from gatekeep.feedback.ports import Wish
 from gatekeep.gate.holding import SAMPLE
 
@@ -224,6 +225,42 @@ async def test_the_narrower_form_is_proven_and_accepted_instead(world: LoopWorld
     assert world.life.suggestion.rule == narrow
     last = await world.desk.accept(ID, LEA, YES)
     assert last.life.state is SuggestionState.SHADOW
+
+
+async def test_the_narrower_form_is_proven_also_right_after_a_start(world: LoopWorld) -> None:
+    """Before the first run its evidence is read; what people said no to meanwhile counts."""
+    world.found = [relaxation(narrower=standing_rule(version(), targets=("web-1",)))]
+    await world.desk.run()
+    world.deed(answer=Answer.DENIED)
+    await world.restart()
+    came = await world.desk.accept(ID, LEO, Wish("web-1 is enough", "web", mfa=True, narrower=True))
+    assert came.refusal == "state"
+    assert world.life.accepted_by == ()
+
+
+async def test_with_a_rule_its_renewal_goes_too(world: LoopWorld) -> None:
+    """At once, in whichever state: it is the same text with other days."""
+    await world.bring_to(SuggestionState.CANARY)
+    rule = world.life.suggestion.rule.replace(RULE_ID, "adopted-0badcafe")
+    renewal = replace(world.life.suggestion, id="S-0badcafe", rule_id="adopted-0badcafe", rule=rule)
+    async with world.book.turn:
+        await world.book.make(proposed(renewal, world.clock.wall_us()))
+    for who in (LEA, LEO):
+        await world.desk.accept("S-0badcafe", who, YES)
+    assert world.book.lives["S-0badcafe"].state is SuggestionState.SHADOW
+    world.desk.on_request("decided", request({SAMPLE: RULE_ID}, RequestState.DENIED))
+    await until(lambda: world.book.lives["S-0badcafe"].state.over, "its return")
+    assert world.life.state is SuggestionState.REVERTED
+    assert world.book.lives["S-0badcafe"].state is SuggestionState.REVERTED
+
+
+async def test_no_machine_takes_back_what_asks_more(world: LoopWorld) -> None:
+    """That lets more pass, so it is for persons."""
+    await world.bring_to(SuggestionState.CANARY)
+    gate = replace(world.life.suggestion, kind=SuggestionKind.GATE)
+    world.book.lives[ID] = replace(world.life, suggestion=gate)
+    came = await world.desk.take_back(ID, BOT, YES)
+    assert (came.counted, came.refusal) == (False, "rights")
 
 
 async def test_history_is_replayed_again_on_demand(world: LoopWorld) -> None:

@@ -166,6 +166,54 @@ def test_a_damaged_journal_is_no_evidence(world: World) -> None:
         assert "blob" in evidence.unverified
 
 
+def test_a_journal_that_cannot_be_read_is_late_and_not_broken(world: World) -> None:
+    """Nothing is suggested, and nothing is taken back for it; once it can be read, all is as ever."""
+    month = Month(world.story)
+    while world.sealed.spool.n < 600:
+        month.session()
+    world.sign()
+    path = next((world.journal / "log" / "blob").rglob("001"))
+    content = path.read_bytes()
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # which opens, and fails to be read
+    witness = world.witness()
+    evidence = world.read(witness)
+    assert not evidence.verified
+    assert not evidence.broken
+    assert "error" in evidence.unverified.lower()
+    path.unlink()
+    path.write_bytes(content)
+    assert world.read(witness) == world.plainly()
+    path.unlink()
+    world.story.passes(ALICE, SHOP, statement("select * from orders where id = 7"))
+    world.sealed.spool.commit()
+    assert world.read().broken
+
+
+@pytest.mark.parametrize("apart_from", [1, 4096], ids=["a process", "a thread"])
+def test_a_gateway_that_stops_does_not_wait_for_a_long_reading(
+    world: World, monkeypatch: pytest.MonkeyPatch, apart_from: int
+) -> None:
+    """It is cut short, and what it read proves nothing, neither for nor against the journal."""
+    month = Month(world.story)
+    while world.sealed.spool.n < 600:
+        month.session()
+    world.sign()
+    monkeypatch.setattr("gatekeep.loop_witness._APART_FROM", apart_from)
+
+    async def cut_short() -> Evidence:
+        witness = world.witness()
+        reading = asyncio.ensure_future(witness.read())
+        await asyncio.sleep(0)
+        await witness.close()
+        return await reading
+
+    evidence = asyncio.run(cut_short())
+    assert not evidence.verified
+    assert not evidence.broken
+    assert evidence.next_n < world.sealed.spool.n
+
+
 def test_a_missing_journal_is_no_evidence(world: World) -> None:
     """Nor is one of which files are gone, or that nobody signed."""
     world.story.activated(main=RULES)

@@ -192,6 +192,7 @@ async def assemble(
             LoopNeeds(
                 SuggestionBooks(open_state()), journal, versions, desk, approvals, directory,
                 _witness(settings, Unsealer(ring, open_state()), clock), steady.onward_us,
+                steady.least_us,
             ),
         ),
         sessions=sessions,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
 import structlog
 
 from gatekeep.approval_assembly import ApprovalHalf
 from gatekeep.configuration import Configuration
 from gatekeep.domain.suggestions import DAY_US, WEEK_US
-from gatekeep.errors import JournalUnavailable
+from gatekeep.errors import GatekeepError
 from gatekeep.feedback.candidates import candidates
 from gatekeep.feedback.life import Limits
 from gatekeep.feedback.ports import WeeklyDigest
@@ -32,16 +35,18 @@ from gatekeep.stores.sqlite.suggestions import SuggestionBooks
 
 _log = structlog.get_logger(__name__)
 
-_TURN_S = 1.0
+_TURN_S: Final = 1.0
 """So often the clock is looked at, and what is owed to the journal told again."""
-_US = 1_000_000
+_US: Final = 1_000_000
+_SOON_US: Final = 60 * _US
+"""So soon after a start what was accepted is looked at, however often the gateway is restarted."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopNeeds:
     """What the loop needs of the rest. `books` work on a connection that nobody else uses.
 
-    `now_us` never goes back.
+    `now_us` never goes back, `least_us` is not hurried by a clock that is set forward.
     """
 
     books: SuggestionBooks
@@ -52,6 +57,7 @@ class LoopNeeds:
     directory: Directory
     witness: Witness
     now_us: Callable[[], int]
+    least_us: Callable[[], int]
 
 
 class LoopHalf:
@@ -65,12 +71,12 @@ class LoopHalf:
         self._books = needs.books
         self._witness = needs.witness
         self._now_us = needs.now_us
-        self.owner = TaskOwner("loop")
+        self.owner = TaskOwner("loop", on_failure=_failed)
         self._thread = Offload(threads=1)
         self._thinking = Offload(threads=1)
         record = Record(needs.books, self._thread, needs.journal, self.owner)
         reach = Reach(needs.versions, needs.approvals.sampler, lambda: needs.policy.active)
-        self.book = LoopBook(record, reach, needs.now_us, _limits(settings))
+        self.book = LoopBook(record, reach, needs.now_us, _limits(settings), needs.least_us)
         self.round = LoopRound(
             self.book, needs.witness, thinking, self._thinking,
             searches=settings.feedback.enabled,
@@ -94,25 +100,38 @@ class LoopHalf:
 
     async def dropped(self, dropped: Sequence[Dropped]) -> None:
         """Rules that no longer fit the files that rule: their suggestions are reverted."""
+        failed: GatekeepError | None = None
         for one in dropped:
-            await self.book.drop(one)
+            try:
+                await self.book.drop(one)
+            except GatekeepError as error:  # the next one is dropped all the same
+                failed = error
+        if failed is not None:
+            raise failed
 
     def start(self) -> None:
         """From now on look at the journal every so often."""
         self.owner.spawn(self._by_the_clock(), name="runs")
 
     async def _by_the_clock(self) -> None:
-        """Looks at the clock often, so that one that is moved by hand is followed, too."""
+        """Looks at the clock often, so that one that is moved by hand is followed, too.
+
+        A run goes on beside it: what the journal is owed does not wait for that.
+        """
         every_us = int(self._settings.feedback.every_s * _US)
-        due_us = self._now_us() + every_us
+        due_us = self._now_us() + (min(every_us, _SOON_US) if self.book.watches else every_us)
         told_week = week_of(self._now_us(), self._settings)
+        running: asyncio.Task[None] | None = None
         while True:
             await asyncio.sleep(_TURN_S)
-            await self.book.tick()
+            try:
+                await self.book.tick()
+            except Exception as error:  # noqa: BLE001 - the next turn may be luckier; the clock goes on
+                _failed("a look at what the journal is owed", error)
             now = self._now_us()
-            if now >= due_us:
+            if now >= due_us and (running is None or running.done()):
                 due_us = now + every_us
-                await self._run()
+                running = self.owner.spawn(self._run(), name="run")
             week = week_of(now, self._settings)
             if week > told_week:
                 told_week = week
@@ -121,10 +140,8 @@ class LoopHalf:
     async def _run(self) -> None:
         try:
             report = await self.round.run()
-        except JournalUnavailable as error:
-            _log.warning("a run of the loop could not be recorded", error=error.public)
         except Exception as error:  # noqa: BLE001 - the next run may be luckier; the gate goes on
-            _log.error("a run of the loop failed", error=repr(error))
+            _failed("a run of the loop", error)
         else:
             _log.info(
                 "the loop has run", read=report.read, seconds=report.seconds,
@@ -137,15 +154,24 @@ class LoopHalf:
         try:
             await self.digest.tell(await self.desk.suggestions(), now_us)
         except Exception as error:  # noqa: BLE001 - people elsewhere are not the loop's affair
-            _log.error("the weekly digest was not told", error=repr(error))
+            _failed("the weekly digest", error)
 
     async def close(self) -> None:
         """Let changes come to their end, then close the books."""
+        self.round.stop()
         await self.owner.close(grace=0.2)
         await self._witness.close()
         self._thinking.close()
         self._thread.close()
         self._books.close()
+
+
+def _failed(what: str, error: BaseException) -> None:
+    """The text of an error may hold statements and values: its kind and place are told, and no more."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    public = error.public if isinstance(error, GatekeepError) else ""
+    _log.error("failed", what=what, error=type(error).__name__, place=place, why=public)
 
 
 def assemble_loop(settings: Settings, needs: LoopNeeds) -> LoopHalf:

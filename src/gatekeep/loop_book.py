@@ -16,7 +16,7 @@ import structlog
 from gatekeep import loop_told
 from gatekeep.domain.suggestions import Sample, SuggestionKind, SuggestionLife, SuggestionState
 from gatekeep.errors import GatekeepError, JournalUnavailable, SettingsError
-from gatekeep.feedback.life import Change, Limits, Observation, advance, in_force
+from gatekeep.feedback.life import TABLE, Change, Limits, Observation, advance, in_force
 from gatekeep.gate.approval_ports import Told
 from gatekeep.gate.approval_record import Record
 from gatekeep.loop_layer import Dropped, layer_text
@@ -67,6 +67,7 @@ class LoopBook:
         reach: Reach,
         now_us: Callable[[], int],
         limits: Limits,
+        least_us: Callable[[], int] | None = None,
     ) -> None:
         self.record = record
         self.now_us = now_us
@@ -74,13 +75,23 @@ class LoopBook:
         self.lives: dict[str, SuggestionLife] = {}
         self.samples: dict[str, Sample] = {}
         self.turn = asyncio.Lock()
+        self.least_us = least_us or now_us
+        """A time that a clock which was set forward does not hurry: what is tried, is tried as long."""
         self._reach = reach
         self._behind = False
+        self._returns: dict[str, Change] = {}
+        self._unkept: dict[str, tuple[Sample, str]] = {}
 
     @property
     def version(self) -> PolicyVersion:
         """The version that rules."""
         return self._reach.version()
+
+    @property
+    def watches(self) -> bool:
+        """Whether there is anything that people accepted and that is not over."""
+        still_open = {SuggestionState.PROPOSED, SuggestionState.SNOOZED}
+        return any(not one.state.over and one.state not in still_open for one in self.lives.values())
 
     def layer(self, running: Mapping[str, str]) -> str | None:
         """The text that the adopted layer must have beside these texts; None before any suggestion."""
@@ -98,6 +109,15 @@ class LoopBook:
         """The suggestion whose rule this is and is in force."""
         found = (one for one in self.lives.values() if one.suggestion.rule_id == rule_id)
         return next((one for one in found if in_force(one)), None)
+
+    def same_as(self, life: SuggestionLife) -> list[SuggestionLife]:
+        """Those that would let the very same pass under another id: a renewal, and what it renews."""
+        one = life.suggestion
+        return [
+            other for name, other in self.lives.items()
+            if name != one.id and other.suggestion.kind is one.kind
+            and (other.suggestion.scope, other.suggestion.sources) == (one.scope, one.sources)
+        ]  # fmt: skip
 
     # start
 
@@ -137,11 +157,11 @@ class LoopBook:
             kept = await self.record.change(
                 lambda store: store.put(before, change.life, [told]), takes=ends
             )
-        except JournalUnavailable:
-            self._behind = True
+        except Exception:
+            self._not_kept(change)
             raise
         if not kept:
-            await self._read()
+            self._not_kept(change)  # what the store knows is read once it was told
             raise JournalUnavailable(f"{change.life.suggestion.id} was changed meanwhile")
         life = replace(change.life, settled=True)
         self.lives[life.suggestion.id] = life
@@ -155,11 +175,32 @@ class LoopBook:
             kept = await self.record.change(
                 lambda store: store.put(before, after, told), takes=not told
             )
-        except JournalUnavailable:
+        except Exception:
             self._behind = True
             raise
         if kept:
             self.lives[after.suggestion.id] = replace(after, settled=True)
+
+    async def keep(self, sample: Sample, rule_id: str) -> None:
+        """Keep what is to be looked at; `turn` is held. Raises JournalUnavailable: then it is kept later."""
+        told = loop_told.sampled(sample, rule_id)
+        self._unkept[sample.id] = (sample, rule_id)
+        try:
+            kept = await self.record.change(
+                lambda store: store.add_sample(sample, told), takes=True
+            )
+        except Exception:
+            self._behind = True
+            raise
+        del self._unkept[sample.id]
+        if kept:
+            self.samples[sample.id] = sample
+
+    def _not_kept(self, change: Change) -> None:
+        """The store may not have kept it: what was to end is ended as soon as it can be."""
+        self._behind = True
+        if SuggestionState.REVERTED in TABLE[change.before] and change.life.state.over:
+            self._returns[change.life.suggestion.id] = change
 
     def fell_behind(self) -> None:
         """The journal did not take something: what the store knows is read again once it does."""
@@ -171,12 +212,29 @@ class LoopBook:
             return
         await self.record.tell()
         await self._read()
+        await self._keep_what_was_not()
         try:
             await self._reach.layers.adopt(self.adoption("", "what was owed to the journal"))
         except SettingsError as error:  # what rules is without it: that holds until the next start
             _log.error("the adopted rules do not fit", error=error.public)
         self._behind = False
         self._sample_all()
+
+    async def _keep_what_was_not(self) -> None:
+        """What ended, and what is to be looked at, where the store could not keep it then."""
+        for change in list(self._returns.values()):
+            await self._end(change)
+        for sample, rule_id in list(self._unkept.values()):
+            await self.keep(sample, rule_id)
+
+    async def _end(self, change: Change) -> None:
+        after = change.life
+        life = self.lives.get(after.suggestion.id)
+        if life is not None and not life.state.over and after.state in TABLE[life.state]:
+            told = loop_told.changed(change, self.version.name)
+            if await self.record.change(lambda store: store.put(life, after, [told]), takes=True):
+                self.lives[after.suggestion.id] = replace(after, settled=True)
+        del self._returns[after.suggestion.id]
 
     async def tick(self) -> None:
         """What the journal is owed, it is told as soon as it takes it; called again and again."""
@@ -203,7 +261,7 @@ class LoopBook:
             if was:
                 raise  # files that fitted with the rule do not without it: they are as they were
             return await self._unfit(life, error.public)
-        except JournalUnavailable:
+        except Exception:
             self._behind = True
             raise
         if not was:

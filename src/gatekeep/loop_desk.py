@@ -21,11 +21,12 @@ from gatekeep.domain.suggestions import (
     Backtest,
     Sample,
     SampleAnswer,
+    Suggestion,
     SuggestionKind,
     SuggestionLife,
     SuggestionState,
 )
-from gatekeep.errors import GatekeepError, JournalUnavailable, NotPermitted
+from gatekeep.errors import GatekeepError, NotPermitted
 from gatekeep.feedback import life as lives
 from gatekeep.feedback.life import Change, Observation, advance
 from gatekeep.feedback.ports import CameTo, RunReport, Wish
@@ -100,17 +101,18 @@ class LoopDesk:
         return await self._whole(self._accept(suggestion_id, who, wish))
 
     async def _accept(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
+        shown, narrow = self._named(suggestion_id), None
+        if wish.narrower and not _misses(shown, who, wish):
+            narrow = await self._narrowed(shown)  # before its turn: to prove it may take a while
         async with self._book.turn:
             life = self._named(suggestion_id)
-            if who.owner:
-                return _refused(life, "rights")
-            if wish.seen and not is_seen(life.suggestion, wish.seen):
-                return _refused(life, "digest")
+            refusal = _misses(life, who, wish)
+            if refusal:
+                return _refused(life, refusal)
             if wish.narrower and life.suggestion.narrower:
-                narrowed = await self._narrowed(life)
-                if narrowed is None:
+                if narrow is None or life.suggestion is not shown.suggestion:
                     return _refused(life, "state")
-                life = narrowed
+                life = replace(life, suggestion=narrow, accepted_by=())
             made = lives.accept(life, self._yes(who, wish), self._book.limits)
             if isinstance(made, str):
                 return _refused(life, made)
@@ -119,13 +121,14 @@ class LoopDesk:
                 after = await self._round.settle(after)
         return CameTo(after, counted=True, words=_accepted(after, made))
 
-    async def _narrowed(self, life: SuggestionLife) -> SuggestionLife | None:
-        """With its narrower form in place of the proposed one, proven like that one."""
+    async def _narrowed(self, life: SuggestionLife) -> Suggestion | None:
+        """Its narrower form in place of the proposed one, proven like that one."""
         suggestion = life.suggestion
+        if not suggestion.narrower:
+            return None
         narrow = replace(suggestion, rule=suggestion.narrower, narrower="")
-        if self._round.evidence is not None:
-            narrow = await self._round.proven(narrow, self._round.evidence)
-        return replace(life, suggestion=narrow, accepted_by=()) if narrow.safe else None
+        narrow = await self._round.proven(narrow, await self._round.gathered())
+        return narrow if narrow.safe else None
 
     async def dismiss(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
         """Say no: it stays away until its evidence has doubled."""
@@ -152,7 +155,10 @@ class LoopDesk:
         return await self._change(
             suggestion_id,
             wish,
-            lambda life, _now: lives.take_back(life, self._yes(who, wish), self._book.limits),
+            lambda life, _now: (
+                "rights" if who.owner and life.suggestion.kind is SuggestionKind.GATE
+                else lives.take_back(life, self._yes(who, wish), self._book.limits)
+            ),
             "is taken back.",
         )
 
@@ -208,16 +214,7 @@ class LoopDesk:
 
     async def _keep(self, sample: Sample, rule_id: str) -> None:
         async with self._book.turn:
-            told = loop_told.sampled(sample, rule_id)
-            try:
-                kept = await self._book.record.change(
-                    lambda store: store.add_sample(sample, told), takes=True
-                )
-            except JournalUnavailable:
-                self._book.fell_behind()
-                raise
-            if kept:
-                self._book.samples[sample.id] = sample
+            await self._book.keep(sample, rule_id)
 
     async def answer(
         self, sample_id: str, who: Principal, answer: SampleAnswer, wish: Wish
@@ -253,7 +250,7 @@ class LoopDesk:
             kept = await self._book.record.change(
                 lambda store: store.answer_sample(said, told), takes=wrong
             )
-        except JournalUnavailable:
+        except Exception:
             self._book.fell_behind()
             if wrong and life is not None:
                 await self._against(life, why)
@@ -278,16 +275,23 @@ class LoopDesk:
                 await self._against(life, why)
 
     async def _against(self, life: SuggestionLife, why: str) -> None:
-        """Take it back now, if it is a relaxation that was adopted; `turn` is held."""
+        """Take it back now, if it is a relaxation that was adopted; `turn` is held.
+
+        And whatever lets the same pass: its renewal, or what it is the renewal of.
+        """
         if life.suggestion.kind is not SuggestionKind.RELAX:
             return
-        back = advance(life, Observation(against=why), self._book.now_us(), self._book.limits)
-        if back is not None:
+        failed: GatekeepError | None = None
+        for one in (life, *self._book.same_as(life)):
+            back = advance(one, Observation(against=why), self._book.now_us(), self._book.limits)
             try:
-                await self._book.make(back)
+                if back is not None:
+                    await self._book.make(back)
             except GatekeepError as error:
                 _log.error("a rule is held back and could not be taken out", error=error.public)
-                raise
+                failed = error
+        if failed is not None:
+            raise failed
 
     # the run
 
@@ -298,6 +302,13 @@ class LoopDesk:
     async def run(self) -> RunReport:
         """Read what is new, look for suggestions, check on the adopted ones."""
         return await self._round.run()
+
+
+def _misses(life: SuggestionLife, who: Principal, wish: Wish) -> str:
+    """Why this yes cannot count, whatever state it is in; empty if that is not so."""
+    if who.owner:
+        return "rights"
+    return "digest" if wish.seen and not is_seen(life.suggestion, wish.seen) else ""
 
 
 def _refused(life: SuggestionLife, refusal: str) -> CameTo:

@@ -61,6 +61,11 @@ def layer_text(lives: Iterable[SuggestionLife], running: Mapping[str, str]) -> s
     return composed(text for _, text in sorted([*foreign, *ours]))
 
 
+def only_less(layer: str, running: Mapping[str, str]) -> bool:
+    """Whether nothing comes in with this layer: its rules are some of those that rule."""
+    return set(_rules(layer)) <= set(_rules(running.get(ADOPTED, "")))
+
+
 def composed(rules: Iterable[str]) -> str:
     """These rules as one file."""
     texts = [text.strip() for text in rules]

@@ -7,6 +7,7 @@ What is no evidence is not opened, and what is like something before is only cou
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import re
@@ -212,6 +213,8 @@ class JournalWitness:
         self._taker = EventTaker(Collector(), unsealer)
         self._known = Known()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="witness")
+        self._beside: Executor | None = None
+        self._closing = False
 
     async def read(self) -> Evidence:
         """Read on to what is durable now. Never raises for what is wrong with the journal.
@@ -221,7 +224,11 @@ class JournalWitness:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
 
     async def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files. A reading that goes on is cut short, and then proves nothing."""
+        self._closing = True
+        if isinstance(self._beside, ProcessPoolExecutor):
+            for one in list((self._beside._processes or {}).values()):  # noqa: SLF001 - it has no word for this
+                one.kill()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._files.close)
         self._thread.shutdown()
 
@@ -238,16 +245,19 @@ class JournalWitness:
             wrong, signed = "; ".join(onward.wrong), onward.signed
             if end < collector.next_n:
                 wrong = f"the journal goes back from event {collector.next_n} to {end}"
-            if not wrong and onward.end < end:
+            if not wrong and not onward.unread and onward.end < end:
                 wrong = f"only {onward.end} of {end} events could be verified"
             wrong = wrong or self._taker.broken
             broken = bool(wrong)
-            wrong = wrong or self._lag(signed, end)
+            wrong = wrong or onward.unread or self._lag(signed, end)
         except EvidenceBroken as error:
             wrong, broken = error.public, True
         except OSError as error:
-            wrong = f"{error.filename or self._journal}: {error.strerror}"
+            wrong = self._not_read(error)
         return self._evidence(wrong, broken=broken)
+
+    def _not_read(self, error: OSError) -> str:
+        return f"{error.filename or self._journal}: {error.strerror}"
 
     def _evidence(self, wrong: str, *, broken: bool = False) -> Evidence:
         evidence = self._taker.collector.evidence(
@@ -258,26 +268,33 @@ class JournalWitness:
     def _beside_each_other(self, first: int, end: int) -> Onward:
         """Read events [first, end) here while they are verified there.
 
-        There is a second look where the first may have met files on the move, or was killed.
+        There is a second look where the first may have met files on the move, or was killed. What
+        could not be read here takes nothing from what was found there.
         """
-        fresh = end - self._known.events
+        fresh, unread = end - self._known.events, ""
         with _beside(fresh) as pool:
+            self._beside = pool
             found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
-            self._go_on(first, end)
-            onward = _outcome(found)
-        if onward is None or onward.wrong:
+            try:
+                self._go_on(first, end)
+            except OSError as error:
+                unread = self._not_read(error)
+        onward = _outcome(found)
+        if not self._closing and (onward is None or onward.wrong or onward.unread):
             with _beside(fresh) as pool:
-                onward = _outcome(
-                    pool.submit(verify_onward, self._journal, self._vkeys, self._known)
-                )
+                self._beside = pool
+                found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
+            onward = _outcome(found)
         if onward is None:
-            return Onward(self._known, wrong=("what verifies it was killed",))
-        if not onward.wrong:
+            return Onward(self._known, unread="what verifies it was killed")
+        if not onward.wrong and not onward.unread:
             self._known = onward.known
-        return onward
+        return replace(onward, unread=onward.unread or unread)
 
     def _go_on(self, first: int, end: int) -> None:
         for begin in range(first, end, SLICE_EVENTS):
+            if self._closing:
+                raise InterruptedError(errno.EINTR, "the gateway stops")
             self._taker.take(self._files.events(begin, min(end, begin + SLICE_EVENTS)))
             time.sleep(0)  # the event loop comes first
 

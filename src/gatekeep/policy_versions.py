@@ -40,6 +40,7 @@ from gatekeep.identity.directory import os_user_name
 from gatekeep.loop_layer import (
     Dropped,
     fitted,
+    only_less,
     read_layer,
     with_layer,
     write_layer,
@@ -199,7 +200,12 @@ class PolicyVersions:
             return before
         directory = self._settings.dir
         version = await self._offload.run(partial(load, texts))
-        found = await self._offload.run(partial(_examined, version, before, directory))
+        found: Comparison | None = None
+        try:
+            found = await self._offload.run(partial(_examined, version, before, directory))
+        except SettingsError:
+            if not only_less(layer, before.texts):
+                raise  # cases are for what comes in; what goes out goes, whatever stands in the files
         facts = {
             "by": adoption.by or "suggestion",
             "via": "suggestion",

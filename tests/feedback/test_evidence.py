@@ -26,6 +26,9 @@ from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.events import EventKind, StoredEvent
 from gatekeep.feedback.deeds import Answer, Evidence
 from gatekeep.feedback.evidence import Collector
+from gatekeep.feedback.flood import PASSED_A_DAY
+from gatekeep.gate.approval_desk import _RESTARTED
+from gatekeep.gate.approval_ports import Departure
 
 ALICE, BOB = person("alice"), person("bob")
 NGINX = command("systemctl restart nginx")
@@ -152,6 +155,18 @@ def test_leave_that_was_given_before(
     assert (deed.answer, deed.adopted, deed.excluded) == (answer, adopted, excluded)
 
 
+def test_an_adopted_rule_that_is_used_all_day_fills_no_memory(
+    told: InMemory, story: LoopStory
+) -> None:
+    """So many alike are kept of one person's day; another person's first one always is."""
+    leave = Approval("adopted", frozenset({"leads"}), mfa=False, age_s=0, grant="adopted-1")
+    for _ in range(PASSED_A_DAY + 20):
+        story.passes(ALICE, WEB, NGINX, approval=leave)
+    story.passes(BOB, WEB, NGINX, approval=leave)
+    people = [one.where.person for one in gathered(told).deeds]
+    assert people == ["alice"] * PASSED_A_DAY + ["bob"]
+
+
 def test_a_held_sample_names_its_rule(told: InMemory, story: LoopStory) -> None:
     """People answered it, and it is known whose sample it is; a withdrawal is no evidence."""
     story.asks(ALICE, WEB, NGINX, Ask("AB23", sample="adopted-3f9a12bc"))
@@ -160,6 +175,23 @@ def test_a_held_sample_names_its_rule(told: InMemory, story: LoopStory) -> None:
     approved, withdrawn = gathered(told).deeds
     assert (approved.answer, approved.adopted) == (Answer.APPROVED, "adopted-3f9a12bc")
     assert (withdrawn.adopted, withdrawn.excluded) == ("adopted-3f9a12bc", "withdrawn_sample")
+
+
+@pytest.mark.parametrize(
+    ("why", "answer"),
+    [
+        (Departure.DRAINING.value, Answer.EXPIRED), (_RESTARTED, Answer.EXPIRED),
+        (Departure.CLIENT_LEFT.value, Answer.WITHDRAWN), ("", Answer.WITHDRAWN),
+    ],
+)  # fmt: skip
+def test_a_gateway_that_stops_is_nobody_s_step_back(
+    told: InMemory, story: LoopStory, why: str, answer: Answer
+) -> None:
+    """Two restarts while samples wait are not two persons who took them back; to leave is one."""
+    gone = Ask("AB24", state=RequestState.WITHDRAWN, sample="adopted-3f9a12bc", why=why)
+    story.asks(BOB, WEB, NGINX, gone)
+    (deed,) = gathered(told).deeds
+    assert deed.answer is answer
 
 
 def test_a_sample_that_was_wrong_is_an_incident(told: InMemory, story: LoopStory) -> None:

@@ -278,3 +278,16 @@ def test_the_narrower_form_is_accepted_by_all_or_none() -> None:
     assert (second.missing, second.life.suggestion.rule) == (1, "narrow text")
     assert lives.refreshed(second.life, wide.suggestion) is None
     assert made(lives.accept(second.life, yes("lea"), Limits())).state is _S.ACCEPTED
+
+
+def test_a_clock_that_is_set_forward_shortens_no_trial() -> None:
+    """By the time that it does not hurry: shadow, canary and the days until it is called right."""
+    seen = Observation(found=suggestion(), for_it=True)
+    shadow = made(advance(accepted(), seen, NOW, Limits()))
+    later = NOW + 40 * DAY_US
+    assert advance(shadow, seen, later, Limits(), NOW + DAY_US) is None
+    canary = made(advance(shadow, seen, later, Limits(), NOW + 7 * DAY_US))
+    assert canary.in_force_us == NOW + 7 * DAY_US
+    assert advance(canary, seen, later, Limits(), NOW + 8 * DAY_US) is None
+    ended = made(advance(canary, seen, NOW + 100 * DAY_US, Limits(), NOW + 8 * DAY_US))
+    assert ended.state is _S.EXPIRED

@@ -133,6 +133,21 @@ async def test_what_cannot_be_told_stays_owed(room: Room, lost: int) -> None:
     assert room.told() == [1, 2, 3]
 
 
+async def test_what_could_not_be_read_is_owed_all_the_same(room: Room) -> None:
+    """A store that fails for a moment loses no event: the next look tells it."""
+    pending = room.outbox.pending
+
+    def fails() -> list[OutboxRow]:
+        raise OSError("the disk fails")
+
+    room.outbox.pending = fails  # type: ignore[method-assign]  # the fake fails once
+    with pytest.raises(OSError, match="the disk fails"):
+        await room.owe(1)
+    room.outbox.pending = pending  # type: ignore[method-assign]  # and works again
+    await room.record.catch_up()
+    assert room.told() == [1]
+
+
 async def test_what_was_not_durable_is_told_twice_rather_than_not(room: Room) -> None:
     """The journal may say a fact again; it never leaves one out."""
     room.journal.broken_sync = JournalUnavailable("no space")

@@ -126,3 +126,34 @@ def test_a_tail_that_is_cut_is_found(journal: Growing) -> None:
         content = segment.read_bytes()
         segment.write_bytes(content[: len(content.rstrip(b"\0")) - 200].ljust(len(content), b"\0"))
     assert journal.look().wrong
+
+
+def test_what_cannot_be_read_proves_nothing(journal: Growing) -> None:
+    """A disk that fails is told apart from a journal that was changed; a file that is gone is not."""
+    place = journal.spool.journal / "log" / bundle_path(1)
+    content = place.read_bytes()
+    place.unlink()
+    place.symlink_to("/proc/self/mem")  # which opens, and fails to be read
+    found = journal.look()
+    assert found.wrong == ()
+    assert "error" in found.unread.lower()
+    place.unlink()
+    place.mkdir()
+    assert journal.look().wrong
+    place.rmdir()
+    assert journal.look().wrong
+    place.write_bytes(content)
+    assert journal.look().wrong == ()
+
+
+def test_what_cannot_be_read_hides_nothing_before_it(journal: Growing) -> None:
+    """Who changed an event gains nothing by making a later file unreadable."""
+    journal.damage(blob_path(0))
+    place = journal.spool.journal / "log" / bundle_path(2)
+    for one in place.parent.rglob("*"):
+        if bundle_path(2) in str(one) and one.is_file():
+            one.unlink()
+            one.symlink_to("/proc/self/mem")
+    found = journal.look()
+    assert found.unread
+    assert any("blob" in one for one in found.wrong)

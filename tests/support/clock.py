@@ -40,6 +40,7 @@ class SteppedClock:
     def __init__(self) -> None:
         self._own = SystemClock()
         self._stepped_us = 0
+        self._passed_ns = 0
 
     def wall_us(self) -> int:
         """As it was set."""
@@ -47,7 +48,12 @@ class SteppedClock:
 
     def monotonic_ns(self) -> int:
         """The machine's own: nobody sets it."""
-        return self._own.monotonic_ns()
+        return self._own.monotonic_ns() + self._passed_ns
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time pass."""
+        self.step_s(seconds)
+        self._passed_ns += int(seconds * 1_000_000_000)
 
     def step_s(self, seconds: float) -> None:
         """Set the wall clock forward or back."""

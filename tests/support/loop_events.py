@@ -123,6 +123,7 @@ class Ask:
     reason: str = "INC-7"
     risk: str = ""
     sample: str = ""
+    why: str = ""
 
 
 class LoopStory:
@@ -248,7 +249,7 @@ class LoopStory:
             if verdict is None:
                 break
             self.tell(told.voted(request, Vote(voter, voter, verdict, "web", self.now_us)))
-        why = "not in the afternoon" if ask.state is RequestState.DENIED else ""
+        why = "not in the afternoon" if ask.state is RequestState.DENIED else ask.why
         by = ask.voters[-1] if verdict is not None else ""
         self.tell(told.ended(request, Ending(ask.state, self.now_us, by, why)))
 

@@ -32,6 +32,7 @@ from gatekeep.gate.approval_record import Record
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.policy_ports import PolicyWish
 from gatekeep.gate.sampling import Sampler
+from gatekeep.identity.steadiness import SteadyTime
 from gatekeep.loop_book import LoopBook, Reach
 from gatekeep.loop_desk import LoopDesk
 from gatekeep.loop_round import LoopRound, Thinking
@@ -112,7 +113,10 @@ class LoopWorld:
         self.sampler = Sampler(KEY)
         record = Record(self.books, self._threads[1], self.journal, self.owner)
         reach = Reach(self.versions, self.sampler, lambda: self.policy.active)
-        self.book = LoopBook(record, reach, self.clock.wall_us, self.limits)
+        self.steady = SteadyTime(self.clock)
+        self.book = LoopBook(
+            record, reach, self.steady.onward_us, self.limits, self.steady.least_us
+        )
         thinking = Thinking(
             lambda _evidence, _version, _now: list(self.found),
             lambda one, evidence, version, now: prove(

@@ -17,7 +17,7 @@ from gatekeep.feedback import pieces
 from gatekeep.feedback.ages import RuleAges
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
 from gatekeep.feedback.exclusions import YOUNG_US, Knowledge, weighed
-from gatekeep.feedback.flood import Flood
+from gatekeep.feedback.flood import PASSED_A_DAY, Flood
 from gatekeep.feedback.likenesses import Likenesses
 from gatekeep.feedback.outcomes import QuestionBook, deed_of
 from gatekeep.feedback.passes import Passes, Tally
@@ -63,6 +63,7 @@ class Collector:
         self._passes = Passes()
         self._ages = RuleAges()
         self._flood = Flood()
+        self._passing = Flood(PASSED_A_DAY, 10 * PASSED_A_DAY)
         self._deeds: list[Deed] = []
         self._incidents: dict[int, str] = {}
         self._glass: list[tuple[int, str, str]] = []
@@ -201,6 +202,8 @@ class Collector:
         grant, answer = pieces.text(act.approval, "grant"), _KINDS.get(given, Answer.GRANTED)
         adopted = grant if answer is Answer.ADOPTED else act.sample
         out = "" if answer is not Answer.GRANTED else "break_glass" if given == "break_glass" else "grant"
+        if answer is Answer.ADOPTED and not self._kept(self._passing, act):
+            return None
         if out and grant:
             self._of_grant.setdefault(grant, []).append(act.n)
         self._deeds.append(
@@ -212,10 +215,13 @@ class Collector:
         self._passes.decided(act.rules, act.at_us)
         if act.verdict is Verdict.ALLOW and act.cause == "skipped":
             return  # something else in its pipeline was refused
+        if self._kept(self._flood, act):
+            self._deeds.append(deed_of(act, request_id=act.asked_as))
+
+    def _kept(self, flood: Flood, act: Act) -> bool:
         like = act.likeness.template if act.likeness is not None else act.text
         where, rule = act.where, act.rules[0] if act.rules else ""
-        if self._flood.holds(act.at_us, where.person, where.target, act.action, rule, like):
-            self._deeds.append(deed_of(act, request_id=act.asked_as))
+        return flood.holds(act.at_us, where.person, where.target, act.action, rule, like)
 
     def _reviewed(self, payload: Mapping[str, Any]) -> None:
         """A review of leave that somebody took: what it says, it says of all that was done by it."""

@@ -1,4 +1,7 @@
-"""Keeps one person from filling the loop's memory with what is denied to him. Counts by day."""
+"""Keeps one person from filling the loop's memory. Counts by day.
+
+With what is denied to him, or with what an adopted rule lets him do ten thousand times.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,16 @@ ALIKE_A_DAY: Final = 20
 PERSON_A_DAY: Final = 1000
 """The same for all denials of one person."""
 
+PASSED_A_DAY: Final = 200
+"""So many matches of an adopted rule that are alike are kept of one person's day."""
+
 
 class Flood:
-    """Says which denials are kept."""
+    """Says which are kept: so many `alike`, and so many of one `person`, a day."""
 
-    def __init__(self) -> None:
+    def __init__(self, alike: int = ALIKE_A_DAY, person: int = PERSON_A_DAY) -> None:
+        self._alike = alike
+        self._person = person
         self._day = -1
         self._seen: Counter[tuple[str, ...]] = Counter()
         self.left_out = 0
@@ -30,6 +38,6 @@ class Flood:
             self._seen.clear()
         alike = self._seen[person, *what] = self._seen[person, *what] + 1
         all_his = self._seen[(person,)] = self._seen[(person,)] + 1
-        kept = alike <= ALIKE_A_DAY and all_his <= PERSON_A_DAY
+        kept = alike <= self._alike and all_his <= self._person
         self.left_out += not kept
         return kept

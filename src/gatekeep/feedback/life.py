@@ -5,6 +5,7 @@ The table of docs/loop.md as data. Everything goes through `_moved`, which makes
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -71,8 +72,8 @@ class Limits:
 class Observation:
     """What a run saw of one suggestion.
 
-    `found` is what today's evidence gives under its id. `tried` counts what it would have let pass
-    while in shadow, `refused` are those events among them that people denied. `effect` is what it
+    `found` is what today's evidence gives under its id. `tried` counts what people approved while in
+    shadow and it would have let pass, `refused` are events of its like that people denied. `effect` is what it
     did, `for_it` whether its samples speak for it, `against` why it must be taken back.
     """
 
@@ -242,15 +243,15 @@ def _return_gate(life: SuggestionLife, who: Acceptance, limits: Limits) -> Chang
 
 
 def advance(
-    life: SuggestionLife, seen: Observation, now_us: int, limits: Limits
+    life: SuggestionLife, seen: Observation, now_us: int, limits: Limits, least_us: int = sys.maxsize
 ) -> Change | None:
-    """The next change that is due by itself, if one is. Call again until there is none."""
+    """The next change that is due by itself, if one is. What lasts at least so long, by `least_us`."""
     if seen.against and life.state.adopted:
         return _moved(life, _S.REVERTED, now_us, reason=seen.against, effect=seen.effect)
     if life.expires_us and now_us >= life.expires_us and life.state.adopted:
         return _moved(life, _S.EXPIRED, now_us, reason="its time is over", effect=seen.effect)
     step = _STEPS.get(life.state)
-    return step(life, seen, now_us, limits) if step is not None else None
+    return step(life, seen, min(now_us, least_us), limits) if step is not None else None
 
 
 def _when_open(

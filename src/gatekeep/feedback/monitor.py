@@ -180,6 +180,11 @@ def against(
     return changed or _slowly(life, effect)
 
 
+def listed(events: Sequence[int]) -> str:
+    """The first few of them."""
+    return "event " + ", ".join(str(one) for one in events[:3])
+
+
 def source_changed(life: SuggestionLife, version: PolicyVersion) -> str:
     """Which rule that asked is not as it was; the standing rule is silent from then on anyway."""
     for source in life.suggestion.sources:

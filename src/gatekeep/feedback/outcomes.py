@@ -20,6 +20,8 @@ _ANSWERS: Final = {
 _OF_BOTH: Final = tuple({one.name for one in fields(Act)} & {one.name for one in fields(Deed)})
 """What a deed has from its act, under the same name."""
 
+_STOPPED: Final = frozenset({"gateway stopped", "the gateway restarted"})
+"""Why the gateway withdraws what waits, without anybody's doing."""
 _SAID: Final = {Answer.APPROVED: "approve", Answer.DENIED: "deny"}
 
 
@@ -126,8 +128,10 @@ class QuestionBook:
         answer = _ANSWERS.get(pieces.text(payload, "outcome") or word)
         if answer is None:
             return
-        question.answer, question.answered_us = answer, at_us
         question.why = pieces.text(payload, "reason")
+        if answer is Answer.WITHDRAWN and question.why in _STOPPED:
+            answer = Answer.EXPIRED  # nobody stepped back from it
+        question.answer, question.answered_us = answer, at_us
         self._finish(request_id, question)
 
     def acted(self, end: End) -> bool:

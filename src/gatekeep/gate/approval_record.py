@@ -82,7 +82,11 @@ class Record(Generic[Store]):
         """Tell the journal what it is owed, and settle it; what it cannot take stays owed."""
         async with self._telling:
             self._owes = False
-            rows = await self.read(lambda store: store.pending())
+            try:
+                rows = await self.read(lambda store: store.pending())
+            except BaseException:
+                self._owes = True  # whoever looks next asks again
+                raise
             waiting, failure = self._appended(rows)
             durable: list[int] = []
             try:

@@ -7,6 +7,7 @@ archived whole are for `verify`. Nothing is written; what is known is a value th
 from __future__ import annotations
 
 import copy
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ from gatekeep.journal.verify_archive import RUN_BUNDLES, Run, RunResult, verify_
 from gatekeep.journal.verify_spool import read_cursor, stretches, verify_segment
 
 _FINDINGS: Final = 5
+_NO_FILE: Final = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP})
+"""What is where a file should be is none: that is a fault of the journal, not of reading it."""
 
 
 @dataclass(slots=True)
@@ -45,43 +48,57 @@ class Known:
 class Onward:
     """What one look found. `end` is the index after the last event that was verified.
 
-    `signed` is how many of them a checkpoint signs. `wrong` says in words what is wrong, empty if
-    nothing is; then `known` is what to go on from.
+    `signed` is how many of them a checkpoint signs. `wrong` says in words what is wrong, and `unread`
+    what kept the rest from being looked at (a disk that fails, no right to read): that proves
+    nothing. Where both are empty, `known` is what to go on from.
     """
 
     known: Known
     signed: int = 0
     end: int = 0
     wrong: tuple[str, ...] = ()
+    unread: str = ""
 
 
 def verify_onward(journal: Path, vkeys: Sequence[str], known: Known) -> Onward:
     """Verify what is new, up to what was acknowledged at the call. Never raises for what it finds.
 
-    `vkeys` are the log's public keys, as `log.vkey` holds them. `known` is not changed.
+    `vkeys` are the log's public keys, as `log.vkey` holds them. `known` is not changed. What was
+    found before something could not be read counts; where no file is, that is wrong.
     """
+    wrong: list[str] = []
+    unread = ""
     try:
         keys = [VerifierKey.parse(one) for one in vkeys]
-        return _verify(journal, keys, copy.deepcopy(known))
+        return _verify(journal, keys, copy.deepcopy(known), wrong)
     except EvidenceBroken as error:
-        return Onward(known, wrong=(error.public,))
+        wrong.append(error.public)
     except OSError as error:
-        return Onward(known, wrong=(f"{error.filename or journal}: {error.strerror}",))
+        said = f"{error.filename or journal}: {error.strerror}"
+        if error.errno in _NO_FILE:
+            wrong.append(said)
+        else:
+            unread = said
+    except MemoryError:
+        unread = "there is too little memory to verify it"
     except Exception as error:  # noqa: BLE001 - what cannot be understood is a failure, never passed
-        return Onward(known, wrong=(f"cannot be examined: {error!r}",))
+        wrong.append(f"cannot be examined: {type(error).__name__}")
+    return Onward(known, wrong=tuple(wrong[:_FINDINGS]), unread=unread)
 
 
-def _verify(journal: Path, keys: Sequence[VerifierKey], known: Known) -> Onward:
+def _verify(
+    journal: Path, keys: Sequence[VerifierKey], known: Known, wrong: list[str]
+) -> Onward:
     # The cursor first: whatever is archived and signed meanwhile, it was in the spool by then.
     acked = read_cursor(journal / SPOOL_DIR)
     signed = open_checkpoint((journal / SIGNED_NAME).read_bytes(), keys)
     if known.origin and signed.origin != known.origin:
-        return Onward(known, wrong=(f"{SIGNED_NAME} is of another log",))
+        raise EvidenceBroken(f"{SIGNED_NAME} is of another log")
     if signed.size < known.events:
-        what = f"{SIGNED_NAME} goes back to {signed.size} events; {known.events} were there before"
-        return Onward(known, wrong=(what,))
+        raise EvidenceBroken(
+            f"{SIGNED_NAME} goes back to {signed.size} events; {known.events} were there before"
+        )
     known.origin = signed.origin
-    wrong: list[str] = []
     rest = _archive(journal / LOG_DIR, signed, known, wrong)
     chains = copy.deepcopy(known.chains)
     if rest is not None:
