@@ -38,21 +38,25 @@ class Counts:
 
 @dataclass(slots=True)
 class _Rule:
-    """One rule that is in force, and its deeds of `day`: those still `held`, those looked at."""
+    """One rule that is in force, and its deeds of `day`: those still `held` (by whom), those looked at.
+
+    `owing` are the principals who took back one that was held, or got no answer to it.
+    """
 
     in_force_us: int
     matches: int = 0
     last_sampled_us: int = 0
     owed: bool = False
     day: int = -1
-    held: set[bytes] = field(default_factory=set)
+    held: dict[bytes, str] = field(default_factory=dict)
     seen: set[bytes] = field(default_factory=set)
+    owing: set[str] = field(default_factory=set)
 
     def turn_to(self, day: int) -> None:
         """Forget the deeds of another day."""
         if day != self.day:
             self.day = day
-            self.held, self.seen = set(), set()
+            self.held, self.seen, self.owing = {}, set(), set()
 
 
 class Sampler:
@@ -61,8 +65,9 @@ class Sampler:
     A deed is one principal's doing of one thing (template and values) on one day. In this order:
 
     1. A rule that is not known: held.
-    2. A deed that was held on this day and that nobody has said yes to: held again. So who takes
-       back what is held and tries again gains nothing.
+    2. A deed that was held on this day and that nobody has said yes to: held again; and so is every
+       other deed of a principal of whom one came to nothing, until somebody has said yes to one. So
+       who takes back what is held and tries again gains nothing, in whatever other spelling.
     3. One of the first ten matches: a sample.
     4. A deed that was looked at on this day: passes.
     5. No sample yet on this day of the canary, or in seven days after it, or one that came to
@@ -123,14 +128,19 @@ class Sampler:
         """The deed was looked at, and passes for the rest of its day."""
         known = self._rules.get(draw.rule)
         if known is not None and draw.deed in known.held:
-            known.held.discard(draw.deed)
+            known.owing.discard(known.held.pop(draw.deed))
             known.seen.add(draw.deed)
 
     def unanswered(self, draw: Draw) -> None:
-        """A sample is owed."""
+        """A sample is owed, by whoever did not wait for the answer above all."""
         known = self._rules.get(draw.rule)
-        if known is not None:
-            known.owed = True
+        if known is None:
+            return
+        known.owed = True
+        if draw.kind is DrawKind.AFTER:
+            known.seen.discard(draw.deed)  # it did not go out, so nobody will look at it
+        elif draw.deed in known.held:
+            known.owing.add(known.held[draw.deed])
 
     # inside
 
@@ -142,16 +152,22 @@ class Sampler:
         if known is None or now_us < known.in_force_us:
             return Draw(DrawKind.HELD, rule, deed)
         known.turn_to(day)
-        if deed in known.held:
+        full = len(known.held) + len(known.seen) >= _MOST_DEEDS
+        if deed in known.held or principal in known.owing:
+            if not full:
+                known.held[deed] = principal
             return Draw(DrawKind.HELD, rule, deed)
         known.matches += 1
         if not self._is_sample(known, digest, now_us):
             return Draw(DrawKind.PASS, rule, deed)
-        if len(known.held) + len(known.seen) >= _MOST_DEEDS:
+        if full:
             return Draw(DrawKind.HELD, rule, deed)
         known.last_sampled_us, known.owed = now_us, False
         kind = DrawKind.AFTER if digest[8] & 1 else DrawKind.HELD
-        (known.seen if kind is DrawKind.AFTER else known.held).add(deed)
+        if kind is DrawKind.AFTER:
+            known.seen.add(deed)
+        else:
+            known.held[deed] = principal
         return Draw(kind, rule, deed)
 
     def _is_sample(self, known: _Rule, digest: bytes, now_us: int) -> bool:
