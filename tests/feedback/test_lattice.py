@@ -79,6 +79,8 @@ def test_only_equality_is_freed_and_only_under_a_where() -> None:
         "delete from t where 5 = 5",
         "delete from t where true = 5",
         "delete from t where b is null and current_user = 5",
+        "delete from t where xmin = 5",
+        'delete from t where t."tableoid" = 5',
         "delete from t where a + b = 5",
         "delete from t where id = 5 + b",
         "delete from t where lower(a) = 5",

@@ -14,6 +14,7 @@ from gatekeep.domain.actions import SqlAction, SqlClass, WhereClause
 from gatekeep.domain.approvals import Approval, ApprovalRequest, RequestState
 from gatekeep.domain.commands import CommandFacts, SshAction
 from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.identity import Principal
 from gatekeep.domain.likeness import Likeness, LikeSlot
 from gatekeep.domain.outcomes import Outcome, OutcomeKind
 from gatekeep.domain.sessions import Session
@@ -136,6 +137,25 @@ async def test_what_a_rule_lets_pass_goes_out_unasked(story: Story) -> None:
     ]  # fmt: skip
     story.gate.settle(story.live, answer, Outcome(OutcomeKind.DONE, "DELETE 1"), 5)
     assert not story.gate._asker._approved
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        Principal("alice-laptop", "alice", frozenset({"engineers"})),
+        Principal("ci", "", frozenset({"engineers"}), owner="alice"),
+    ],
+)
+async def test_a_draw_is_the_person_s_whatever_she_comes_as(
+    story: Story, principal: Principal
+) -> None:
+    """Else whoever has machines has a draw with each of them, until none is a sample."""
+    story.live = LiveSession(
+        builders.session(principal=principal), story.live.events, 0, lambda _reason: None
+    )
+    (answer,) = await story.send("DELETE 1")
+    assert isinstance(answer, Permit)
+    assert story.book.said[0] == ("drawn", RULE, "alice", "pass")
 
 
 async def test_it_is_judged_again_by_what_the_rule_stands_for(story: Story) -> None:

@@ -217,3 +217,32 @@ def test_too_many_deeds_wait() -> None:
     made._rules[RULE].turn_to(START_US // DAY_US)
     made._rules[RULE].seen.update(number.to_bytes(4, "big") for number in range(10_000))
     assert drawn(made, 1, START_US).kind is DrawKind.HELD
+
+
+def test_another_spelling_of_what_was_taken_back_waits_as_well() -> None:
+    """Whoever withdraws a sample gains nothing by `07` in place of `7`, nor by what others do since."""
+    made = sampler(LONG_AGO_US, 50, START_US)
+    held = next(
+        draw for value in range(999)
+        if (draw := made.draw((RULE,), "mallory", like(value), START_US)).kind is DrawKind.HELD
+    )  # fmt: skip
+    made.unanswered(held)
+    assert sampled(drawn(made, value, START_US, "alice") for value in range(1)) == 1  # it is owed
+    spelt = [made.draw((RULE,), "mallory", like(f"0{value}"), START_US) for value in range(50)]
+    assert {one.kind for one in spelt} == {DrawKind.HELD}
+    made.answered(spelt[0])
+    again = [drawn(made, f"00{value}", START_US, "mallory") for value in range(50)]
+    assert DrawKind.PASS in {one.kind for one in again}
+    tomorrow = [drawn(made, value, START_US + DAY_US, "mallory") for value in range(50)]
+    assert DrawKind.PASS in {one.kind for one in tomorrow}
+
+
+def test_what_was_to_be_looked_at_and_never_went_out_is_drawn_again() -> None:
+    """Else a deed that came to nothing once would pass unseen for the rest of its day."""
+    made = sampler(LONG_AGO_US, 50, START_US)
+    value, after = next(
+        (value, draw) for value in range(999)
+        if (draw := made.draw((RULE,), "alice", like(value), START_US)).kind is DrawKind.AFTER
+    )  # fmt: skip
+    made.unanswered(after)
+    assert made.draw((RULE,), "alice", like(value), START_US).kind is DrawKind.AFTER

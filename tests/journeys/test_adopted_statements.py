@@ -119,6 +119,8 @@ async def test_without_the_state_of_its_rule_all_of_it_waits(asking: Asking) -> 
     [
         "SET search_path = pg_temp, public", "SET TimeZone = 'Asia/Tokyo'", "SET DateStyle = 'SQL, DMY'",
         "SET row_security = off", "CREATE TEMP TABLE x (id int)", "SET ROLE postgres",
+        "SET app.tenant = '7'", "SELECT set_config('app.tenant', '7', false)",
+        "SET transform_null_equals = on", "SET xmloption = 'document'", "RESET app.tenant",
     ],
 )  # fmt: skip
 async def test_a_session_that_was_changed_has_no_leave(asking: Asking, before: str) -> None:
@@ -132,11 +134,46 @@ async def test_a_session_that_was_changed_has_no_leave(asking: Asking, before: s
         await waits(asking, deletion(asking), connection=connection)
 
 
-@pytest.mark.parametrize("option", ["TimeZone=Asia/Tokyo", "DateStyle=SQL", "search_path=public"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "TimeZone=Asia/Tokyo", "DateStyle=SQL", "search_path=public", "app.tenant=7",
+        "xmloption=document", "transform_null_equals=on",
+    ],
+)  # fmt: skip
 async def test_a_session_that_began_otherwise_has_no_leave(asking: Asking, option: str) -> None:
     """Chosen as the client connected, it decides as much as what is set later."""
     async with await asking.connect(options=f"-c {option}") as connection:
         await waits(asking, deletion(asking), connection=connection)
+
+
+async def test_a_setting_that_turns_nothing_takes_no_leave(asking: Asking) -> None:
+    """How long a statement may run, and what a program is called, say nothing of what it does."""
+    options = "-c statement_timeout=60000 -c application_name=x"
+    async with await asking.connect(options=options) as connection:
+        await connection.execute("SET lock_timeout = '5s'")
+        await connection.execute("SELECT set_config('application_name', 'y', false)")
+        await connection.execute("RESET ALL")
+        await connection.execute(deletion(asking))
+    assert not await asking.approvals.front.requests()
+
+
+@pytest.mark.parametrize("before", ["SET app.tenant = '7'", "SET TimeZone = 'Asia/Tokyo'"])
+async def test_a_setting_in_the_same_pipeline_has_no_leave(asking: Asking, before: str) -> None:
+    """What stands in front of it counts, though the target has not been told of it yet."""
+    text = deletion(asking)
+
+    async def both(connection: Any) -> None:
+        async with connection.pipeline():
+            await connection.execute(before)
+            await connection.execute(text)
+
+    async with await asking.connect() as connection:
+        running = asyncio.ensure_future(both(connection))
+        (request,) = await asking.asked()
+        assert "sample" not in request.subject.facts
+        await asking.vote(request)
+        await running
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ _QUOTED_NAME: Final = re.compile(r'"[^"]*"')
 _SLOT: Final = re.compile(r"\$[0-9]+(?::\w+)?")
 # A word that is no column is none: bound as a truth value, `true = $1` holds always.
 _EQUAL: Final = re.compile(r"(?!(?:true|false|null|\w*user|(?:current|local)\w+) )\w+(?: \. \w+)* = (\$[0-9]+(?::\w+)?)(?: :: \w+)?")
+# Rows share what the target itself writes in them: all that one load brought in has one xmin.
+_OF_THE_TARGET: Final = re.compile(r"\b(?:tableoid|ctid|[cx]m(?:in|ax))\b", re.IGNORECASE)
 _NOT_JOINED: Final = frozenset({"or", "between", "case", "where"})
 _NEXT_CLAUSE: Final = frozenset(
     {"group", "having", "window", "order", "limit", "offset", "fetch", "for", "returning", "union",
@@ -108,7 +110,7 @@ def _compared(template: str) -> frozenset[str]:
     not all joined by AND, or a word in it could take an AND for itself.
     """
     outer = _outermost(_QUOTED_NAME.sub("name", template).split(" "))
-    if "where" not in outer:
+    if "where" not in outer or _OF_THE_TARGET.search(template):
         return frozenset()
     clause = list(itertools.takewhile(_in_clause, outer[outer.index("where") + 1 :]))
     if not _NOT_JOINED.isdisjoint(clause):

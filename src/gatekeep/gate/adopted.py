@@ -61,7 +61,9 @@ class Adopted:
         approval = leaves[0][0].approval
         if not allowed(approval):
             return None
-        now, name = self._now_us(), session.principal.name
+        # By the person who answers for it: another machine of his is no other draw.
+        who = session.principal
+        now, name = self._now_us(), who.owner or who.person or who.name
         return Match(
             approval,
             tuple(

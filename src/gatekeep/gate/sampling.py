@@ -37,31 +37,36 @@ class Counts:
 
 @dataclass(slots=True)
 class _Rule:
-    """One rule that is in force, and its deeds of `day`: those still `held`, those looked at."""
+    """One rule that is in force, and its deeds of `day`: those still `held` (by whom), those looked at.
+
+    `owing` are the persons who took back one that was held, or got no answer to it.
+    """
 
     in_force_us: int
     matches: int = 0
     last_sampled_us: int = 0
     owed: bool = False
     day: int = -1
-    held: set[bytes] = field(default_factory=set)
+    held: dict[bytes, str] = field(default_factory=dict)
     seen: set[bytes] = field(default_factory=set)
+    owing: set[str] = field(default_factory=set)
 
     def turn_to(self, day: int) -> None:
         """Forget the deeds of another day."""
         if day != self.day:
             self.day = day
-            self.held, self.seen = set(), set()
+            self.held, self.seen, self.owing = {}, set(), set()
 
 
 class Sampler:
     """Implements gate.sampling_ports.SampleBook.
 
-    A deed is one principal's doing of one thing (template and values) on one day. In this order:
+    A deed is one person's doing of one thing (template and values) on one day. In this order:
 
     1. A rule that is not known: held.
-    2. A deed that was held on this day and that nobody has said yes to: held again. So who takes
-       back what is held and tries again gains nothing.
+    2. A deed that was held on this day and that nobody has said yes to: held again; and so is every
+       other deed of a person of whom one came to nothing, until somebody has said yes to one. So
+       who takes back what is held and tries again gains nothing, in whatever other spelling.
     3. One of the first ten matches: a sample.
     4. A deed that was looked at on this day: passes.
     5. No sample yet on this day of the canary, or in seven days after it, or one that came to
@@ -106,9 +111,9 @@ class Sampler:
 
     # what the gate asks
 
-    def draw(self, rules: Sequence[str], principal: str, likeness: Likeness, now_us: int) -> Draw:
+    def draw(self, rules: Sequence[str], person: str, likeness: Likeness, now_us: int) -> Draw:
         """The strictest of the draws for each of these rules."""
-        drawn = [self._drawn(rule, principal, likeness, now_us) for rule in rules]
+        drawn = [self._drawn(rule, person, likeness, now_us) for rule in rules]
         if not drawn:
             return Draw(DrawKind.HELD, "", b"")
         return max(drawn, key=lambda one: _STRICTNESS.index(one.kind))
@@ -122,35 +127,46 @@ class Sampler:
         """The deed was looked at, and passes for the rest of its day."""
         known = self._rules.get(draw.rule)
         if known is not None and draw.deed in known.held:
-            known.held.discard(draw.deed)
+            known.owing.discard(known.held.pop(draw.deed))
             known.seen.add(draw.deed)
 
     def unanswered(self, draw: Draw) -> None:
-        """A sample is owed."""
+        """A sample is owed, by whoever did not wait for the answer above all."""
         known = self._rules.get(draw.rule)
-        if known is not None:
-            known.owed = True
+        if known is None:
+            return
+        known.owed = True
+        if draw.kind is DrawKind.AFTER:
+            known.seen.discard(draw.deed)  # it did not go out, so nobody will look at it
+        elif draw.deed in known.held:
+            known.owing.add(known.held[draw.deed])
 
     # inside
 
-    def _drawn(self, rule: str, principal: str, likeness: Likeness, now_us: int) -> Draw:
+    def _drawn(self, rule: str, person: str, likeness: Likeness, now_us: int) -> Draw:
         day = now_us // DAY_US
-        digest = self._digest(rule, principal, likeness, day)
+        digest = self._digest(rule, person, likeness, day)
         deed = digest[16:]
         known = self._rules.get(rule)
         if known is None or now_us < known.in_force_us:
             return Draw(DrawKind.HELD, rule, deed)
         known.turn_to(day)
-        if deed in known.held:
+        full = len(known.held) + len(known.seen) >= _MOST_DEEDS
+        if deed in known.held or person in known.owing:
+            if not full:
+                known.held[deed] = person
             return Draw(DrawKind.HELD, rule, deed)
         known.matches += 1
         if not self._is_sample(known, digest, now_us):
             return Draw(DrawKind.PASS, rule, deed)
-        if len(known.held) + len(known.seen) >= _MOST_DEEDS:
+        if full:
             return Draw(DrawKind.HELD, rule, deed)
         known.last_sampled_us, known.owed = now_us, False
         kind = DrawKind.AFTER if digest[8] & 1 else DrawKind.HELD
-        (known.seen if kind is DrawKind.AFTER else known.held).add(deed)
+        if kind is DrawKind.AFTER:
+            known.seen.add(deed)
+        else:
+            known.held[deed] = person
         return Draw(kind, rule, deed)
 
     def _is_sample(self, known: _Rule, digest: bytes, now_us: int) -> bool:
@@ -164,10 +180,10 @@ class Sampler:
             due = now_us - known.last_sampled_us >= WEEK_US
         return due or known.owed or int.from_bytes(digest[:8], "big") < _THRESHOLD
 
-    def _digest(self, rule: str, principal: str, likeness: Likeness, day: int) -> bytes:
+    def _digest(self, rule: str, person: str, likeness: Likeness, day: int) -> bytes:
         """HMAC over rule, deed and day; each part stands behind its length."""
         slots = (part for slot in likeness.slots for part in (slot.type, slot.value))
-        parts = ("sample 1", rule, principal, str(day), likeness.template, *slots)
+        parts = ("sample 1", rule, person, str(day), likeness.template, *slots)
         message = b"".join(
             len(data).to_bytes(8, "big") + data
             for data in (part.encode("utf-8", "surrogatepass") for part in parts)

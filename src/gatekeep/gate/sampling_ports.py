@@ -42,10 +42,10 @@ OnAfter = Callable[[str, int, Session, str], None]
 class SampleBook(Protocol):
     """Draws samples. Called on the event loop's thread; nothing here waits or raises."""
 
-    def draw(self, rules: Sequence[str], principal: str, likeness: Likeness, now_us: int) -> Draw:
+    def draw(self, rules: Sequence[str], person: str, likeness: Likeness, now_us: int) -> Draw:
         """What becomes of this match of all these rules (one or more); it counts as a match of each.
 
-        HELD for a rule that is not known.
+        `person` is who answers for it: of a machine, its owner. HELD for a rule that is not known.
         """
 
     def passed(self, draw: Draw, n: int, session: Session, text: str) -> None:

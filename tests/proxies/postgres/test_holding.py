@@ -13,6 +13,7 @@ from support import builders
 from support.held_segment import BEGIN, EXTENDED, WRITE, HeldSegment, request
 from support.postgres_script import IDLE
 from support.postgres_wire import frames
+from support.sql_world import one
 
 from gatekeep.domain.actions import SqlAction, SqlClass
 from gatekeep.domain.approvals import Vote, VoteVerdict
@@ -338,6 +339,14 @@ async def test_uncommitted_changes_of_the_schema_leave_no_likeness(plain: HeldSe
     assert plain.hold().likenesses([0]) == [LIKE]
 
 
+async def test_a_setting_that_code_may_read_takes_leave_for_good(plain: HeldSegment) -> None:
+    """Row security reads it whenever it was set; where it ran, nothing takes that back."""
+    fact = one("SET app.tenant = '7'")
+    plain.knowledge.goes_out(builders.action("SET app.tenant = '7'", fact), vector_safe=True)
+    plain.knowledge.transaction_over()
+    assert plain.hold().likenesses([0]) == [None]
+
+
 async def test_without_a_catalogue_there_is_no_likeness(plain: HeldSegment) -> None:
     """Nobody knows then what an untouched session's search_path is."""
     plain.knowledge._reader._catalogues.view = None
@@ -352,5 +361,5 @@ def test_the_start_says_how_values_are_read() -> None:
     )  # fmt: skip
     own = wires(None, link, None, {"application_name"})  # type: ignore[arg-type]  # what is used of them
     assert own.read_as == {"DateStyle": "", "IntervalStyle": "", "TimeZone": "UTC"}
-    for chosen in "TimeZone", "datestyle", "IntervalStyle":
+    for chosen in "TimeZone", "datestyle", "IntervalStyle", "app.tenant", "xmloption":
         assert wires(None, link, None, {chosen}).read_as is None  # type: ignore[arg-type]  # as above

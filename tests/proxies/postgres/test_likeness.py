@@ -34,6 +34,41 @@ def test_a_write_has_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("oid", "text"),
+    [
+        (700, "16777217"), (701, "9007199254740993"), (1082, "2026-01-01 10:00:00"),
+        (1114, "2026-01-01 10:00:00+05"), (18, "open"), (19, "open"), (1042, "open"), (25, "0"),
+        (23, "x"), (1186, "1"), (3802, "1"), (1007, "{1}"), (2205, "orders"), (16_400, None),
+        (23, "7\n"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_what_it_looks_like_has_none(oid: int, text: str | None) -> None:
+    """As a real 16777217 is 16777216, and a row that nobody approved: `id = $1` deletes that one."""
+    action = deletion("DELETE FROM orders WHERE id = $1")._replace(
+        mode="extended", parameters=(BoundValue(oid, text, len(text or "")),)
+    )
+    assert likeness_of(action) is None
+
+
+@pytest.mark.parametrize(
+    ("oid", "text"),
+    [
+        (0, "7"), (20, "7"), (21, "-7"), (1700, "7.50"), (16, "t"), (1082, "2026-01-01"),
+        (1114, "2026-01-01 10:00:00"), (1184, "2026-01-01 10:00:00.5+00"), (25, "open"),
+        (1043, ""), (23, None), (2950, "0190a1b2-0000-7000-8000-000000000001"), (0, "x y"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_type_that_it_looks_like_has_one(oid: int, text: str | None) -> None:
+    """Drivers declare these, or leave it to the target."""
+    action = deletion("DELETE FROM orders WHERE id = $1")._replace(
+        mode="extended", parameters=(BoundValue(oid, text, len(text or "")),)
+    )
+    found = likeness_of(action)
+    assert found is not None
+    assert found.values == ("NULL" if text is None else f"={text}",)
+
+
+@pytest.mark.parametrize(
     "action",
     [
         deletion(sql_class=SqlClass.COPY),

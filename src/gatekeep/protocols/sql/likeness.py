@@ -5,6 +5,7 @@ From the text as events hold it, so that gate and journal come to the same. Noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,18 +19,45 @@ from gatekeep.protocols.sql.template import template_of
 BoundShown = str | Mapping[str, Any] | None
 """A bound value as events show it: its text, None for NULL, or only what is known of one not shown."""
 
-_USERS_TYPES: Final = 16_384
-"""The first oid of a type that is not PostgreSQL's own: reading a value of it may run code."""
+_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME: Final = rf"{_DATE} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]+)?"
+_FORMS: Final = (
+    (re.compile(r"-?[0-9]+"), frozenset({20, 21, 23})),
+    (re.compile(r"-?[0-9]+\.[0-9]+"), frozenset({1700})),
+    (re.compile(r"t|f|true|false"), frozenset({16})),
+    (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), frozenset({2950})),
+    (re.compile(_DATE), frozenset({1082})),
+    (re.compile(_TIME), frozenset({1114})),
+    (re.compile(rf"{_TIME}[+-][0-9]{{2}}(?::[0-9]{{2}})?"), frozenset({1184})),
+)
+"""What a text looks like, and the types that may be declared for it, by oid."""
+_TEXTS: Final = frozenset({25, 1043})
+_NOT_SAID: Final = 0
 
 
 def bound_values(parameters: Sequence[BoundValue]) -> list[BoundShown]:
-    """Bound values for `sql_likeness`, as the payload of an event shows them."""
+    """Bound values for `sql_likeness`, as the payload of an event shows them.
+
+    Nothing is shown of one whose type is not the one that its text looks like: the same text is
+    another row as a real, another day as a date, another way out of a document as a number. Events
+    do not tell types.
+    """
     return [
         {"length": one.length, "secret": one.secret}
-        if one.secret or one.sha256 or one.oid >= _USERS_TYPES
+        if one.secret or one.sha256 or not _as_it_looks(one)
         else one.text
         for one in parameters
     ]
+
+
+def _as_it_looks(value: BoundValue) -> bool:
+    if value.oid == _NOT_SAID:
+        return True
+    text = value.text
+    if text is None:  # NULL is NULL, but a type of the user's own may run code
+        return value.oid in _TEXTS or any(value.oid in oids for _form, oids in _FORMS)
+    types = next((oids for form, oids in _FORMS if form.fullmatch(text)), _TEXTS)
+    return value.oid in types
 
 
 def sql_likeness(

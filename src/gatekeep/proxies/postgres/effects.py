@@ -5,6 +5,7 @@ Words about actions only: who keeps what in mind is `session`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -26,6 +27,26 @@ LEAVES_SCHEMA_ALONE: Final = frozenset({SqlClass.READ, SqlClass.WRITE, SqlClass.
 _RUNS_DEFERRED: Final = frozenset({TransactionVerb.COMMIT, TransactionVerb.PREPARE})
 ONLY_SETTINGS: Final = frozenset({SqlClass.SESSION})
 _COPIES: Final = frozenset({COPY_IN, COPY_OUT})
+_OF_THE_VECTOR: Final = frozenset(
+    {
+        "client_encoding", "names", "role", "row_security", "search_path",
+        "session_replication_role", "standard_conforming_strings",
+    }
+)  # fmt: skip
+"""What is read back with the vector, and cuts a pipeline: it counts by what it is, not by being set."""
+_TURNS_NOTHING: Final = frozenset(
+    {
+        "all", "application_name", "client_min_messages", "deadlock_timeout",
+        "default_transaction_deferrable", "default_transaction_isolation",
+        "default_transaction_read_only", "extra_float_digits", "idle_in_transaction_session_timeout",
+        "idle_session_timeout", "lock_timeout", "maintenance_work_mem", "plan_cache_mode",
+        "statement_timeout", "synchronous_commit", "tcp_keepalives_count", "tcp_keepalives_idle",
+        "tcp_keepalives_interval", "temp_buffers", "transaction_deferrable", "transaction_isolation",
+        "transaction_read_only", "transaction_timeout", "work_mem",
+    }
+)  # fmt: skip
+"""How long, how fast and under which name. RESET ALL (`all`) goes back to how the session began."""
+_CODE: Final = frozenset({SqlClass.OPAQUE, SqlClass.PROCEDURAL})
 _RELEASED: Final = Released()
 
 
@@ -71,6 +92,21 @@ def runs_unknown_code(action: SqlAction) -> bool:
         not fact.functions_complete or fact.transaction is TransactionVerb.COMMIT_PREPARED
         for fact in action.facts
     )
+
+
+def turns(settings: Iterable[str]) -> bool:
+    """Whether one of these settings may decide what a statement does, beyond the session vector.
+
+    Row security, triggers and functions read whatever is set, `app.tenant` above all. So what is not
+    known to turn nothing may turn everything.
+    """
+    known = _OF_THE_VECTOR | _TURNS_NOTHING
+    return any(name.lower() not in known for name in settings)
+
+
+def turns_what_follows(action: SqlAction) -> bool:
+    """Whether the session may mean something else by the same text once this has run."""
+    return any(fact.sql_class in _CODE or turns(fact.settings) for fact in action.facts)
 
 
 def defers(fact: SqlFacts) -> bool:

@@ -26,6 +26,7 @@ from gatekeep.messages import WireMessage, approvals, context_line, sight
 from gatekeep.protocols.postgres import conversation as talk
 from gatekeep.protocols.postgres.rereading import READ_AS
 from gatekeep.protocols.sql.slots import slots_of
+from gatekeep.proxies.postgres.effects import turns, turns_what_follows
 from gatekeep.proxies.postgres.knowledge import Knowledge, canonical
 from gatekeep.proxies.postgres.likeness import likeness_of
 from gatekeep.proxies.postgres.prepared import Read
@@ -48,7 +49,8 @@ class Wires:
     """Both ends of the session. `system` says which target this is, beyond its name.
 
     `pid` is the session's process there, 0 where it is not known. `read_as` is how the target read
-    values (READ_AS) when the session began; None where its client chose some of that.
+    values (READ_AS) when the session began; None where its client chose that, or any other setting
+    that may turn what statements do.
     """
 
     client: WireEnd
@@ -70,8 +72,7 @@ def wires(
     certificate = f" certificate {hashlib.sha256(shown).hexdigest()}" if shown else ""
     system = view.system_identifier if view is not None else ""
     at = f"{link.dial.host}:{link.dial.port} system {system or 'unknown'}{certificate}"
-    names = {name.lower() for name in chosen}
-    own = {name: link.parameters.get(name, "") for name in READ_AS if name.lower() not in names}
+    own = {} if turns(chosen) else {name: link.parameters.get(name, "") for name in READ_AS}
     pid = link.key.pid if link.key else 0
     return Wires(client, link.wire, at, pid, own if len(own) == len(READ_AS) else None)
 
@@ -176,8 +177,11 @@ class PostgresHold:
         """None where the session, or what is read in it, is not as the target's own are.
 
         A rule that was adopted says nothing of how a session reads: it holds for one that nobody has
-        changed anything in, and that has no temporary objects.
+        changed anything in, and that has no temporary objects. What stands in the same segment has
+        not run yet, and counts.
         """
+        if any(map(turns_what_follows, self._actions)):
+            return [None] * len(positions)
         reported = {name: self._talk.reported.get(name, "") for name in READ_AS}
         if self._wires.read_as != reported or not self._knowledge.untouched(self._talk.vector):
             return [None] * len(positions)

@@ -25,6 +25,7 @@ from gatekeep.proxies.postgres.effects import (
     leaves_all_alone,
     may_change_schema,
     taints,
+    turns_what_follows,
 )
 from gatekeep.proxies.postgres.prepared import Read, read_segment
 from gatekeep.proxies.postgres.reading import OPAQUE, Scope, StatementReader
@@ -39,6 +40,7 @@ class Knowledge:
         self._tainted = False  # code ran whose effects no look-up can see yet
         self._schema_changed = False  # and it may have changed what the next look-up finds
         self._put_off = PutOff()
+        self._turned = False  # a setting was chosen that code may read; for the whole session
         self._had_put_off = False  # before the segment that was read last
         self._unsettled = False  # something changed, or may have, how statements are read
         self._sent: dict[int, tuple[SqlFacts, ...]] = {}  # in the open transaction, by shape
@@ -106,11 +108,11 @@ class Knowledge:
         )
 
     def untouched(self, vector: SessionVector | None) -> bool:
-        """Whether nothing has changed how statements are read since the session began.
+        """Whether nothing has changed how statements are read, or what they do, since it began.
 
         False, too, while the open transaction holds what no look-up of the catalogue can see.
         """
-        changed = self._tainted or self._schema_changed or self._unsettled
+        changed = self._turned or self._tainted or self._schema_changed or self._unsettled
         return not changed and self._reader.untouched(self._session, vector)
 
     async def standing(
@@ -143,6 +145,7 @@ class Knowledge:
 
     def goes_out(self, action: SqlAction, *, vector_safe: bool) -> None:
         """Keep in mind what an action that is forwarded may do to what is known."""
+        self._turned = self._turned or turns_what_follows(action)
         if len(self._sent) < _MOST_KEPT:
             self._sent[id(action.facts)] = action.facts
         if leaves_all_alone(action, vector_safe=vector_safe):

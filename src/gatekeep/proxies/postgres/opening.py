@@ -208,7 +208,7 @@ class PostgresSessions:
                 live,
                 wires(
                     arrival.wire, link, self._opens.catalogues.fresh(session),
-                    arrival.request.settings,
+                    [*arrival.request.settings, *(name for name, _ in permitted)],
                 ),
                 conversation, self._rooms,
             )  # fmt: skip

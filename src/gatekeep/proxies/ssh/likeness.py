@@ -5,6 +5,7 @@ Decides nothing: what has none is asked about as ever.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from gatekeep.domain.commands import Assurance, CommandFacts, SshAction
@@ -21,6 +22,11 @@ _LOCALE: Final = frozenset(
     }
 )  # fmt: skip
 """What clients send by themselves: in which language a program speaks."""
+_UTF8: Final = re.compile(
+    r"(?:|C|POSIX|UTF-8|(?:C|[a-z]{2,3}(?:_[A-Z]{2})?)\.(?:UTF-8|utf-?8)(?:@[a-z]{1,16})?)"
+)
+_LANGUAGES: Final = re.compile(r"[A-Za-z_:]{0,64}")
+"""Their values: under another encoding the shell may read a text otherwise, and a path leads to a file."""
 
 
 def likeness_of(action: SshAction, around: Around) -> Likeness | None:
@@ -39,11 +45,17 @@ def likeness_of(action: SshAction, around: Around) -> Likeness | None:
     plain = not around.terminal and not around.agent and not around.subsystem
     if not (alone and plain) or len(action.facts) != 1:
         return None
-    names = {
-        name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-        for name in around.environment
-    }
-    if not names <= _LOCALE:
+    if not all(_of_language(_text(name), _text(value)) for name, value in around.environment.items()):
         return None
     facts = [one for one in action.facts if isinstance(one, CommandFacts)]
     return command_likeness(action.text, facts) if facts else None
+
+
+def _of_language(name: str, value: str) -> bool:
+    """Whether a variable says nothing but in which language a program speaks."""
+    plain = _LANGUAGES if name == "LANGUAGE" else _UTF8
+    return name in _LOCALE and plain.fullmatch(value) is not None
+
+
+def _text(word: bytes | str) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else word

@@ -55,8 +55,8 @@ def test_words_stand_as_they_are_numbers_and_paths_are_values(
         ("cat /etc/hosts", "cat '$1:path'"),
         ("echo 1", "echo '$1:number'"),
         ("find /tmp -empty -delete", "find /tmp -delete -empty"),
-        ("tar -c -f x dir", "tar -f -c x dir"),
-        ("tar -f a -C b", "tar -C a -f b"),
+        ("shopctl -c -f x dir", "shopctl -f -c x dir"),
+        ("shopctl -f a -C b", "shopctl -C a -f b"),
         ("grep -e -n -i x", "grep -e -i -n x"),
         ("rm -- -rf /x", "rm -rf -- /x"),
         ("sudo systemctl restart nginx", "systemctl restart nginx"),
@@ -87,6 +87,32 @@ def test_the_second_of_a_pair_is_not_like_the_first(first: str, second: str) -> 
 def test_anything_else_has_no_likeness(text: str) -> None:
     """Lists, pipes, redirections, expansions, scripts in words, ways up, what does not show, secrets."""
     assert like(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tee /srv/flags", "tee -a /srv/flags", "patch -p1", "git apply", "tar xf - -C /srv", "cpio -i",
+        "cp /dev/stdin /srv/flags", "cp /proc/self/fd/0 /srv/flags", "sort -o /srv/flags", "dd of=/srv/flags",
+        "shopctl import -", "shopctl import /dev/stdin", "ssh-add -", "crontab -", "sudo tee /srv/flags",
+        "sponge /srv/flags", "install /dev/stdin /srv/flags",
+    ],
+)  # fmt: skip
+def test_what_standard_input_decides_has_no_likeness(text: str) -> None:
+    """The same words write whatever is sent behind them, and nobody has seen that."""
+    assert like(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "touch /srv/x", "mkdir -p /srv/x", "cp /srv/a /srv/b", "rm -f /var/cache/pages.tmp", "mv /srv/a /srv/b",
+        "shopctl drain 5", "systemctl restart nginx", "cat /var/log/a", "cat -", "chmod 644 /srv/x",
+    ],
+)  # fmt: skip
+def test_what_leaves_standard_input_alone_has_one(text: str) -> None:
+    """Or only reads it, which changes nothing."""
+    assert like(text) is not None
 
 
 def test_the_order_of_options_counts_but_where_it_is_known_to_mean_nothing() -> None:

@@ -81,10 +81,11 @@ def _is_elsewhere(word: Word) -> bool:
     if word.written.startswith("<("):
         return True
     value = word.value
-    return word.literal and (value == "/dev/null" or not _is_a_stream(value))
+    return word.literal and (value == "/dev/null" or not is_a_stream(value))
 
 
-def _is_a_stream(value: str) -> bool:
+def is_a_stream(value: str) -> bool:
+    """Whether a word may name what is open already, as `/dev/stdin`, and not a file."""
     return "/dev/" in value or "/proc/" in value or "stdin" in value
 
 
@@ -93,15 +94,16 @@ def _reads_input(command: SimpleCommand) -> bool:
         return True  # its redirections are the shell's own from then on
     if command.piped or command.fed:
         return False
-    return bool(command.words) and not _leaves_it_alone(command.words)
+    return bool(command.words) and not leaves_input_alone(command.words)
 
 
-def _leaves_it_alone(words: Sequence[Word]) -> bool:
+def leaves_input_alone(words: Sequence[Word]) -> bool:
+    """Whether a command of these words is known not to read standard input. False in doubt."""
     program, rest = program_of(words[0]) if words[0].literal else "", words[1:]
     if program in _NEVER:
-        return not any(word.literal and _is_a_stream(word.value) for word in rest)
+        return not any(word.literal and is_a_stream(word.value) for word in rest)
     values = [word.value for word in rest]
-    if not all(word.literal for word in rest) or any(map(_is_a_stream, values)):
+    if not all(word.literal for word in rest) or any(map(is_a_stream, values)):
         return False
     if program in _WRAPPERS:
         return _hands_it_to_nobody(program, words)
@@ -120,7 +122,7 @@ def _hands_it_to_nobody(program: str, words: Sequence[Word]) -> bool:
     if program in ("sudo", "doas") and any(one.startswith("-") and one != "-n" for one in own):
         return False
     return all(
-        inner.text is None and bool(inner.words) and _leaves_it_alone(inner.words)
+        inner.text is None and bool(inner.words) and leaves_input_alone(inner.words)
         for inner in inside.inner
     )
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from gatekeep.domain.commands import EXEC, LINE, CommandFacts, TunnelFacts
 from gatekeep.domain.likeness import MOST_SLOTS, Likeness, LikeSlot
+from gatekeep.protocols.ssh.commands.eating import is_a_stream, leaves_input_alone
 from gatekeep.protocols.ssh.commands.grammar import read_script
 from gatekeep.protocols.ssh.commands.script import SimpleCommand
 from gatekeep.protocols.ssh.commands.secrets import MASK
@@ -46,7 +47,8 @@ def command_likeness(
     everything else stands as it is, programs above all. Options change places only where they are
     known to mean the same. None where it has none: more than one
     simple command, anything but literal words, a script in a word, something hidden, a path with
-    `..`, characters that do not show, or more slots than rules can name.
+    `..`, characters that do not show, more slots than rules can name, or a deed that comes from
+    standard input, which no text tells (`tee /srv/flags`, `patch -p1`).
     """
     if not facts or MASK in text or not all(map(_known, facts)):
         return None
@@ -55,6 +57,8 @@ def command_likeness(
     if command is None or programs is None:
         return None
     harmless = all("reads_only" in fact.tags for fact in facts)
+    if not harmless and _may_be_fed(command.words, facts):
+        return None
     template: list[str] = []
     slots: list[LikeSlot] = []
     for word in _ordered(command.words):
@@ -72,6 +76,17 @@ def command_likeness(
 def _known(fact: CommandFacts | TunnelFacts) -> bool:
     """Whether it is a command of which every word is known."""
     return isinstance(fact, CommandFacts) and fact.action in {EXEC, LINE} and fact.complete
+
+
+def _may_be_fed(words: Sequence[Word], facts: Sequence[CommandFacts | TunnelFacts]) -> bool:
+    """Whether what it does may come from standard input.
+
+    Of what writes files that must be ruled out; of programs that nobody reviewed only the words say
+    something, `-` and `/dev/stdin` above all.
+    """
+    if any("writes" in fact.tags for fact in facts):
+        return not leaves_input_alone(words)
+    return any(word.value == "-" or is_a_stream(word.value) for word in words[1:])
 
 
 def _only_command(text: str) -> SimpleCommand | None:
