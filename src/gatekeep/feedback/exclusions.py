@@ -14,6 +14,7 @@ from typing import Final
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.suggestions import DAY_US
 from gatekeep.feedback.deeds import Answer, Deed
+from gatekeep.feedback.spelling import spelling_of
 
 YOUNG_US: Final = 14 * DAY_US
 RUBBER_US: Final = 10_000_000
@@ -53,26 +54,29 @@ def weighed(deeds: Sequence[Deed], known: Knowledge) -> list[Deed]:
         rule for rule, since in known.since_us.items() if known.until_us - since < known.young_us
     }
     circles = _Circles(deeds)
-    denied: dict[tuple[str, str, str], int] = {}
+    denied: dict[tuple[str, object], int] = {}
+    refused = {deed.where.person for deed in deeds if deed.answer is Answer.DENIED}
     seen: set[tuple[str, str, int, str]] = set()
     found: list[Deed] = []
     for deed in sorted(deeds, key=lambda one: one.n):
         reason, weight = deed.excluded, 1.0
-        same = (deed.where.person, _like(deed), deed.where.target)
+        person = deed.where.person
+        # asked again elsewhere, or in other words, is asked again
+        again = (person, _core(deed)) if person in refused else (person, "")
         if not reason and (deed.answer in _YES or deed.answer is Answer.WITHDRAWN):
             reason = _reason(deed, young)
             if not reason and rubber.issuperset(deed.approvers) and deed.approvers:
                 reason = "rubber_stamp"
             if not reason and circles.closed(deed):
                 reason = "own_group"
-            last_no = denied.get(same)
+            last_no = denied.get(again)
             if not reason and last_no is not None and deed.at_us - last_no <= RETRIED_US:
                 reason = "retried"
             weight = RUBBER_WEIGHT if rubber.intersection(deed.approvers) else 1.0
         if deed.answer is Answer.DENIED:
-            denied[same] = deed.answered_us or deed.at_us
+            denied[again] = deed.answered_us or deed.at_us
         if not reason and (deed.answer in _YES or _refused_by_rule(deed)):
-            day = (*same[:2], deed.at_us // DAY_US, deed.answer.value)
+            day = (person, _like(deed), deed.at_us // DAY_US, deed.answer.value)
             reason = "same_day" if day in seen else ""
             seen.add(day)
         if reason != deed.excluded or weight != deed.weight:
@@ -98,6 +102,11 @@ def _refused_by_rule(deed: Deed) -> bool:
 
 def _like(deed: Deed) -> str:
     return deed.likeness.template if deed.likeness is not None else deed.text
+
+
+def _core(deed: Deed) -> object:
+    spelling = spelling_of(deed)
+    return spelling.core if spelling is not None else deed.text
 
 
 class _Circles:

@@ -25,6 +25,7 @@ from gatekeep.feedback import forbidden, lattice, naming, safety, scoring, sifti
 from gatekeep.feedback.deeds import Deed
 from gatekeep.feedback.ground import WINDOW_US, Ground, against, head_group
 from gatekeep.feedback.sifting import Node, Standing
+from gatekeep.feedback.spelling import Refusals
 from gatekeep.feedback.writing import written
 
 LEAST_SHOWN: Final = 5
@@ -48,7 +49,10 @@ def relaxations(ground: Ground) -> list[Suggestion]:
     """Every suggestion to let something pass, and those that lack evidence, in no order."""
     found: list[Suggestion] = []
     gathered = sifting.nodes(ground.deeds)
-    fields = [one for node, deeds in gathered.items() for one in _fields(ground, node, deeds)]
+    refusals = Refusals(ground.deeds)
+    fields = [
+        one for node, deeds in gathered.items() for one in _fields(ground, node, deeds, refusals)
+    ]
     best = [(field, made) for field in fields if (made := _best(ground, field)) is not None]
     ready = {id(field) for field, made in best if safety.proposable(made)}
     neighbours = _Neighbours(ground, fields, gathered, ready)
@@ -58,8 +62,10 @@ def relaxations(ground: Ground) -> list[Suggestion]:
     return found
 
 
-def _fields(ground: Ground, node: Node, deeds: Sequence[Deed]) -> Iterator[_Field]:
-    spoken = [deed for deed in deeds if against(deed)]
+def _fields(
+    ground: Ground, node: Node, deeds: Sequence[Deed], refusals: Refusals
+) -> Iterator[_Field]:
+    spoken = refusals.of(deeds[0])
     for names, asked in sifting.by_sources(deeds).items():
         counted, left = sifting.sift(ground, asked)
         sources = tuple(one for one in map(ground.source, names) if one is not None)

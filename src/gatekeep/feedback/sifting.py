@@ -15,6 +15,7 @@ from gatekeep.domain.suggestions import Suggestion, SuggestionScope
 from gatekeep.feedback.deeds import Answer, Deed
 from gatekeep.feedback.ground import WINDOW_US, Ground, against, day_of
 from gatekeep.feedback.lattice import covers, values_of
+from gatekeep.feedback.spelling import Refusals
 
 NOT_SURE: Final = "not_sure"
 TOO_OLD: Final = "too_old"
@@ -133,13 +134,16 @@ def by_sources(deeds: Sequence[Deed]) -> Mapping[tuple[str, ...], list[Deed]]:
 def standing_of(ground: Ground, suggestion: Suggestion) -> Standing:
     """What a suggestion stands on, gathered anew from all deeds by its scope alone.
 
-    Denials count on any target of the same environment and whichever rule asked; approvals only
-    under the very rules of the suggestion, on its targets.
+    Denials count on any target of the same environment, whichever rule asked and however it was
+    spelt; approvals only under the very rules of the suggestion, on its targets.
     """
     scope = suggestion.scope
     sources = tuple(sorted(one.id for one in suggestion.sources))
     under = [deed for deed in ground.deeds if _under(scope, deed)]
-    spoken = tuple(deed for deed in under if against(deed))
+    spoken = tuple(
+        no for no in (Refusals(ground.deeds).of(under[0]) if under else ())
+        if covers(scope.slots, values_of(no))
+    )  # fmt: skip
     mine = [deed for deed in under if sources_of(deed) == sources]
     counted, _ = sift(ground, (deed for deed in mine if deed.where.target in scope.targets))
     return Standing(tuple(counted), spoken, tuple(mine))
