@@ -24,6 +24,9 @@ RULE_CHANGED: Final = "rule_changed"
 SAME_DAY: Final = "same_day"
 RUBBER_STAMP: Final = "rubber_stamp"
 OUTSIDE: Final = "other_values"
+SELDOM_THERE: Final = "seldom_there"
+LEAST_THERE: Final = 2
+"""So many approvals, persons and approvers it takes for one target, or for those labelled alike."""
 
 
 class Node(NamedTuple):
@@ -123,6 +126,34 @@ def sift(ground: Ground, deeds: Iterable[Deed]) -> tuple[list[Deed], Counter[str
     return counted, left
 
 
+def where_known(ground: Ground, counted: Sequence[Deed]) -> list[Deed]:
+    """Those on targets where enough of it was approved: one yes elsewhere opens nothing there.
+
+    Targets that bear the same labels are alike; one without any is by itself. All of them where it
+    is not enough anywhere: what is lacking is said by a check.
+    """
+    seldom = set(map(_kind_of, seldom_there(ground, counted)))
+    known = [deed for deed in counted if _kind_of(deed) not in seldom]
+    return known or list(counted)
+
+
+def seldom_there(ground: Ground, counted: Sequence[Deed]) -> list[Deed]:
+    """Those on targets where too little of it was approved."""
+    at: dict[object, list[Deed]] = defaultdict(list)
+    for deed in counted:
+        at[_kind_of(deed)].append(deed)
+    return [deed for deeds in at.values() if not _enough_there(ground, deeds) for deed in deeds]
+
+
+def _kind_of(deed: Deed) -> object:
+    return deed.where.labels or deed.where.target
+
+
+def _enough_there(ground: Ground, deeds: Sequence[Deed]) -> bool:
+    approvers = {name for deed in deeds if deed.weight >= 1 for name in ground.approvers(deed)}
+    return min(len(deeds), len({ground.person(deed) for deed in deeds}), len(approvers)) >= LEAST_THERE
+
+
 def by_sources(deeds: Sequence[Deed]) -> Mapping[tuple[str, ...], list[Deed]]:
     """Deeds by the rules that asked: a rule that is adopted stands beside exactly these."""
     found: dict[tuple[str, ...], list[Deed]] = defaultdict(list)
@@ -139,23 +170,27 @@ def standing_of(ground: Ground, suggestion: Suggestion) -> Standing:
     """
     scope = suggestion.scope
     sources = tuple(sorted(one.id for one in suggestion.sources))
-    under = [deed for deed in ground.deeds if _under(scope, deed)]
+    like = [deed for deed in ground.deeds if _like(scope, deed)]
     spoken = tuple(
-        no for no in (Refusals(ground.deeds).of(under[0]) if under else ())
-        if covers(scope.slots, values_of(no))
-    )  # fmt: skip
-    mine = [deed for deed in under if sources_of(deed) == sources]
-    counted, _ = sift(ground, (deed for deed in mine if deed.where.target in scope.targets))
-    return Standing(tuple(counted), spoken, tuple(mine))
+        no for no in (Refusals(ground.deeds).of(like[0]) if like else ()) if _within(scope, no)
+    )
+    mine = [deed for deed in like if sources_of(deed) == sources]
+    # one a day of the template, whatever its values, and only then those that it is about
+    sifted, _ = sift(ground, (deed for deed in mine if deed.where.target in scope.targets))
+    counted = tuple(deed for deed in sifted if _within(scope, deed))
+    return Standing(counted, spoken, tuple(deed for deed in mine if _within(scope, deed)))
 
 
-def _under(scope: SuggestionScope, deed: Deed) -> bool:
+def _within(scope: SuggestionScope, deed: Deed) -> bool:
+    return covers(scope.slots, values_of(deed))
+
+
+def _like(scope: SuggestionScope, deed: Deed) -> bool:
     node = node_of(deed)
     return (
         node is not None
         and node.template in scope.templates
         and node[:4] == (scope.action, scope.environment, scope.account, scope.database)
         and (node.tables_read, node.tables_written) == (scope.tables_read, scope.tables_written)
-        and covers(scope.slots, values_of(deed))
         and (deed.verdict is Verdict.ASK or against(deed))
     )
