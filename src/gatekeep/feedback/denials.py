@@ -21,7 +21,7 @@ from gatekeep.domain.suggestions import (
 )
 from gatekeep.feedback import advising, forbidden, naming, safety, sifting
 from gatekeep.feedback.deeds import Answer, Deed
-from gatekeep.feedback.ground import WINDOW_US, Ground, day_of
+from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, days_of
 from gatekeep.feedback.sifting import Node
 from gatekeep.feedback.spelling import Refusals
 
@@ -92,7 +92,7 @@ def _asking(ground: Ground, deeds: Sequence[Deed], *, refused: bool) -> Suggesti
             advising.least("denials", len(deeds), safety.LEAST_EVER, "denials"),
             advising.least("persons", len(persons), safety.LEAST_PERSONS, "persons"),
             advising.least(
-                "days", len({day_of(one.at_us) for one in deeds}), safety.LEAST_DAYS, "days"
+                "days", days_of(deeds), safety.LEAST_DAYS, "days"
             ),
             Check("no denials", not refused, "people said no to its like" if refused
                   else "nobody said no to its like"),

@@ -14,7 +14,7 @@ from typing import Final
 from gatekeep.domain.suggestions import DAY_US, Check, Suggestion, SuggestionKind
 from gatekeep.feedback import forbidden
 from gatekeep.feedback.deeds import Deed, Evidence
-from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, head_group
+from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, days_of, head_group
 from gatekeep.feedback.scoring import approver_shares, sure_approvers, weight_of
 from gatekeep.feedback.sifting import Standing, seldom_there, standing_of
 from gatekeep.feedback.writing import LONGEST_DAYS
@@ -52,7 +52,7 @@ def floors(ground: Ground, standing: Standing, risk: str) -> tuple[Check, ...]:
         _approvals(weight_of(counted), risk),
         _least("persons", len(persons), LEAST_PERSONS),
         _least("approvers", len(sure_approvers(ground, counted)), LEAST_APPROVERS),
-        _least("days", len({day_of(deed.at_us) for deed in counted}), LEAST_DAYS),
+        _least("days", days_of(counted), LEAST_DAYS),
         Check(
             "approver share", share <= MOST_SHARE,
             f"{largest or 'nobody'} gave {share:.0%} of the approvals (at most {MOST_SHARE:.0%})",

@@ -24,6 +24,7 @@ RULE_CHANGED: Final = "rule_changed"
 SAME_DAY: Final = "same_day"
 RUBBER_STAMP: Final = "rubber_stamp"
 OUTSIDE: Final = "other_values"
+TARGET_CHANGED: Final = "target_changed"
 SELDOM_THERE: Final = "seldom_there"
 LEAST_THERE: Final = 2
 """So many approvals, persons and approvers it takes for one target, or for those labelled alike."""
@@ -94,6 +95,8 @@ def why_not_counted(ground: Ground, deed: Deed) -> str:
     since = ground.as_now_since(deed.rules)
     if since is None or deed.at_us < since:
         return RULE_CHANGED
+    if not ground.as_labelled(deed):
+        return TARGET_CHANGED
     return _why_no_approval(ground, deed)
 
 

@@ -190,6 +190,43 @@ def test_an_erased_no_stops_what_it_spoke_against(quarter: Quarter) -> None:
     assert said.why.startswith("2 events of r7 stayed sealed, and may hide what people denied")
 
 
+@pytest.mark.parametrize("kept", ["approval.decided", "approval.voted"])
+def test_the_answer_alone_was_erased(quarter: Quarter, kept: str) -> None:
+    """Who said no was erased: that it was asked and did not go out is there, and nobody knows why."""
+    quarter.routine()
+    before = len(quarter.story_events)
+    quarter.asks(89, _PEOPLE[5], state=RequestState.DENIED)
+    told = quarter.story_events
+    told[before:] = [
+        replace(one, payload=None, state="SEALED")
+        if str(one.envelope["k"]).startswith(("approval.decided", kept)) else one
+        for one in told[before:]
+    ]  # fmt: skip
+    assert quarter.suggested() == []
+
+
+def test_who_looks_at_others_but_waves_one_person_through(quarter: Quarter) -> None:
+    """Bob reads what five ask, for minutes; what ann asks he lets pass in two seconds."""
+    for number in range(60):
+        who, waits_s = _PEOPLE[number % 6], 400
+        if who is _PEOPLE[0]:
+            waits_s = 2
+        quarter.asks(1 + number * 1.45, who, voters=(_VOTERS[number % 4],), waits_s=waits_s)
+    (one,) = quarter.all()
+    assert one.vector.persons == ("ben", "cy", "dee", "eve", "fay")
+    assert one.not_counted["rubber_stamp"] == 10
+
+
+def test_who_has_stopped_looking(quarter: Quarter) -> None:
+    """Two years of care do not cover the last month, in which he pressed yes at once."""
+    for number in range(120):
+        quarter.asks(1 + number / 4, _PEOPLE[number % 6], "uptime", voters=("bob",), waits_s=300)
+        quarter.asks(1 + number / 4, _PEOPLE[number % 6], "uptime", voters=("dan",), waits_s=300)
+    for number in range(60):
+        quarter.asks(32 + number * 0.9, _PEOPLE[number % 6], voters=(("bob", "dan")[number % 2],), waits_s=3)
+    assert [one for one in quarter.suggested() if one.scope.templates == (_NGINX,)] == []
+
+
 def test_what_stayed_sealed_of_another_rule_or_long_ago_stops_nothing(quarter: Quarter) -> None:
     """Only what the source rule asked within the window."""
     quarter.asks(0, _PEOPLE[5])
