@@ -59,6 +59,10 @@ class Ground:
         found = self._persons.get(id(deed.where))
         return natural_person(deed.where) if found is None else found
 
+    def labels(self, target: str) -> frozenset[str]:
+        """The labels of a target as last seen."""
+        return self._labels.get(target, frozenset())
+
     def as_labelled(self, deed: Deed) -> bool:
         """Whether its target bears no label now, as last seen, that it did not bear then."""
         now = self._labels.get(deed.where.target, deed.where.labels)

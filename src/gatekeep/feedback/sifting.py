@@ -135,8 +135,8 @@ def where_known(ground: Ground, counted: Sequence[Deed]) -> list[Deed]:
     Targets that bear the same labels are alike; one without any is by itself. All of them where it
     is not enough anywhere: what is lacking is said by a check.
     """
-    seldom = set(map(_kind_of, seldom_there(ground, counted)))
-    known = [deed for deed in counted if _kind_of(deed) not in seldom]
+    seldom = {deed.where.target for deed in seldom_there(ground, counted)}
+    known = [deed for deed in counted if deed.where.target not in seldom]
     return known or list(counted)
 
 
@@ -144,12 +144,9 @@ def seldom_there(ground: Ground, counted: Sequence[Deed]) -> list[Deed]:
     """Those on targets where too little of it was approved."""
     at: dict[object, list[Deed]] = defaultdict(list)
     for deed in counted:
-        at[_kind_of(deed)].append(deed)
+        target = deed.where.target
+        at[ground.labels(target) or target].append(deed)
     return [deed for deeds in at.values() if not _enough_there(ground, deeds) for deed in deeds]
-
-
-def _kind_of(deed: Deed) -> object:
-    return deed.where.labels or deed.where.target
 
 
 def _enough_there(ground: Ground, deeds: Sequence[Deed]) -> bool:

@@ -24,6 +24,8 @@ from gatekeep.feedback.deeds import Deed
 from gatekeep.protocols.sql.likeness import sql_likeness
 from gatekeep.protocols.sql.template import template_of
 
+_ORDER = "delete from orders where id = {}"
+
 
 def written(text: str, values: list[str] | None = None, **changes: object) -> Deed:
     """A statement as evidence has it: its template and slots found from the text."""
@@ -139,7 +141,7 @@ def test_refused_elsewhere_is_another_place() -> None:
 def test_one_refused_row_keeps_its_column_closed_however_it_is_spelt() -> None:
     """Any id would be any id, and 7 was refused, though as a text."""
     deeds = [
-        replace(one, likeness=written("delete from orders where id = " + str(100 + number)).likeness)
+        replace(one, likeness=written(_ORDER.format(100 + number)).likeness)
         for number, one in enumerate(often(written("delete from orders where id = 5"), 60, persons=PERSONS))
     ]
     no = denied(written("delete from orders o where o.id = '7'"))

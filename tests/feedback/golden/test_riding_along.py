@@ -13,6 +13,8 @@ from gatekeep.protocols.sql.likeness import sql_likeness
 from gatekeep.protocols.sql.template import template_of
 
 CLEAN = command("nginx-cache clean")
+_STATE = "select a from t where state = {}"
+_KEYED = "delete from t where a = 'k{}'"
 PAY = {"target": "pay-1", "labels": frozenset({"role=pay"})}
 
 
@@ -80,7 +82,7 @@ def test_where_nothing_is_enough_anywhere_nothing_is_proposed() -> None:
 def test_each_form_stands_on_its_own_targets() -> None:
     """The web servers know many values of it; pay-1 saw this one once, and others often."""
     history = History()
-    common, other = (written(f"delete from t where a = 'k{n}'") for n in (1, 2))
+    common, other = (written(_KEYED.format(n)) for n in (1, 2))
     for deed, where in ((common, {}), (other, PAY)):
         placed = replace(deed, where=replace(deed.where, **where))
         history.add(often(placed, 40))
@@ -95,7 +97,7 @@ def test_a_value_that_one_approver_let_pass_is_not_in_the_set() -> None:
     """Two persons, but the same yes both times."""
     history = History()
     for day, value in enumerate(("'open'", "'paid'")):
-        history.add(often(written("select a from t where state = " + value), 20, since=89 - day))
+        history.add(often(written(_STATE.format(value)), 20, since=89 - day))
     for day, who in ((3, "ann"), (4, "ben")):
         deed = written("select a from t where state = 'hidden'")
         history.add(moved(replace(deed, where=replace(deed.where, principal=who, person=who)), ago(day)))
