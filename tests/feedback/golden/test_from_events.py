@@ -125,6 +125,15 @@ def test_a_circle_of_two_is_no_evidence(quarter: Quarter) -> None:
     assert quarter.suggested() == []
 
 
+def test_three_circles_are_no_evidence(quarter: Quarter) -> None:
+    """Six persons and six approvers, nobody above a sixth: but each approves only who approves him."""
+    pairs = {"ann": "ben", "ben": "ann", "cy": "dee", "dee": "cy", "eve": "fay", "fay": "eve"}
+    for number in range(60):
+        who = _PEOPLE[number % 6]
+        quarter.asks(1 + number * 1.45, who, voters=(pairs[who.person],))
+    assert quarter.all() == []
+
+
 def test_many_principals_of_one_person_are_one(quarter: Quarter) -> None:
     """Two principals of a person, and a machine of his: one requester."""
     mal = [
@@ -148,6 +157,15 @@ def test_asking_again_after_a_no_is_no_evidence(quarter: Quarter) -> None:
         quarter.asks(day, who, state=RequestState.DENIED, voters=(target_voter,))
         quarter.asks(day + 0.1, who, voters=(target_voter,))
     assert quarter.suggested() == []
+
+
+def test_asking_for_less_until_somebody_says_yes_is_no_evidence(quarter: Quarter) -> None:
+    """Refused with an option, asked without it, each time: patience, though the plain form was never refused."""
+    for number in range(42):
+        who, voter = _PEOPLE[number % 6], _VOTERS[number % 4]
+        quarter.asks(1 + number * 2.1, who, "uptime -s", state=RequestState.DENIED, voters=(voter,))
+        quarter.asks(1.1 + number * 2.1, who, "uptime", voters=(voter,))
+    assert [one for one in quarter.suggested() if one.scope.templates == ("uptime",)] == []
 
 
 def test_flooding_by_one_person_counts_once_a_day(quarter: Quarter) -> None:
