@@ -15,6 +15,7 @@ from gatekeep.protocols.sql.likeness import sql_likeness
 from gatekeep.protocols.sql.template import template_of
 
 _STATE = "select a from t where state = {} and tenant = 'x'"
+_WHOSE = "select a from t where {} = {}"
 _PAID = "update orders set state = 'paid' where id = {}"
 
 
@@ -74,6 +75,19 @@ def test_such_values_never_become_any(template: str, values: list[str]) -> None:
     for one in history.all(SuggestionKind.RELAX):
         assert {scope.bound for scope in one.scope.slots} <= {SlotBound.EXACT, SlotBound.ANY_OF}
         assert not covered(one, written(template.format("'zzz'" if "'" in values[0] else "77")))
+
+
+@pytest.mark.parametrize("column", ["tenant_id", "owner", "account_no", "price"])
+def test_whose_it_is_never_becomes_any(column: str) -> None:
+    """Numbers that are compared for equality, but say whose or how much: each stands for itself."""
+    deeds = often(written(_WHOSE.format(column, 0)), 48)
+    numbered = [
+        replace(one, likeness=written(_WHOSE.format(column, number % 8)).likeness)
+        for number, one in enumerate(deeds)
+    ]
+    for one in History().add(numbered).all(SuggestionKind.RELAX):
+        assert {scope.bound for scope in one.scope.slots} == {SlotBound.EXACT}
+    assert History().add(_each_another(42)).suggest() != []
 
 
 @pytest.mark.parametrize("clause", ["absent", "tautology", ""])

@@ -217,6 +217,8 @@ def test_structure_rights_and_settings_never(action: str, verb: str) -> None:
     history = History().add(often(alter, 80))
     assert relaxed(history) == set()
     assert "never: classes" in lacking(history)
+    structure = action in {"sql.ddl", "sql.dcl"}
+    assert ("never: structure in production" in lacking(history)) is structure
 
 
 @pytest.mark.parametrize(
@@ -238,6 +240,15 @@ def test_restarts_of_what_guards_or_lets_in_never(unit: str) -> None:
     """A restart is tagged destroying; it is excused for plain services, not for these."""
     restart = command(f"systemctl restart {unit}", tags=frozenset({"destructive", "privilege"}))
     assert "never: tags" in lacking(History().add(often(restart, 60)))
+
+
+@pytest.mark.parametrize(
+    "text", ["vault operator seal", "fail2ban-client unban 1.2.3.4", "pg_dropcluster 15 main", "sv restart sshd",
+             "supervisorctl stop all", "nice -n 5 ifconfig eth0 down", "tcpdump -i eth0"]
+)  # fmt: skip
+def test_programs_that_bear_no_tag_never(text: str) -> None:
+    """A program that the reader of commands does not know has no tag: some are known by name."""
+    assert lacking(History().add(often(command(text), 60))) == {"never: programs"}
 
 
 def test_gatekeep_itself_never() -> None:
