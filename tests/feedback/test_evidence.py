@@ -220,6 +220,19 @@ def test_break_glass_and_what_its_review_found(told: InMemory, story: LoopStory)
     assert [(who, where) for _, who, where in evidence.break_glass] == [("alice", "web-1")] * 2
 
 
+@pytest.mark.parametrize(
+    "finding", ["Fine, but he dropped a table", "needed, though not all of it", "Right person, wrong table"]
+)
+def test_a_finding_that_only_begins_calm(told: InMemory, story: LoopStory, finding: str) -> None:
+    """What comes after the first word counts as well."""
+    story.broke_glass("alice", "web-1", "G-1")
+    leave = Approval("break_glass", frozenset({"leads"}), mfa=True, age_s=0, grant="G-1")
+    story.passes(ALICE, WEB, NGINX, approval=leave)
+    story.reviewed("G-1", finding)
+    (deed,) = gathered(told).deeds
+    assert deed.incident == finding
+
+
 def test_denials_by_policy_are_deeds(told: InMemory, story: LoopStory) -> None:
     """With their cause; what was only skipped behind another refusal is none."""
     story.denied(ALICE, SHOP, WRITE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.loop_events import (
     DAY_US,
@@ -119,6 +121,25 @@ def test_denied_and_asked_again(world: World) -> None:
     world.asks("alice", "dave", days=2)
     assert world.reasons() == ["", "retried", "", ""]
     assert world.deeds()[0].answer is Answer.DENIED
+
+
+@pytest.mark.parametrize(
+    "line", ["systemctl --quiet restart nginx", "/usr/bin/systemctl restart nginx.service"]
+)
+def test_denied_and_asked_again_in_other_words(world: World, line: str) -> None:
+    """Padding a command or writing its program out makes it no other one."""
+    world.asks("alice", state=RequestState.DENIED)
+    world.asks("alice", "dave", days=0.2, line=line)
+    world.asks("alice", "dave", days=0.1, line="uptime")
+    assert world.reasons() == ["", "retried", ""]
+
+
+def test_denied_and_asked_again_elsewhere(world: World) -> None:
+    """Nor does another target: he looks for somebody who says yes."""
+    world.asks("alice", state=RequestState.DENIED)
+    other = replace(WEB, name="web-2")
+    world.story.asks(person("alice"), other, NGINX, Ask("ELSE", ("dave",)))
+    assert world.reasons() == ["", "retried"]
 
 
 def test_young_rules_are_protected(world: World) -> None:

@@ -21,8 +21,9 @@ from gatekeep.domain.suggestions import (
 )
 from gatekeep.feedback import advising, forbidden, naming, safety, sifting
 from gatekeep.feedback.deeds import Answer, Deed
-from gatekeep.feedback.ground import WINDOW_US, Ground, against, day_of
+from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, days_of
 from gatekeep.feedback.sifting import Node
+from gatekeep.feedback.spelling import Refusals
 
 LEAST_DENIALS: Final = 5
 """Of those, advice is made; to ask instead takes what it takes to let something pass."""
@@ -53,13 +54,11 @@ def _ask_instead(ground: Ground, recent: Sequence[Deed]) -> Iterator[Suggestion]
         node = sifting.node_of(deed)
         if node is not None and not deed.rules and not deed.cause:
             unpermitted[node].append(deed)
-    said_no = {
-        node for deed in ground.deeds if against(deed) and (node := sifting.node_of(deed)) is not None
-    }
-    for node, deeds in unpermitted.items():
+    refusals = Refusals(ground.deeds)
+    for deeds in unpermitted.values():
         once = _one_a_day(ground, deeds)
         if len(once) >= LEAST_DENIALS:
-            yield _asking(ground, once, refused=node in said_no)
+            yield _asking(ground, once, refused=bool(refusals.of(deeds[0])))
 
 
 def _one_a_day(ground: Ground, deeds: Sequence[Deed]) -> list[Deed]:
@@ -94,7 +93,7 @@ def _asking(ground: Ground, deeds: Sequence[Deed], *, refused: bool) -> Suggesti
             advising.least("denials", len(deeds), safety.LEAST_EVER, "denials"),
             advising.least("persons", len(persons), safety.LEAST_PERSONS, "persons"),
             advising.least(
-                "days", len({day_of(one.at_us) for one in deeds}), safety.LEAST_DAYS, "days"
+                "days", days_of(deeds), safety.LEAST_DAYS, "days"
             ),
             Check("no denials", not refused, "people said no to its like" if refused
                   else "nobody said no to its like"),

@@ -5,8 +5,9 @@ What counts for loosening is `exclusions`; nothing is proposed here, and no file
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -40,10 +41,19 @@ _ENDS: Final = {
     EventKind.APPROVAL_WITHDRAWN: "withdrawn",
 }  # fmt: skip
 _KINDS: Final = {"vote": Answer.APPROVED, ADOPTED: Answer.ADOPTED}
+_ASKED: Final = "approval"
+"""Why an action was refused that people did not let pass."""
+
 _CALM: Final = frozenset(
     {"ok", "okay", "fine", "right", "good", "justified", "legitimate", "necessary", "needed"}
 )
 """A finding that begins so says that all was well; any other tells of an incident."""
+_WORD: Final = re.compile(r"\w+")
+_YET: Final = frozenset(
+    {"although", "but", "except", "however", "mistake", "never", "no", "nobody", "not", "only",
+     "though", "unjustified", "until", "without", "wrong", "yet"}
+)  # fmt: skip
+"""Unless one of these follows."""
 
 
 class Collector:
@@ -113,10 +123,10 @@ class Collector:
     def evidence(self, until_us: int, *, verified: bool, young_us: int = YOUNG_US) -> Evidence:
         """All that is known, at the time `until_us`. Rules younger than `young_us` are protected."""
         known = Knowledge(self._questions.latencies, self._ages.since_us, until_us, young_us)
-        incidents = self._incidents
+        incidents, pending = self._incidents, list(self._questions.pending())
         deeds = [
             replace(deed, incident=incidents[deed.n]) if deed.n in incidents else deed
-            for deed in [*self._deeds, *self._questions.pending()]
+            for deed in [*self._deeds, *pending]
         ]
         person_of = self._reader.person_of
         return Evidence(
@@ -130,7 +140,7 @@ class Collector:
             verified=verified,
             unknown=self.unknown,
             left_out=self._flood.left_out,
-            sealed=dict(self._sealed),
+            sealed=self._sealed + _answered_unseen(pending),
         )
 
     def _unread(self, event: StoredEvent) -> None:
@@ -226,7 +236,17 @@ class Collector:
     def _reviewed(self, payload: Mapping[str, Any]) -> None:
         """A review of leave that somebody took: what it says, it says of all that was done by it."""
         finding = pieces.text(payload, "finding")
-        word = finding.lower().replace(",", " ").replace(".", " ").split()[:1]
-        if finding and not _CALM.intersection(word):
+        words = _WORD.findall(finding.lower())
+        if finding and (not _CALM.intersection(words[:1]) or _YET.intersection(words)):
             for n in self._of_grant.get(pieces.text(payload, "grant"), ()):
                 self._incidents.setdefault(n, finding)
+
+
+def _answered_unseen(pending: Iterable[Deed]) -> Counter[tuple[str, int]]:
+    """Of what people did not let pass, and whose answer nobody can read: it may have been a no."""
+    return Counter(
+        (rule, deed.at_us // DAY_US)
+        for deed in pending
+        if deed.answer is Answer.NONE and deed.cause == _ASKED
+        for rule in deed.rules
+    )

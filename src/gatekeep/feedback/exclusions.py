@@ -14,12 +14,19 @@ from typing import Final
 from gatekeep.domain.decisions import Verdict
 from gatekeep.domain.suggestions import DAY_US
 from gatekeep.feedback.deeds import Answer, Deed
+from gatekeep.feedback.spelling import spelling_of
 
 YOUNG_US: Final = 14 * DAY_US
 """What people approve while a rule is younger than this is no habit yet."""
 
 RUBBER_US: Final = 10_000_000
 """Whose median yes is quicker than this did not read what it was about."""
+
+RECENT_YESES: Final = 30
+"""Who has read long enough and then stops is known by the last of his yeses."""
+
+FEW_YESES: Final = 5
+"""From so many on it is said whether somebody looks at what one person asks."""
 
 RUBBER_WEIGHT: Final = 0.25
 """Four such approvals count as one."""
@@ -57,33 +64,35 @@ def weighed(deeds: Sequence[Deed], known: Knowledge) -> list[Deed]:
 
     A reason that is there already stays.
     """
-    rubber = {
-        person for person, took in known.latencies.items() if took and median(took) < RUBBER_US
-    }
+    stamps = _Stamps(known.latencies, deeds)
     young = {
         rule for rule, since in known.since_us.items() if known.until_us - since < known.young_us
     }
     circles = _Circles(deeds)
-    denied: dict[tuple[str, str, str], int] = {}
+    denied: dict[tuple[str, object], int] = {}
+    refused = {deed.where.person for deed in deeds if deed.answer is Answer.DENIED}
     seen: set[tuple[str, str, int, str]] = set()
     found: list[Deed] = []
     for deed in sorted(deeds, key=lambda one: one.n):
         reason, weight = deed.excluded, 1.0
-        same = (deed.where.person, deed.like, deed.where.target)
+        person = deed.where.person
+        # asked again elsewhere, or in other words, is asked again
+        again = (person, _core(deed)) if person in refused else (person, "")
         if not reason and (deed.answer in _YES or deed.answer is Answer.WITHDRAWN):
             reason = _reason(deed, young)
-            if not reason and rubber.issuperset(deed.approvers) and deed.approvers:
+            stamped = stamps.among(deed)
+            if not reason and stamped.issuperset(deed.approvers) and deed.approvers:
                 reason = RUBBER_STAMP
             if not reason and circles.closed(deed):
                 reason = "own_group"
-            last_no = denied.get(same)
+            last_no = denied.get(again)
             if not reason and last_no is not None and deed.at_us - last_no <= RETRIED_US:
                 reason = "retried"
-            weight = RUBBER_WEIGHT if rubber.intersection(deed.approvers) else 1.0
+            weight = RUBBER_WEIGHT if stamped else 1.0
         if deed.answer is Answer.DENIED:
-            denied[same] = deed.answered_us or deed.at_us
+            denied[again] = deed.answered_us or deed.at_us
         if not reason and (deed.answer in _YES or _refused_by_rule(deed)):
-            day = (*same[:2], deed.at_us // DAY_US, deed.answer.value)
+            day = (person, deed.like, deed.at_us // DAY_US, deed.answer.value)
             reason = SAME_DAY if day in seen else ""
             seen.add(day)
         if reason != deed.excluded or weight != deed.weight:
@@ -105,6 +114,38 @@ def _reason(deed: Deed, young: set[str]) -> str:
 
 def _refused_by_rule(deed: Deed) -> bool:
     return deed.answer is Answer.NONE and deed.verdict is Verdict.DENY
+
+
+def _core(deed: Deed) -> object:
+    spelling = spelling_of(deed)
+    return spelling.core if spelling is not None else deed.text
+
+
+class _Stamps:
+    """Who says yes without looking: by habit, of late, or to one person."""
+
+    def __init__(self, latencies: Mapping[str, Sequence[int]], deeds: Iterable[Deed]) -> None:
+        self._always = {
+            person for person, took in latencies.items()
+            if took and min(median(took), median(took[-RECENT_YESES:])) < RUBBER_US
+        }  # fmt: skip
+        took: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        for deed in deeds:
+            if deed.answer is Answer.APPROVED and deed.asked_us:
+                for approver in deed.approvers:
+                    asked = deed.request_id or str(deed.n)
+                    took[approver, deed.where.person][asked] = deed.answered_us - deed.asked_us
+        self._friends = {
+            pair for pair, each in took.items()
+            if len(each) >= FEW_YESES and median(each.values()) < RUBBER_US
+        }  # fmt: skip
+
+    def among(self, deed: Deed) -> set[str]:
+        """Those who approved it, and did not look."""
+        person = deed.where.person
+        return {
+            one for one in deed.approvers if one in self._always or (one, person) in self._friends
+        }
 
 
 class _Circles:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gatekeep.domain.suggestions import Check
+from gatekeep.feedback import programs
 from gatekeep.feedback.deeds import Deed
 from gatekeep.feedback.naming import is_production
 from gatekeep.policy import standing
@@ -31,17 +32,6 @@ _SURE: Final = frozenset({"", "exact", "attested"})
 # people are asked about most: exactly these words, a plain name, and nothing else. Whoever guards
 # the machine, lets people in, keeps time, network, what others stand on, or data, is not among them.
 _RESTART: Final = re.compile(r"systemctl (?:restart|reload) ([a-z0-9][a-z0-9_-]{0,63})(?:\.service)?")
-_GUARDS: Final = re.compile(
-    r"ssh|systemd|dbus|polkit|audit|journal|syslog|network|netplan|resolved|dnsmasq|named|unbound"
-    r"|firewall|nft|iptables|ip6tables|ebtables|ufw|fail2ban|crowdsec|sssd|nslcd|nscd|ldap|slapd|krb|kdc"
-    r"|kadmin|winbind|samba|pam|sudo|doas|vault|consul|etcd|zookeeper|teleport|boundary|docker|containerd"
-    r"|podman|crio|kube|k3s|nomad|libvirt|virt|lxc|lxd|qemu|cron|atd|anacron|^at$|ntp|chrony|timesync|vpn"
-    r"|wireguard|^wg|ipsec|swan|tailscale|zerotier|apparmor|selinux|gatekeep|falco|osquery|wazuh|ossec"
-    r"|crowdstrike|clamav|udev|getty|login|logind|emergency|rescue|reboot|halt|poweroff|shutdown|kexec"
-    r"|display|puppet|salt|chef|ansible|postgres|pgbouncer|mysql|mariadb|redis|valkey|mongo|cassandra"
-    r"|elastic|opensearch|kafka|rabbit|memcached|clickhouse|influx|oracle|mssql|couch|minio|ceph|gluster|nfs"
-    r"|mount|lvm|mdadm|multipath|iscsi|zfs|backup|restic|borg"
-)
 
 
 def never(deeds: Sequence[Deed], *, prefix: str = "never: ") -> tuple[Check, ...]:
@@ -50,6 +40,7 @@ def never(deeds: Sequence[Deed], *, prefix: str = "never: ") -> tuple[Check, ...
     parts: tuple[tuple[str, Iterable[str], str], ...] = (
         ("tags", _tags(deeds), "no deed has a tag that always wants a person"),
         ("classes", _classes(deeds), "only reads, writes and single commands"),
+        ("programs", _programs(deeds), "no program that always wants a person"),
         ("gatekeep itself", _own(deeds), "it does not touch gatekeep"),
         ("unbounded SQL", _unbounded(deeds), "no change of every row"),
         ("structure in production", _structure(deeds), "no structure and no rights are changed"),
@@ -73,7 +64,7 @@ def routine_restart(deed: Deed) -> bool:
     if deed.tags - HARMLESS_TAGS - _RESTARTED:
         return False
     found = _RESTART.fullmatch(likeness.template)
-    return found is not None and not _GUARDS.search(found[1])
+    return found is not None and not programs.guards(found[1])
 
 
 def faces(deeds: Iterable[Deed]) -> Sequence[Deed]:
@@ -82,9 +73,12 @@ def faces(deeds: Iterable[Deed]) -> Sequence[Deed]:
     for deed in deeds:
         request = deed.request
         listed = request.get("statements") or request.get("commands")
-        template = deed.likeness.template if deed.likeness is not None else None
+        likeness = deed.likeness
+        template = likeness.template if likeness is not None else None
+        # of commands the values as well: they name what is read
+        values = likeness.values if likeness is not None and deed.action.startswith("ssh.") else ()
         key = (
-            id(listed), template, deed.tags, deed.action, deed.verb, deed.assurance, deed.surely,
+            id(listed), template, values, deed.tags, deed.action, deed.verb, deed.assurance, deed.surely,
             deed.where.target, deed.tables_read, deed.tables_written, request.get("resolved"),
         )  # fmt: skip
         found.setdefault(key, deed)
@@ -126,10 +120,21 @@ def _classes(deeds: Sequence[Deed]) -> Iterator[str]:
             yield "it is more than one statement or command"
 
 
+def _programs(deeds: Sequence[Deed]) -> Iterator[str]:
+    for deed in deeds:
+        if not deed.action.startswith("ssh.") or "reads_only" in deed.tags or routine_restart(deed):
+            continue
+        reason = programs.why_never(deed.like, writes="writes" in deed.tags)
+        if reason:
+            yield reason
+
+
 def _own(deeds: Sequence[Deed]) -> Iterator[str]:
     for deed in deeds:
-        names = (*deed.tables_read, *deed.tables_written, deed.where.target)
-        if not deed.where.target or _OWN.search(deed.like) or any(map(_OWN.search, names)):
+        where, likeness = deed.where, deed.likeness
+        names = (*deed.tables_read, *deed.tables_written, where.target, where.database)
+        words = (likeness.template, *likeness.values) if likeness is not None else (deed.text,)
+        if not where.target or any(map(_OWN.search, (*words, *names))):
             yield "it is about gatekeep itself"
 
 

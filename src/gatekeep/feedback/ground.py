@@ -19,6 +19,8 @@ WINDOW_DAYS: Final = 90
 WINDOW_US: Final = WINDOW_DAYS * DAY_US
 WEEK_DAYS: Final = 7
 _RISKS: Final = ("", "low", "moderate", "high", "critical")
+APART_US: Final = DAY_US // 2
+"""Two days are two where so much lies between them: midnight alone makes none of one evening."""
 UNKNOWN_RISK: Final = "critical"
 """A word that is no risk we know is taken for the worst."""
 
@@ -38,9 +40,11 @@ class Ground:
         self._since: dict[tuple[str, ...], int | None] = {}
         self._of_principal: dict[str, str] = {}
         self._in_group: dict[str, set[str]] = defaultdict(set)
+        self._labels: dict[str, frozenset[str]] = {}
         for deed in self.deeds:
             if id(deed.where) not in self._persons:
                 self._meet(deed.where)
+            self._labels[deed.where.target] = deed.where.labels
 
     def _meet(self, where: Where) -> None:
         person = natural_person(where)
@@ -54,6 +58,15 @@ class Ground:
         """The natural person behind a deed; a machine's is its owner."""
         found = self._persons.get(id(deed.where))
         return natural_person(deed.where) if found is None else found
+
+    def labels(self, target: str) -> frozenset[str]:
+        """The labels of a target as last seen."""
+        return self._labels.get(target, frozenset())
+
+    def as_labelled(self, deed: Deed) -> bool:
+        """Whether its target bears no label now, as last seen, that it did not bear then."""
+        now = self._labels.get(deed.where.target, deed.where.labels)
+        return now is deed.where.labels or now <= deed.where.labels
 
     def approvers(self, deed: Deed) -> tuple[str, ...]:
         """The natural persons who approved it, but for the requester himself."""
@@ -145,6 +158,15 @@ def head_group(rule: Rule) -> str:
 def day_of(at_us: int) -> int:
     """The day of a moment, counted from 1970-01-01 UTC."""
     return at_us // DAY_US
+
+
+def days_of(deeds: Iterable[Deed]) -> int:
+    """On how many days deeds were done, half a day apart at least."""
+    count = last = 0
+    for at_us in sorted(deed.at_us for deed in deeds):
+        if not count or (day_of(at_us) != day_of(last) and at_us - last >= APART_US):
+            count, last = count + 1, at_us
+    return count
 
 
 def against(deed: Deed) -> bool:

@@ -233,10 +233,19 @@ def _free_slot(group: Sequence[Deed], at: int, person: Persons) -> SlotScope | N
 
 
 def _listed_slot(group: Sequence[Deed], at: int, person: Persons) -> SlotScope | None:
-    by: dict[str, set[str]] = defaultdict(set)
+    """What was approved twice, of two persons and by two. Of SQL a sensitive value stands alone."""
+    likeness = group[0].likeness
+    if likeness is None or (likeness.slots[at].sensitive and likeness.slots[at].type != "path"):
+        return None
+    by: dict[str, list[Deed]] = defaultdict(list)
     for deed in group:
-        by[values_of(deed)[at]].add(person(deed))
-    sure = sorted(value for value, persons in by.items() if len(persons) >= LEAST_OF_VALUE)
+        by[values_of(deed)[at]].append(deed)
+    sure = sorted(
+        value
+        for value, deeds in by.items()
+        if len({person(one) for one in deeds}) >= LEAST_OF_VALUE
+        and len({name for one in deeds if one.weight >= 1 for name in one.approvers}) >= LEAST_OF_VALUE
+    )
     if not LEAST_OF_VALUE <= len(sure) <= MOST_LISTED:
         return None
     return SlotScope(SlotBound.ANY_OF, tuple(sure))

@@ -25,6 +25,7 @@ from gatekeep.feedback import forbidden, lattice, naming, safety, scoring, sifti
 from gatekeep.feedback.deeds import Deed
 from gatekeep.feedback.ground import WINDOW_US, Ground, against, head_group
 from gatekeep.feedback.sifting import Node, Standing
+from gatekeep.feedback.spelling import Refusals
 from gatekeep.feedback.writing import written
 
 LEAST_SHOWN: Final = 5
@@ -49,7 +50,10 @@ def relaxations(ground: Ground) -> list[Suggestion]:
     """Every suggestion to let something pass, and those that lack evidence, in no order."""
     found: list[Suggestion] = []
     gathered = sifting.nodes(ground.deeds)
-    fields = [one for node, deeds in gathered.items() for one in _fields(ground, node, deeds)]
+    refusals = Refusals(ground.deeds)
+    fields = [
+        one for node, deeds in gathered.items() for one in _fields(ground, node, deeds, refusals)
+    ]
     best = [(field, made) for field in fields if (made := _best(ground, field)) is not None]
     ready = {id(field) for field, made in best if safety.proposable(made)}
     neighbours = _Neighbours(ground, fields, gathered, ready)
@@ -59,13 +63,41 @@ def relaxations(ground: Ground) -> list[Suggestion]:
     return found
 
 
-def _fields(ground: Ground, node: Node, deeds: Sequence[Deed]) -> Iterator[_Field]:
-    spoken = [deed for deed in deeds if against(deed)]
+def _fields(
+    ground: Ground, node: Node, deeds: Sequence[Deed], refusals: Refusals
+) -> Iterator[_Field]:
+    spoken = refusals.of(deeds[0])
     for names, asked in sifting.by_sources(deeds).items():
-        counted, left = sifting.sift(ground, asked)
+        counted, left = _counted(ground, asked)
         sources = tuple(one for one in map(ground.source, names) if one is not None)
         if len(counted) >= LEAST_SHOWN and len(sources) == len(names):
             yield _Field(node, sources, counted, left, spoken, asked)
+
+
+def _counted(ground: Ground, asked: Sequence[Deed]) -> tuple[Sequence[Deed], Counter[str]]:
+    """What counts of it where enough of it was approved, and what does not count by reason."""
+    counted, left = sifting.sift(ground, asked)
+    known = sifting.where_known(ground, counted)
+    if len(known) == len(counted):
+        return counted, left
+    again, left = sifting.sift(ground, _on(asked, known))
+    left[sifting.SELDOM_THERE] = len(counted) - len(known)
+    return again, left
+
+
+def _placed(ground: Ground, field: _Field, form: lattice.Form) -> lattice.Form:
+    """The form with only those targets on which enough of what it covers was approved."""
+    known = sifting.where_known(ground, form.covered)
+    if len(known) == len(form.covered):
+        return form
+    again, _ = sifting.sift(ground, _on(field.asked, known))
+    within = [one for one in again if lattice.covers(form.slots, lattice.values_of(one))]
+    return replace(form, covered=tuple(within))
+
+
+def _on(asked: Sequence[Deed], known: Sequence[Deed]) -> Iterator[Deed]:
+    there = {deed.where.target for deed in known}
+    return (deed for deed in asked if deed.where.target in there)
 
 
 # --- the form ------------------------------------------------------------------------------------
@@ -81,7 +113,8 @@ def _best(ground: Ground, field: _Field) -> Suggestion | None:
     adopted = {rule.id for rule in ground.version.standing}
     second: Suggestion | None = None
     taken: set[int] = set()
-    for form in forms:
+    for one in forms:
+        form = _placed(ground, field, one)
         if second is not None and len(form.covered) < safety.LEAST_EVER:
             break
         if taken and taken.issuperset(deed.n for deed in form.covered):

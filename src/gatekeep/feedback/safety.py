@@ -14,9 +14,9 @@ from gatekeep.feedback import forbidden
 from gatekeep.feedback.deeds import Deed, Evidence
 from gatekeep.feedback.ending import LONGEST_DAYS, last_day
 from gatekeep.feedback.exclusions import YOUNG_US
-from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, head_group
+from gatekeep.feedback.ground import WINDOW_US, Ground, day_of, days_of, head_group
 from gatekeep.feedback.scoring import approver_shares, sure_approvers, weight_of
-from gatekeep.feedback.sifting import Standing, standing_of
+from gatekeep.feedback.sifting import Standing, seldom_there, standing_of
 from gatekeep.policy.rules import PolicyVersion
 
 LEAST_APPROVALS: Final[Mapping[str, int]] = {"": 15, "low": 15, "moderate": 40}
@@ -52,7 +52,7 @@ def floors(ground: Ground, standing: Standing, risk: str) -> tuple[Check, ...]:
         _approvals(weight_of(counted), risk),
         _least("persons", len(persons), LEAST_PERSONS),
         _least("approvers", len(sure_approvers(ground, counted)), LEAST_APPROVERS),
-        _least("days", len({day_of(deed.at_us) for deed in counted}), LEAST_DAYS),
+        _least("days", days_of(counted), LEAST_DAYS),
         Check(
             "approver share", share <= MOST_SHARE,
             f"{largest or 'nobody'} gave {share:.0%} of the approvals (at most {MOST_SHARE:.0%})",
@@ -83,6 +83,7 @@ def checks(ground: Ground, suggestion: Suggestion, standing: Standing) -> tuple[
             _all_read(ground, suggestion),
             _group_seen(ground, suggestion, standing.counted),
             _seen_only(suggestion, standing.counted),
+            _each_target(ground, standing.counted),
             _expiry(ground, suggestion),
         )
     return suggestion.checks
@@ -212,6 +213,15 @@ def _seen_only(suggestion: Suggestion, counted: Sequence[Deed]) -> Check:
     }  # fmt: skip
     why = f"never seen on {', '.join(sorted(unseen))}" if unseen else "more than one place"
     return Check("only what was seen", fits, "targets, account and database as seen" if fits else why)
+
+
+def _each_target(ground: Ground, counted: Sequence[Deed]) -> Check:
+    few = sorted({deed.where.target for deed in seldom_there(ground, counted)})
+    return Check(
+        "each target", not few,
+        f"approved too seldom, or by too few, on {', '.join(few[:3])}" if few
+        else "on each sort of target it was approved for two persons and by two",
+    )  # fmt: skip
 
 
 def _expiry(ground: Ground, suggestion: Suggestion) -> Check:

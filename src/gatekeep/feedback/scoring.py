@@ -13,7 +13,7 @@ from typing import Final
 
 from gatekeep.domain.suggestions import DAY_US, EvidenceVector, SlotBound, SuggestionScope
 from gatekeep.feedback.deeds import Answer, Deed
-from gatekeep.feedback.ground import Ground, day_of, withdrawn_sample
+from gatekeep.feedback.ground import Ground, days_of, withdrawn_sample
 from gatekeep.journal.encoding import leaf_hash
 from gatekeep.journal.tree import fold
 
@@ -105,7 +105,7 @@ def vector_of(
         denied=denied,
         persons=tuple(sorted({ground.person(deed) for deed in counted})),
         approvers=tuple(sorted(sure_approvers(ground, counted))),
-        days=len({day_of(deed.at_us) for deed in counted}),
+        days=days_of(counted),
         incidents=incidents,
         overrides=halves,
         largest_share=max(pairs.values(), default=0) / len(counted) if counted else 0.0,

@@ -16,11 +16,16 @@ from gatekeep.feedback.deeds import Answer, Deed
 from gatekeep.feedback.exclusions import NOT_SURE, RUBBER_STAMP, SAME_DAY
 from gatekeep.feedback.ground import WINDOW_US, Ground, against, day_of
 from gatekeep.feedback.lattice import covers, values_of
+from gatekeep.feedback.spelling import Refusals
 
 TOO_OLD: Final = "too_old"
 OWN_APPROVAL: Final = "own_approval"
 RULE_CHANGED: Final = "rule_changed"
 OUTSIDE: Final = "other_values"
+TARGET_CHANGED: Final = "target_changed"
+SELDOM_THERE: Final = "seldom_there"
+LEAST_THERE: Final = 2
+"""So many approvals, persons and approvers it takes for one target, or for those labelled alike."""
 
 
 class Node(NamedTuple):
@@ -88,6 +93,8 @@ def why_not_counted(ground: Ground, deed: Deed) -> str:
     since = ground.as_now_since(deed.rules)
     if since is None or deed.at_us < since:
         return RULE_CHANGED
+    if not ground.as_labelled(deed):
+        return TARGET_CHANGED
     return _why_no_approval(ground, deed)
 
 
@@ -119,6 +126,31 @@ def sift(ground: Ground, deeds: Iterable[Deed]) -> tuple[list[Deed], Counter[str
     return counted, left
 
 
+def where_known(ground: Ground, counted: Sequence[Deed]) -> list[Deed]:
+    """Those on targets where enough of it was approved: one yes elsewhere opens nothing there.
+
+    Targets that bear the same labels are alike; one without any is by itself. All of them where it
+    is not enough anywhere: what is lacking is said by a check.
+    """
+    seldom = {deed.where.target for deed in seldom_there(ground, counted)}
+    known = [deed for deed in counted if deed.where.target not in seldom]
+    return known or list(counted)
+
+
+def seldom_there(ground: Ground, counted: Sequence[Deed]) -> list[Deed]:
+    """Those on targets where too little of it was approved."""
+    at: dict[object, list[Deed]] = defaultdict(list)
+    for deed in counted:
+        target = deed.where.target
+        at[ground.labels(target) or target].append(deed)
+    return [deed for deeds in at.values() if not _enough_there(ground, deeds) for deed in deeds]
+
+
+def _enough_there(ground: Ground, deeds: Sequence[Deed]) -> bool:
+    approvers = {name for deed in deeds if deed.weight >= 1 for name in ground.approvers(deed)}
+    return min(len(deeds), len({ground.person(deed) for deed in deeds}), len(approvers)) >= LEAST_THERE
+
+
 def by_sources(deeds: Sequence[Deed]) -> Mapping[tuple[str, ...], list[Deed]]:
     """Deeds by the rules that asked: a rule that is adopted stands beside exactly these."""
     found: dict[tuple[str, ...], list[Deed]] = defaultdict(list)
@@ -130,25 +162,32 @@ def by_sources(deeds: Sequence[Deed]) -> Mapping[tuple[str, ...], list[Deed]]:
 def standing_of(ground: Ground, suggestion: Suggestion) -> Standing:
     """What a suggestion stands on, gathered anew from all deeds by its scope alone.
 
-    Denials count on any target of the same environment and whichever rule asked; approvals only
-    under the very rules of the suggestion, on its targets.
+    Denials count on any target of the same environment, whichever rule asked and however it was
+    spelt; approvals only under the very rules of the suggestion, on its targets.
     """
     scope = suggestion.scope
     sources = tuple(sorted(one.id for one in suggestion.sources))
-    under = [deed for deed in ground.deeds if _under(scope, deed)]
-    spoken = tuple(deed for deed in under if against(deed))
-    mine = [deed for deed in under if sources_of(deed) == sources]
-    counted, _ = sift(ground, (deed for deed in mine if deed.where.target in scope.targets))
-    return Standing(tuple(counted), spoken, tuple(mine))
+    like = [deed for deed in ground.deeds if _like(scope, deed)]
+    spoken = tuple(
+        no for no in (Refusals(ground.deeds).of(like[0]) if like else ()) if _within(scope, no)
+    )
+    mine = [deed for deed in like if sources_of(deed) == sources]
+    # one a day of the template, whatever its values, and only then those that it is about
+    sifted, _ = sift(ground, (deed for deed in mine if deed.where.target in scope.targets))
+    counted = tuple(deed for deed in sifted if _within(scope, deed))
+    return Standing(counted, spoken, tuple(deed for deed in mine if _within(scope, deed)))
 
 
-def _under(scope: SuggestionScope, deed: Deed) -> bool:
+def _within(scope: SuggestionScope, deed: Deed) -> bool:
+    return covers(scope.slots, values_of(deed))
+
+
+def _like(scope: SuggestionScope, deed: Deed) -> bool:
     node = node_of(deed)
     return (
         node is not None
         and node.template in scope.templates
         and node[:4] == (scope.action, scope.environment, scope.account, scope.database)
         and (node.tables_read, node.tables_written) == (scope.tables_read, scope.tables_written)
-        and covers(scope.slots, values_of(deed))
         and (deed.verdict is Verdict.ASK or against(deed))
     )

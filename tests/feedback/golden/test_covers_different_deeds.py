@@ -15,6 +15,7 @@ from gatekeep.protocols.sql.likeness import sql_likeness
 from gatekeep.protocols.sql.template import template_of
 
 _STATE = "select a from t where state = {} and tenant = 'x'"
+_WHOSE = "select a from t where {} = {}"
 _PAID = "update orders set state = 'paid' where id = {}"
 
 
@@ -62,18 +63,36 @@ def test_the_second_of_a_pair_is_not_covered(first: str, second: str) -> None:
         ("delete from orders where id > {}", [str(n) for n in range(1, 9)]),
         ("delete from orders where name like {}", [f"'tmp{n}%'" for n in range(8)]),
         ("update people set role = {} where id = 1", [f"'r{n}'" for n in range(8)]),
+        ("select a from t where state = {}", [f"'s{n}'" for n in range(8)]),
+        ("update orders set note = {} where id = 1", [str(n) for n in range(8)]),
+        ("select a from t where id = 1 or id = {}", [str(n) for n in range(8)]),
         ("select a from t where id = 1 limit {}", [str(n) for n in range(1, 9)]),
         ("insert into orders values ({})", [str(n) for n in range(8)]),
     ],
 )
 def test_such_values_never_become_any(template: str, values: list[str]) -> None:
     """Bounds, patterns, roles, limits and new rows stand for themselves, however many were seen."""
-    history = History()
-    for value in values:
-        history.add(often(written(template.format(value)), 12, days=12))
+    deeds = often(written(template.format(values[0])), 48)
+    history = History().add(  # each person another value each day
+        replace(one, likeness=written(template.format(values[number % 8])).likeness)
+        for number, one in enumerate(deeds)
+    )
     for one in history.all(SuggestionKind.RELAX):
         assert {scope.bound for scope in one.scope.slots} <= {SlotBound.EXACT, SlotBound.ANY_OF}
         assert not covered(one, written(template.format("'zzz'" if "'" in values[0] else "77")))
+
+
+@pytest.mark.parametrize("column", ["tenant_id", "owner", "account_no", "price"])
+def test_whose_it_is_never_becomes_any(column: str) -> None:
+    """Numbers that are compared for equality, but say whose or how much: each stands for itself."""
+    deeds = often(written(_WHOSE.format(column, 0)), 48)
+    numbered = [
+        replace(one, likeness=written(_WHOSE.format(column, number % 8)).likeness)
+        for number, one in enumerate(deeds)
+    ]
+    for one in History().add(numbered).all(SuggestionKind.RELAX):
+        assert {scope.bound for scope in one.scope.slots} == {SlotBound.EXACT}
+    assert History().add(_each_another(42)).suggest() != []
 
 
 @pytest.mark.parametrize("clause", ["absent", "tautology", ""])

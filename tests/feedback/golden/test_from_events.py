@@ -125,6 +125,15 @@ def test_a_circle_of_two_is_no_evidence(quarter: Quarter) -> None:
     assert quarter.suggested() == []
 
 
+def test_three_circles_are_no_evidence(quarter: Quarter) -> None:
+    """Six persons and six approvers, nobody above a sixth: but each approves only who approves him."""
+    pairs = {"ann": "ben", "ben": "ann", "cy": "dee", "dee": "cy", "eve": "fay", "fay": "eve"}
+    for number in range(60):
+        who = _PEOPLE[number % 6]
+        quarter.asks(1 + number * 1.45, who, voters=(pairs[who.person],))
+    assert quarter.all() == []
+
+
 def test_many_principals_of_one_person_are_one(quarter: Quarter) -> None:
     """Two principals of a person, and a machine of his: one requester."""
     mal = [
@@ -148,6 +157,15 @@ def test_asking_again_after_a_no_is_no_evidence(quarter: Quarter) -> None:
         quarter.asks(day, who, state=RequestState.DENIED, voters=(target_voter,))
         quarter.asks(day + 0.1, who, voters=(target_voter,))
     assert quarter.suggested() == []
+
+
+def test_asking_for_less_until_somebody_says_yes_is_no_evidence(quarter: Quarter) -> None:
+    """Refused with an option, asked without it, each time: patience, though the plain form was never refused."""
+    for number in range(42):
+        who, voter = _PEOPLE[number % 6], _VOTERS[number % 4]
+        quarter.asks(1 + number * 2.1, who, "uptime -s", state=RequestState.DENIED, voters=(voter,))
+        quarter.asks(1.1 + number * 2.1, who, "uptime", voters=(voter,))
+    assert [one for one in quarter.suggested() if one.scope.templates == ("uptime",)] == []
 
 
 def test_flooding_by_one_person_counts_once_a_day(quarter: Quarter) -> None:
@@ -188,6 +206,43 @@ def test_an_erased_no_stops_what_it_spoke_against(quarter: Quarter) -> None:
     ]  # fmt: skip
     assert not said.passed
     assert said.why.startswith("2 events of r7 stayed sealed, and may hide what people denied")
+
+
+@pytest.mark.parametrize("kept", ["approval.decided", "approval.voted"])
+def test_the_answer_alone_was_erased(quarter: Quarter, kept: str) -> None:
+    """Who said no was erased: that it was asked and did not go out is there, and nobody knows why."""
+    quarter.routine()
+    before = len(quarter.story_events)
+    quarter.asks(89, _PEOPLE[5], state=RequestState.DENIED)
+    told = quarter.story_events
+    told[before:] = [
+        replace(one, payload=None, state="SEALED")
+        if str(one.envelope["k"]).startswith(("approval.decided", kept)) else one
+        for one in told[before:]
+    ]  # fmt: skip
+    assert quarter.suggested() == []
+
+
+def test_who_looks_at_others_but_waves_one_person_through(quarter: Quarter) -> None:
+    """Bob reads what five ask, for minutes; what ann asks he lets pass in two seconds."""
+    for number in range(60):
+        who, waits_s = _PEOPLE[number % 6], 400
+        if who is _PEOPLE[0]:
+            waits_s = 2
+        quarter.asks(1 + number * 1.45, who, voters=(_VOTERS[number % 4],), waits_s=waits_s)
+    (one,) = quarter.all()
+    assert one.vector.persons == ("ben", "cy", "dee", "eve", "fay")
+    assert one.not_counted["rubber_stamp"] == 10
+
+
+def test_who_has_stopped_looking(quarter: Quarter) -> None:
+    """Two years of care do not cover the last month, in which he pressed yes at once."""
+    for number in range(120):
+        quarter.asks(1 + number / 4, _PEOPLE[number % 6], "uptime", voters=("bob",), waits_s=300)
+        quarter.asks(1 + number / 4, _PEOPLE[number % 6], "uptime", voters=("dan",), waits_s=300)
+    for number in range(60):
+        quarter.asks(32 + number * 0.9, _PEOPLE[number % 6], voters=(("bob", "dan")[number % 2],), waits_s=3)
+    assert [one for one in quarter.suggested() if one.scope.templates == (_NGINX,)] == []
 
 
 def test_what_stayed_sealed_of_another_rule_or_long_ago_stops_nothing(quarter: Quarter) -> None:

@@ -118,6 +118,35 @@ def test_flooding_counts_once_a_day() -> None:
     assert relaxed(history) == set()
 
 
+def test_an_evening_around_midnight_is_one_day() -> None:
+    """Five evenings, each on both sides of midnight, are five days and not ten."""
+    deeds: list[Deed] = []
+    for number, one in enumerate(often(CLEAN, 20, days=20)):
+        evening, late = 10 + number // 4 * 7, number % 2
+        deeds.append(moved(one, ago(evening, minutes=10 if late else -10)))
+    history = History().add(deeds)
+    assert lacking(history) == {"days"}
+    (one,) = history.all(SuggestionKind.RELAX)
+    assert one.vector.days == 5
+
+
+def test_a_target_that_is_more_than_it_was() -> None:
+    """web-1 bears `pci` since last week: what was approved before was about another machine."""
+    before = often(CLEAN, 40)
+    after = replace(CLEAN, where=at(labels=frozenset({"role=web", "pci"})))
+    history = History().add(before).add(moved(after, ago(0.2 + day)) for day in range(6))
+    (one,) = history.all(SuggestionKind.RELAX)
+    assert one.not_counted["target_changed"] == 40
+    assert relaxed(history) == set()
+
+
+def test_a_target_that_bears_a_label_less_is_what_it_was() -> None:
+    """The suggestion is only about the labels that stayed."""
+    before = often(replace(CLEAN, where=at(labels=frozenset({"role=web", "old"}))), 40)
+    (one,) = History().add(before).add(moved(CLEAN, ago(0.1))).suggest()
+    assert one.scope.labels == ("role=web",)
+
+
 def test_two_principals_and_a_machine_are_one_person() -> None:
     """Floors count natural persons; a machine counts for who answers for it."""
     deeds: list[Deed] = []
@@ -188,6 +217,8 @@ def test_structure_rights_and_settings_never(action: str, verb: str) -> None:
     history = History().add(often(alter, 80))
     assert relaxed(history) == set()
     assert "never: classes" in lacking(history)
+    structure = action in {"sql.ddl", "sql.dcl"}
+    assert ("never: structure in production" in lacking(history)) is structure
 
 
 @pytest.mark.parametrize(
@@ -209,6 +240,15 @@ def test_restarts_of_what_guards_or_lets_in_never(unit: str) -> None:
     """A restart is tagged destroying; it is excused for plain services, not for these."""
     restart = command(f"systemctl restart {unit}", tags=frozenset({"destructive", "privilege"}))
     assert "never: tags" in lacking(History().add(often(restart, 60)))
+
+
+@pytest.mark.parametrize(
+    "text", ["vault operator seal", "fail2ban-client unban 1.2.3.4", "pg_dropcluster 15 main", "sv restart sshd",
+             "supervisorctl stop all", "nice -n 5 ifconfig eth0 down", "tcpdump -i eth0"]
+)  # fmt: skip
+def test_programs_that_bear_no_tag_never(text: str) -> None:
+    """A program that the reader of commands does not know has no tag: some are known by name."""
+    assert lacking(History().add(often(command(text), 60))) == {"never: programs"}
 
 
 def test_gatekeep_itself_never() -> None:
