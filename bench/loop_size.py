@@ -12,7 +12,6 @@ nothing would be proven.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import resource
 import subprocess
@@ -35,7 +34,6 @@ from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.unsealing import Unsealer
 from gatekeep.loop_witness import JournalWitness
 from gatekeep.policy.loading import load
-from gatekeep.runtime.clock import Clock
 
 DAYS = 90
 NOW_US = T0_US + DAYS * DAY_US
@@ -70,18 +68,6 @@ def make(where: Path, events: int) -> None:
     }
     (where / "keys.json").write_text(json.dumps(keys | {"vkey": sealed.spool.vkey_text}))
     print(f"{sealed.spool.n} events, {story.sessions} sessions")
-
-
-class FixedClock(Clock):
-    """The end of the days that were made."""
-
-    def wall_us(self) -> int:
-        """Ninety days later."""
-        return NOW_US
-
-    def monotonic_ns(self) -> int:
-        """Nobody asks."""
-        return 0
 
 
 class Kept:
@@ -155,20 +141,20 @@ def think(evidence: Evidence) -> None:
             )
 
 
-async def gather(where: Path, events: int) -> None:
+def gather(where: Path, events: int) -> None:
     """One reading of it from nothing, and one more of nothing new; then the rest of a run."""
     kept = Kept(where)
     ring = KeyRing(bytes(range(32)))
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unsealer = Unsealer(ring, kept)
-    witness = JournalWitness(where / "journal", unsealer, [kept.vkey], FixedClock(), most_n=events)
+    witness = JournalWitness(where / "journal", unsealer, [kept.vkey], most_n=events)
     begin, cpu = time.perf_counter(), time.process_time()
-    evidence = await witness.read()
+    evidence = witness.read(NOW_US)
     took, used = time.perf_counter() - begin, time.process_time() - cpu
     begin = time.perf_counter()
-    await witness.read()
+    witness.read(NOW_US)
     again = time.perf_counter() - begin
-    await witness.close()
+    witness.close()
     think(evidence)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     other = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -191,7 +177,7 @@ def main() -> None:
     if chosen.make:
         make(chosen.make, (chosen.events or [1_000_000])[0])
     elif chosen.gather:
-        asyncio.run(gather(chosen.gather, (chosen.events or [0])[0]))
+        gather(chosen.gather, (chosen.events or [0])[0])
     else:
         for events in chosen.events or [0]:
             command = [sys.executable, __file__, "--gather", str(chosen.measure), str(events)]

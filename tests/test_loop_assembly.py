@@ -12,18 +12,16 @@ import pytest
 import yaml
 from support import proof_world as example
 from support.clock import SteppedClock
-from support.loop_world import ID, RULE_ID, YES, FakeWitness, relaxation
+from support.loop_world import ID, RULE_ID, YES, FakeWitness, ThoughtsHere, relaxation
 from support.polling import until
 
 from gatekeep.app import Gateway
 from gatekeep.domain.events import SearchQuery
 from gatekeep.domain.suggestions import SuggestionState
 from gatekeep.feedback.deeds import Answer
-from gatekeep.feedback.proof import prove
-from gatekeep.feedback.shadow import matches
 from gatekeep.gate.ports import PolicyWish
 from gatekeep.loop_assembly import LoopHalf, week_of
-from gatekeep.loop_round import Thinking
+from gatekeep.loop_thinker import Thinker, Thinking
 from gatekeep.settings import Settings, load_settings
 
 DAY_S = 86_400.0
@@ -67,12 +65,10 @@ class Town:
         settings = load_settings(self.place / "gatekeep.yaml", {})
         self.gateway = await Gateway.start(settings, {}, self.clock)
         over = example.version()
-        self.loop.round._witness = self.witness
-        self.loop.round._thinking = Thinking(
-            lambda _evidence, _version, _now: [relaxation(rule=example.standing_rule(over))],
-            lambda one, seen, version, now: prove(one, seen, version, example.MEMBERS, now),
-            lambda one, deeds, version: matches(one, deeds, version, example.MEMBERS),
+        thinking = Thinking(
+            lambda _evidence, _version, _now: [relaxation(rule=example.standing_rule(over))]
         )
+        self.loop.round._thoughts = ThoughtsHere(Thinker(self.witness.read, thinking))
 
     async def restart(self) -> None:
         """Stop and start."""

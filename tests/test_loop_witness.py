@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,20 +51,16 @@ class World:
     def witness(self) -> JournalWitness:
         """A new one."""
         vkeys = [self.sealed.spool.vkey_text]
-        return JournalWitness(self.journal, self.unsealer(), vkeys, self.clock)
+        return JournalWitness(self.journal, self.unsealer(), vkeys)
 
     def read(self, witness: JournalWitness | None = None) -> Evidence:
         """What a witness says; a new one unless told."""
-
-        async def once() -> Evidence:
-            asked = witness or self.witness()
-            try:
-                return await asked.read()
-            finally:
-                if witness is None:
-                    await asked.close()
-
-        return asyncio.run(once())
+        asked = witness or self.witness()
+        try:
+            return asked.read(self.clock.wall_us())
+        finally:
+            if witness is None:
+                asked.close()
 
     def plainly(self) -> Evidence:
         """The same by opening and parsing every event."""

@@ -122,8 +122,7 @@ class LoopDesk:
         """With its narrower form in place of the proposed one, proven like that one."""
         suggestion = life.suggestion
         narrow = replace(suggestion, rule=suggestion.narrower, narrower="")
-        if self._round.evidence is not None:
-            narrow = await self._round.proven(narrow, self._round.evidence)
+        narrow = await self._round.proven(narrow)
         return replace(life, suggestion=narrow, accepted_by=()) if narrow.safe else None
 
     async def dismiss(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:

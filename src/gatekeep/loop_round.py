@@ -1,15 +1,16 @@
 """One run of the loop: read, look for suggestions, prove them, look back at the adopted ones.
 
 Part of the composition root. What is found, proven and due is decided by `feedback`; here is the
-order, and that nothing long runs on the event loop.
+order. Nothing long runs in this process: it is asked of `loop_thinker_link.Thoughts`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -23,42 +24,14 @@ from gatekeep.domain.suggestions import (
     SuggestionState,
 )
 from gatekeep.feedback import monitor
-from gatekeep.feedback.composing import CompositionError
-from gatekeep.feedback.deeds import Deed, Evidence
 from gatekeep.feedback.life import NoSuchChange, Observation, advance, in_force, proposed, refreshed
 from gatekeep.feedback.ports import RunReport
-from gatekeep.feedback.renewal import renewal_of
-from gatekeep.gate.approval_record import Thread
 from gatekeep.loop_book import LoopBook
-from gatekeep.loop_layer import version_without
-from gatekeep.policy.rules import PolicyVersion
+from gatekeep.loop_thinker_link import Thoughts
 
 _log = structlog.get_logger(__name__)
 
 _UNVERIFIED: Final = "the journal does not verify"
-
-
-class Witness(Protocol):
-    """Reads the journal."""
-
-    async def read(self) -> Evidence:
-        """Everything up to now, and whether it verifies."""
-
-    async def close(self) -> None:
-        """Let go of the files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thinking:
-    """The pure parts of a run, each called away from the event loop.
-
-    `candidates(evidence, version, now_us)`, `prove(suggestion, evidence, version, now_us)` and
-    `matches(suggestion, deeds, version)`: those that the rule would have let pass.
-    """
-
-    candidates: Callable[[Evidence, PolicyVersion, int], Sequence[Suggestion]]
-    prove: Callable[[Suggestion, Evidence, PolicyVersion, int], Suggestion]
-    matches: Callable[[Suggestion, Sequence[Deed], PolicyVersion], Sequence[Deed]]
 
 
 @dataclass(slots=True)
@@ -82,41 +55,38 @@ class _Done:
 class LoopRound:
     """Runs the loop, one run at a time; `desk` and the clock start it."""
 
-    def __init__(
-        self,
-        book: LoopBook,
-        witness: Witness,
-        thinking: Thinking,
-        thread: Thread,
-        *,
-        searches: bool = True,
-    ) -> None:
+    def __init__(self, book: LoopBook, thoughts: Thoughts, *, searches: bool = True) -> None:
         self._book = book
-        self._witness = witness
-        self._thinking = thinking
-        self._thread = thread
+        self._thoughts = thoughts
         self._searches = searches
-        self.evidence: Evidence | None = None
+        self._alone = asyncio.Lock()
 
     async def run(self) -> RunReport:
-        """One run. Raises JournalUnavailable where what it found cannot be recorded."""
+        """One run. Raises JournalUnavailable where what it found cannot be recorded.
+
+        LoopUnavailable where it could not be thought to its end: what was told before counts.
+        """
+        async with self._alone:
+            return await self._run()
+
+    async def _run(self) -> RunReport:
         begun = time.monotonic()
         done = _Done()
         async with self._book.turn:
             await self._book.catch_up()
-        evidence = self.evidence = await self._witness.read()
-        if not evidence.verified:
-            _log.error("the loop stops", why=evidence.unverified, broken=evidence.broken)
-            if evidence.broken:
+        read = await self._thoughts.read()
+        if not read.verified:
+            _log.error("the loop stops", why=read.unverified, broken=read.broken)
+            if read.broken:
                 await self._journal_broken(done)
-            return _report(done, begun, evidence.next_n, evidence.unverified or _UNVERIFIED)
-        found = await self._found(evidence)
+            return _report(done, begun, read.next_n, read.unverified or _UNVERIFIED)
+        found = await self._found()
         for suggestion_id in list(self._book.lives):
-            await self._look_at(suggestion_id, evidence, found, done)
+            await self._look_at(suggestion_id, found, done)
         for one in found.values():
             if one.safe and one.id not in self._book.lives:
                 await self._propose(one, done)
-        return _report(done, begun, evidence.next_n)
+        return _report(done, begun, read.next_n)
 
     async def _journal_broken(self, done: _Done) -> None:
         """Nothing that lets more pass stays in force by a journal that does not verify."""
@@ -126,36 +96,21 @@ class LoopRound:
                 if life.suggestion.kind is SuggestionKind.RELAX:
                     await self._advance(life, Observation(against=_UNVERIFIED), done)
 
-    async def _found(self, evidence: Evidence) -> Mapping[str, Suggestion]:
+    async def _found(self) -> Mapping[str, Suggestion]:
         if not self._searches:
             return {}
-        version, now = self._book.version, self._book.now_us()
-        think = self._thinking
-
-        lives = list(self._book.lives.values())
-
-        def work() -> dict[str, Suggestion]:
-            found = {}
-            for one in think.candidates(evidence, version, now):
-                found[one.id] = think.prove(one, evidence, version, now) if one.safe else one
-            for life in lives:
-                again = renewal_of(life, now)
-                if again is not None:
-                    before = version_without(version, life.suggestion.rule_id)
-                    found[again.id] = think.prove(again, evidence, before, now)
-            return found
-
-        return await self._thread.run(work)
+        book = self._book
+        return await self._thoughts.search(book.version, book.now_us(), list(book.lives.values()))
 
     async def _look_at(
-        self, suggestion_id: str, evidence: Evidence, found: Mapping[str, Suggestion], done: _Done
+        self, suggestion_id: str, found: Mapping[str, Suggestion], done: _Done
     ) -> None:
         async with self._book.turn:
             life = self._book.lives[suggestion_id]
             if not life.state.rules and not self._searches and not _tried(life):
                 return
             today = found.get(suggestion_id) if self._searches else life.suggestion
-            seen = await self._observe(life, evidence, today)
+            seen = await self._observe(life, today)
             try:
                 life = await self._advance(life, seen, done)
             except NoSuchChange as error:
@@ -166,33 +121,13 @@ class LoopRound:
             if newer is not None:
                 await self._book.note(life, newer)
 
-    async def _observe(
-        self, life: SuggestionLife, evidence: Evidence, found: Suggestion | None
-    ) -> Observation:
-        version, now = self._book.version, self._book.now_us()
-        samples = list(self._book.samples.values())
-        think = self._thinking
-
-        def work() -> Observation:
-            if not _tried(life) and not in_force(life):
-                return Observation(found=found)
-            unfit, matched = "", list[Deed]()
-            if life.state is SuggestionState.SHADOW:
-                try:
-                    matched = list(think.matches(life.suggestion, _new(life, evidence), version))
-                except CompositionError as error:
-                    unfit = f"it does not fit the policy: {error}"
-            effect = monitor.effect_of(life, evidence, samples, now)
-            return Observation(
-                found=found,
-                tried=len(matched),
-                refused=tuple(one.n for one in matched if one.refused_by_people),
-                effect=effect,
-                for_it=monitor.speaks_for(life, effect),
-                against=monitor.against(life, effect, evidence, samples, version) or unfit,
-            )
-
-        return await self._thread.run(work)
+    async def _observe(self, life: SuggestionLife, found: Suggestion | None) -> Observation:
+        if not _tried(life) and not in_force(life):
+            return Observation(found=found)
+        book = self._book
+        samples = list(book.samples.values())
+        seen = await self._thoughts.look_back(book.version, book.now_us(), life, samples)
+        return replace(seen, found=found)
 
     async def _advance(
         self, life: SuggestionLife, seen: Observation, done: _Done
@@ -231,28 +166,22 @@ class LoopRound:
             done.note(change.before, await self._book.make(change))
 
     async def backtest(self, suggestion: Suggestion) -> Backtest:
-        """Replay history again under the version that rules now."""
-        evidence = self.evidence = await self._witness.read()
-        proven = await self.proven(suggestion, evidence)
+        """Replay history again under the version that rules now. Raises LoopUnavailable."""
+        async with self._alone:
+            await self._thoughts.read()
+            proven = await self.proven(suggestion)
         if proven.backtest is None:
             return Backtest(0, 0, 0, {}, {}, why="nothing was replayed: it writes no rule")
         return proven.backtest
 
-    async def proven(self, suggestion: Suggestion, evidence: Evidence) -> Suggestion:
-        """Proven anew; its earlier checks are left out."""
-        version, now = self._book.version, self._book.now_us()
+    async def proven(self, suggestion: Suggestion) -> Suggestion:
+        """Proven anew by what was read last; its earlier checks are left out. Raises LoopUnavailable."""
         bare = replace(suggestion, checks=(), backtest=None)
-        return await self._thread.run(
-            lambda: self._thinking.prove(bare, evidence, version, now)
-        )
+        return await self._thoughts.prove(self._book.version, self._book.now_us(), bare)
 
 
 def _tried(life: SuggestionLife) -> bool:
     return life.state in {SuggestionState.ACCEPTED, SuggestionState.SHADOW}
-
-
-def _new(life: SuggestionLife, evidence: Evidence) -> list[Deed]:
-    return [one for one in evidence.deeds if one.at_us >= life.since_us]
 
 
 def _report(done: _Done, begun: float, read: int, stopped: str = "") -> RunReport:
