@@ -26,12 +26,14 @@ from support.loop_events import DAY_US, T0_US, LoopStory
 from support.loop_journal import Sealed
 from support.loop_work import DOES, RULES, WRITES, Month
 
+from gatekeep import loop_thinker
 from gatekeep.domain.events import EventKind
 from gatekeep.feedback.candidates import candidates
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
 from gatekeep.feedback.proof import prove
 from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.unsealing import Unsealer
+from gatekeep.loop_thinker import Place, Reading
 from gatekeep.loop_witness import JournalWitness
 from gatekeep.policy.loading import load
 
@@ -47,6 +49,7 @@ when { context has approval && context.approval.groups.contains("leads") };
 @id("never") forbid (principal, action == Action::"sql.ddl", resource);
 """
 STAFF = "staff"
+MEMBERS = {"leads": frozenset(f"lead-{at}" for at in range(5))}
 ROUTINE = (DOES[0], WRITES[0].split("=", maxsplit=1)[0])
 
 
@@ -112,17 +115,29 @@ def in_staff(deed: Deed) -> Deed:
     return replace(deed, where=where, request=request)
 
 
-def think(evidence: Evidence) -> None:
-    """What the run does with what was read."""
+def staffed(evidence: Evidence) -> Evidence:
+    """The same as if all were in one group, and nobody had denied what is routine."""
     kept = [
         in_staff(one)
         for one in evidence.deeds
         if one.answer is not Answer.DENIED or not one.text.startswith(ROUTINE)
         if one.cause != "policy" or not one.text.startswith(ROUTINE)
     ]
-    evidence = replace(evidence, deeds=kept)
+    return replace(evidence, deeds=kept)
+
+
+def read_staffed(place: Place, now_us: int) -> Reading:
+    """In the loop's process: what it thinks of from here on is that."""
+    read = loop_thinker.read(place, now_us)
+    thinker = loop_thinker._kept[place]  # noqa: SLF001 - it offers nobody to change what was read
+    thinker._evidence = staffed(thinker.evidence)  # noqa: SLF001 - likewise
+    return read
+
+
+def think(evidence: Evidence) -> None:
+    """What the run does with what was read."""
+    evidence = staffed(evidence)
     version = load({"main.cedar": ASKING})
-    members = {"leads": frozenset(f"lead-{at}" for at in range(5))}
     begin, cpu = time.perf_counter(), time.process_time()
     found = candidates(evidence, version, NOW_US)
     print(
@@ -132,7 +147,7 @@ def think(evidence: Evidence) -> None:
     for one in found:
         if one.safe and one.kind.writes_rule:
             begin, cpu = time.perf_counter(), time.process_time()
-            proven = prove(one, evidence, version, members, NOW_US)
+            proven = prove(one, evidence, version, MEMBERS, NOW_US)
             backtest = proven.backtest
             print(
                 f"          {one.id} {one.kind}: proven in {time.perf_counter() - begin:.1f} s"

@@ -42,9 +42,10 @@ Members = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How far the journal was read, and whether it verifies: as `Evidence` says it."""
+    """How far the journal was read, how much stayed sealed, whether it verifies: as `Evidence` has it."""
 
     next_n: int
+    unknown: int
     verified: bool
     unverified: str = ""
     broken: bool = False
@@ -83,7 +84,7 @@ class Thinker:
     def read(self, now_us: int) -> Reading:
         """Read on."""
         read = self._evidence = self._read(now_us)
-        return Reading(read.next_n, read.verified, read.unverified, read.broken)
+        return Reading(read.next_n, read.unknown, read.verified, read.unverified, read.broken)
 
     def search(
         self, version: PolicyVersion, members: Members, now_us: int, lives: Sequence[SuggestionLife]
@@ -151,7 +152,7 @@ def _thinker(place: Place) -> Thinker:
         with contextlib.suppress(OSError):
             os.nice(NICE)
         ring = KeyRing.open(place.keys)
-        store = StateStore.open(place.state_db, ring.state_db_key(), SystemClock())
+        store = StateStore.open_to_read(place.state_db, ring.state_db_key(), SystemClock())
         witness = JournalWitness(place.journal, Unsealer(ring, store), [place.vkey])
         _kept[place] = Thinker(witness.read)
         gc.freeze()

@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 RUN_S: Final = 3600.0
 """For so long it may read, and search: a first reading takes 40 s for a million events."""
 
-TURN_S: Final = 120.0
+TURN_S: Final = 300.0
 """So long may take what others wait for, its turn included."""
 
 Result = TypeVar("Result")
@@ -66,27 +66,34 @@ class ThinkerLink:
     """
 
     def __init__(
-        self, place: Place, members: Callable[[], Members], wall_us: Callable[[], int]
-    ) -> None:
+        self, place: Place, members: Callable[[], Members], wall_us: Callable[[], int],
+        *, run_s: float = RUN_S,
+    ) -> None:  # fmt: skip
         self._place = place
         self._members = members
         self._wall_us = wall_us
-        self._process = WorkProcess(limit_s=RUN_S)
+        self._run_s = run_s
+        self._process = WorkProcess(limit_s=run_s)
 
     @property
     def pid(self) -> int:
         """Its process id; 0 while there is none."""
         return self._process.pid
 
+    @property
+    def asked(self) -> int:
+        """How many questions have no answer yet."""
+        return self._process.waiting
+
     async def read(self) -> Reading:
         """Read the journal on to its end, in a new process if the last one is gone."""
-        return await self._asked(RUN_S, loop_thinker.read, self._wall_us())
+        return await self._asked(self._run_s, loop_thinker.read, self._wall_us())
 
     async def search(
         self, version: PolicyVersion, now_us: int, lives: Sequence[SuggestionLife]
     ) -> Mapping[str, Suggestion]:
         """What could be suggested, by its id."""
-        return await self._asked(RUN_S, loop_thinker.search, *self._over(version), now_us, lives)
+        return await self._asked(self._run_s, loop_thinker.search, *self._over(version), now_us, lives)
 
     async def look_back(
         self, version: PolicyVersion, now_us: int, life: SuggestionLife, samples: Sequence[Sample]
