@@ -78,7 +78,7 @@ async def test_it_reads_and_thinks_in_one_process_and_goes_on_there(town: LoopPl
     version, now_us = example.version(), town.clock.wall_us()
     assert await link.search(version, now_us, []) is not None
     suggestion = relaxation(rule=example.standing_rule(version))
-    life = SuggestionLife(suggestion, state=SuggestionState.SHADOW)
+    life = SuggestionLife(suggestion, SuggestionState.SHADOW, 1)
     assert (await link.look_back(version, now_us, life, [])).tried == 0
     assert (await link.prove(version, now_us, suggestion)).checks
     assert link.pid == pid

@@ -27,7 +27,7 @@ from gatekeep.feedback.renewal import renewal_of
 from gatekeep.feedback.shadow import matches
 from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.unsealing import Unsealer
-from gatekeep.loop_layer import version_without
+from gatekeep.loop_layer_text import version_without
 from gatekeep.loop_witness import JournalWitness
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.runtime.clock import SystemClock

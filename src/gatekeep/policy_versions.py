@@ -40,9 +40,9 @@ from gatekeep.loop_layer import (
     Dropped,
     fitted,
     read_layer,
-    with_layer,
     write_layer,
 )
+from gatekeep.loop_layer_text import with_layer
 from gatekeep.policy.comparison import Comparison, compare
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion
