@@ -11,6 +11,7 @@ from support.loop_world import ID, RULE_ID, relaxation
 from gatekeep.domain.suggestions import DAY_US, SuggestionLife, SuggestionState
 from gatekeep.errors import LoopUnavailable
 from gatekeep.feedback.deeds import Answer, Evidence
+from gatekeep.feedback.shadow import matches
 from gatekeep.loop_thinker import Thinker, Thinking
 
 NOW_US = example.NOW_US
@@ -54,6 +55,8 @@ def test_a_rule_in_shadow_is_tried_on_what_came_since() -> None:
     knowing = thinker(example.evidence([*old, *fresh]))
     seen = knowing.look_back(example.version(), example.MEMBERS, NOW_US, life, [])
     assert (seen.tried, seen.refused) == (2, (9001,))
+    matched = matches(life.suggestion, fresh, example.version(), example.MEMBERS)
+    assert [one.n for one in matched] == [9000, 9001]
 
 
 def test_a_rule_that_does_not_fit_any_more_is_against_itself() -> None:

@@ -19,6 +19,7 @@ from support.running_gateway import alive, await_gone
 
 from gatekeep.domain.suggestions import SuggestionLife, SuggestionState
 from gatekeep.errors import LoopUnavailable
+from gatekeep.loop_thinker import NICE
 from gatekeep.loop_thinker_link import RUN_S, ThinkerLink
 
 MANY = 4500
@@ -51,6 +52,12 @@ def linked(town: LoopPlace, run_s: float = RUN_S) -> ThinkerLink:
     return ThinkerLink(town.place, lambda: example.MEMBERS, town.clock.wall_us, run_s=run_s)
 
 
+def niceness(pid: int) -> int:
+    """That of the thread which works: on Linux each has its own."""
+    tids = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
+    return max(os.getpriority(os.PRIO_PROCESS, tid) for tid in tids)
+
+
 def descendants(pid: int) -> list[int]:
     """It and whatever it started."""
     found = [pid]
@@ -70,9 +77,7 @@ async def test_it_reads_and_thinks_in_one_process_and_goes_on_there(town: LoopPl
     assert (first.verified, first.unknown) == (True, 0), "it has the keys that lie there"
     pid = link.pid
     assert pid not in {0, os.getpid()}
-    assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0) or (
-        os.getpriority(os.PRIO_PROCESS, 0) == 19
-    )
+    assert niceness(pid) == min(19, niceness(os.getpid()) + NICE), "the gateway comes first"
     town.go_on(100)
     assert (await link.read()).next_n > first.next_n
     version, now_us = example.version(), town.clock.wall_us()

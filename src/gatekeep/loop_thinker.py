@@ -150,7 +150,7 @@ _kept: dict[Place, Thinker] = {}
 def _thinker(place: Place) -> Thinker:
     if place not in _kept:
         with contextlib.suppress(OSError):
-            os.nice(NICE)
+            os.nice(NICE)  # this thread, which does all the work, and what it starts
         ring = KeyRing.open(place.keys)
         store = StateStore.open_to_read(place.state_db, ring.state_db_key(), SystemClock())
         witness = JournalWitness(place.journal, Unsealer(ring, store), [place.vkey])
