@@ -216,8 +216,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.stack_size(_STACK_BYTES)
-    source = sys.stdin.buffer
-    threading.Thread(target=_serve_and_end, args=(source, sys.stdout.buffer), daemon=True).start()
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever is printed, here or by what is started here, is no answer
+    threading.Thread(target=_serve_and_end, args=(source, sink), daemon=True).start()
     end = select.poll()
     end.register(source, 0)  # of nothing but the end it is told
     end.poll()
