@@ -12,7 +12,6 @@ nothing would be proven.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import resource
 import subprocess
@@ -27,15 +26,16 @@ from support.loop_events import DAY_US, T0_US, LoopStory
 from support.loop_journal import Sealed
 from support.loop_work import DOES, RULES, WRITES, Month
 
+from gatekeep import loop_thinker
 from gatekeep.domain.events import EventKind
 from gatekeep.feedback.candidates import candidates
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
 from gatekeep.feedback.proof import prove
 from gatekeep.journal.keys import KeyRing
 from gatekeep.journal.unsealing import Unsealer
+from gatekeep.loop_thinker import Place, Reading
 from gatekeep.loop_witness import JournalWitness
 from gatekeep.policy.loading import load
-from gatekeep.runtime.clock import Clock
 
 DAYS = 90
 NOW_US = T0_US + DAYS * DAY_US
@@ -49,6 +49,7 @@ when { context has approval && context.approval.groups.contains("leads") };
 @id("never") forbid (principal, action == Action::"sql.ddl", resource);
 """
 STAFF = "staff"
+MEMBERS = {"leads": frozenset(f"lead-{at}" for at in range(5))}
 ROUTINE = (DOES[0], WRITES[0].split("=", maxsplit=1)[0])
 
 
@@ -70,18 +71,6 @@ def make(where: Path, events: int) -> None:
     }
     (where / "keys.json").write_text(json.dumps(keys | {"vkey": sealed.spool.vkey_text}))
     print(f"{sealed.spool.n} events, {story.sessions} sessions")
-
-
-class FixedClock(Clock):
-    """The end of the days that were made."""
-
-    def wall_us(self) -> int:
-        """Ninety days later."""
-        return NOW_US
-
-    def monotonic_ns(self) -> int:
-        """Nobody asks."""
-        return 0
 
 
 class Kept:
@@ -126,17 +115,29 @@ def in_staff(deed: Deed) -> Deed:
     return replace(deed, where=where, request=request)
 
 
-def think(evidence: Evidence) -> None:
-    """What the run does with what was read."""
+def staffed(evidence: Evidence) -> Evidence:
+    """The same as if all were in one group, and nobody had denied what is routine."""
     kept = [
         in_staff(one)
         for one in evidence.deeds
         if one.answer is not Answer.DENIED or not one.text.startswith(ROUTINE)
         if one.cause != "policy" or not one.text.startswith(ROUTINE)
     ]
-    evidence = replace(evidence, deeds=kept)
+    return replace(evidence, deeds=kept)
+
+
+def read_staffed(place: Place, now_us: int) -> Reading:
+    """In the loop's process: what it thinks of from here on is that."""
+    read = loop_thinker.read(place, now_us)
+    thinker = loop_thinker._kept[place]  # noqa: SLF001 - it offers nobody to change what was read
+    thinker._evidence = staffed(thinker.evidence)  # noqa: SLF001 - likewise
+    return read
+
+
+def think(evidence: Evidence) -> None:
+    """What the run does with what was read."""
+    evidence = staffed(evidence)
     version = load({"main.cedar": ASKING})
-    members = {"leads": frozenset(f"lead-{at}" for at in range(5))}
     begin, cpu = time.perf_counter(), time.process_time()
     found = candidates(evidence, version, NOW_US)
     print(
@@ -146,7 +147,7 @@ def think(evidence: Evidence) -> None:
     for one in found:
         if one.safe and one.kind.writes_rule:
             begin, cpu = time.perf_counter(), time.process_time()
-            proven = prove(one, evidence, version, members, NOW_US)
+            proven = prove(one, evidence, version, MEMBERS, NOW_US)
             backtest = proven.backtest
             print(
                 f"          {one.id} {one.kind}: proven in {time.perf_counter() - begin:.1f} s"
@@ -155,20 +156,20 @@ def think(evidence: Evidence) -> None:
             )
 
 
-async def gather(where: Path, events: int) -> None:
+def gather(where: Path, events: int) -> None:
     """One reading of it from nothing, and one more of nothing new; then the rest of a run."""
     kept = Kept(where)
     ring = KeyRing(bytes(range(32)))
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unsealer = Unsealer(ring, kept)
-    witness = JournalWitness(where / "journal", unsealer, [kept.vkey], FixedClock(), most_n=events)
+    witness = JournalWitness(where / "journal", unsealer, [kept.vkey], most_n=events)
     begin, cpu = time.perf_counter(), time.process_time()
-    evidence = await witness.read()
+    evidence = witness.read(NOW_US)
     took, used = time.perf_counter() - begin, time.process_time() - cpu
     begin = time.perf_counter()
-    await witness.read()
+    witness.read(NOW_US)
     again = time.perf_counter() - begin
-    await witness.close()
+    witness.close()
     think(evidence)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     other = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -191,7 +192,7 @@ def main() -> None:
     if chosen.make:
         make(chosen.make, (chosen.events or [1_000_000])[0])
     elif chosen.gather:
-        asyncio.run(gather(chosen.gather, (chosen.events or [0])[0]))
+        gather(chosen.gather, (chosen.events or [0])[0])
     else:
         for events in chosen.events or [0]:
             command = [sys.executable, __file__, "--gather", str(chosen.measure), str(events)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,18 +16,19 @@ import yaml
 from structlog.testing import capture_logs
 from support import proof_world as example
 from support.clock import SteppedClock
-from support.loop_world import ID, RULE_ID, YES, FakeWitness, relaxation
+from support.loop_world import ID, RULE_ID, YES, FakeWitness, ThoughtsHere, relaxation
 from support.polling import until
+from support.running_gateway import alive
 
 from gatekeep.app import Gateway
 from gatekeep.domain.events import SearchQuery
 from gatekeep.domain.suggestions import SuggestionState
+from gatekeep.errors import LoopUnavailable
 from gatekeep.feedback.deeds import Answer
-from gatekeep.feedback.proof import prove
-from gatekeep.feedback.shadow import matches
 from gatekeep.gate.policy_ports import PolicyWish
 from gatekeep.loop_assembly import LoopHalf, week_of
-from gatekeep.loop_round import Thinking
+from gatekeep.loop_thinker import Thinker, Thinking
+from gatekeep.loop_thinker_link import ThinkerLink
 from gatekeep.settings import Settings, load_settings
 
 DAY_S = 86_400.0
@@ -68,12 +72,10 @@ class Town:
         settings = load_settings(self.place / "gatekeep.yaml", {})
         self.gateway = await Gateway.start(settings, {}, self.clock)
         over = example.version()
-        self.loop.round._witness = self.witness
-        self.loop.round._thinking = Thinking(
-            lambda _evidence, _version, _now: [relaxation(rule=example.standing_rule(over))],
-            lambda one, seen, version, now: prove(one, seen, version, example.MEMBERS, now),
-            lambda one, deeds, version: matches(one, deeds, version, example.MEMBERS),
+        thinking = Thinking(
+            lambda _evidence, _version, _now: [relaxation(rule=example.standing_rule(over))]
         )
+        self.loop.round._thoughts = ThoughtsHere(Thinker(self.witness.read, thinking))
 
     async def restart(self) -> None:
         """Stop and start."""
@@ -230,12 +232,58 @@ async def test_it_reads_the_gateway_s_own_journal(place: Path) -> None:
     """What is there verifies, as soon as it is signed, and carries no suggestion yet."""
     gateway = await Gateway.start(load_settings(place / "gatekeep.yaml", {}), {})
     try:
-        await until((place / "state" / "journal" / "signed").exists, "a checkpoint")
+        await until((place / "state" / "journal" / "signed").exists, "a checkpoint", 60.0)
         report = await gateway._parts.loop.desk.run()
         assert (report.stopped, report.proposed) == ("", ())
         assert report.read > 0
     finally:
         await gateway.stop()
+
+
+async def test_a_run_whose_process_is_killed_changes_nothing_and_the_next_begins_anew(
+    place: Path,
+) -> None:
+    """It is told in the log, and the next run has another process."""
+    gateway = await Gateway.start(load_settings(place / "gatekeep.yaml", {}), {})
+    try:
+        await until((place / "state" / "journal" / "signed").exists, "a checkpoint", 60.0)
+        loop = gateway._parts.loop
+        link = loop._thoughts
+        assert isinstance(link, ThinkerLink)
+        await loop.desk.run()
+        killed = link.pid
+        os.kill(killed, signal.SIGSTOP)
+        with capture_logs() as told:
+            running = asyncio.ensure_future(loop._run())
+            await until(lambda: link.asked, "the run asks")
+            os.kill(killed, signal.SIGKILL)
+            await running
+        assert "a run of the loop was lost" in [one["event"] for one in told]
+        assert loop.book.lives == {}
+        report = await loop.desk.run()
+        assert (report.stopped, report.proposed) == ("", ())
+        assert link.pid not in {0, killed}
+    finally:
+        await gateway.stop()
+
+
+async def test_a_gateway_that_stops_in_the_middle_of_a_run_waits_for_nothing(place: Path) -> None:
+    """Its process goes with it, whoever started the run."""
+    gateway = await Gateway.start(load_settings(place / "gatekeep.yaml", {}), {})
+    try:
+        loop = gateway._parts.loop
+        link = loop._thoughts
+        assert isinstance(link, ThinkerLink)
+        await loop.desk.run()
+        pid = link.pid
+        os.kill(pid, signal.SIGSTOP)
+        running = asyncio.ensure_future(loop.desk.run())
+        await until(lambda: link.asked, "the run asks")
+    finally:
+        await gateway.stop()
+    with pytest.raises(LoopUnavailable):
+        await running
+    assert not alive(pid)
 
 
 def test_the_week_turns_on_monday_at_nine() -> None:

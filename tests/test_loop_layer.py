@@ -13,14 +13,12 @@ from support.loop_world import RULE_ID, relaxation
 from gatekeep.domain.suggestions import SuggestionKind, SuggestionLife, SuggestionState
 from gatekeep.errors import JournalUnavailable, SettingsError
 from gatekeep.loop_layer import (
-    composed,
     fitted,
     layer_path,
-    layer_text,
     read_layer,
-    with_layer,
     write_layer,
 )
+from gatekeep.loop_layer_text import composed, layer_text, with_layer
 
 FORBID = '@id("no-dd") forbid (principal, action == Action::"ssh.exec", resource) when { context.argv.contains("dd") };'
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.loop_world import ID, LEA, LEO, RULE_ID, YES, FakeWitness, LoopWorld, relaxation
-from support.polling import until
+from support.loop_world import ID, LEA, LEO, RULE_ID, YES, LoopWorld, ThoughtsHere, relaxation
 
-from gatekeep.domain.suggestions import SuggestionState
+from gatekeep.domain.suggestions import Sample, SuggestionLife, SuggestionState
 from gatekeep.errors import JournalUnavailable
-from gatekeep.feedback.deeds import Answer, Deed, Evidence
-from gatekeep.feedback.life import proposed
+from gatekeep.feedback.deeds import Answer
+from gatekeep.feedback.life import Observation, proposed
+from gatekeep.loop_thinker import Thinker
+from gatekeep.policy.rules import PolicyVersion
 
 
 @pytest.fixture
@@ -112,46 +112,37 @@ async def test_a_broken_journal_that_takes_nothing_holds_every_relaxation(world:
     assert world.sampler.counts(RULE_ID) is None
 
 
+class Slow(ThoughtsHere):
+    """Thoughts that look back for as long as they are held."""
+
+    def __init__(self, thinker: Thinker) -> None:
+        super().__init__(thinker)
+        self.looking, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def look_back(
+        self, version: PolicyVersion, now_us: int, life: SuggestionLife, samples: Sequence[Sample]
+    ) -> Observation:
+        """When it may."""
+        self.looking.set()
+        await self.goes_on.wait()
+        return await super().look_back(version, now_us, life, samples)
+
+
 async def test_who_takes_it_back_does_not_wait_for_what_is_thought_about(world: LoopWorld) -> None:
     """A run looks at it for long: the word holds meanwhile, and the run changes nothing of it."""
     await world.bring_to(SuggestionState.CANARY)
-    looking, goes_on = threading.Event(), threading.Event()
-
-    def long_look(_one: object, _deeds: object, _version: object) -> list[Deed]:
-        looking.set()
-        goes_on.wait(30)
-        return []
-
-    world.round._thinking = replace(world.round._thinking, matches=long_look)
+    slow = world.round._thoughts = Slow(world.thoughts.thinker)
     world.deed(answer=Answer.DENIED)
     run = world.owner.spawn(world.desk.run(), name="run")
-    await until(looking.is_set, "a look")
+    await slow.looking.wait()
     back = await world.desk.take_back(ID, LEA, YES)
     assert (back.counted, world.in_force) == (True, False)
-    goes_on.set()
+    slow.goes_on.set()
     assert (await run).reverted == ()
     assert world.life.decided_by == "lea"
 
 
 async def test_two_runs_come_one_after_the_other(world: LoopWorld) -> None:
     """One that somebody starts waits for the hourly one: its older look undoes nothing."""
-    going = asyncio.Event()
-
-    class Slow(FakeWitness):
-        reading = most = 0
-
-        async def read(self) -> Evidence:
-            self.reading += 1
-            self.most = max(self.most, self.reading)
-            await going.wait()
-            self.reading -= 1
-            return await FakeWitness.read(self)
-
-    slow = Slow()
-    world.round._witness = slow
-    both = [world.owner.spawn(world.desk.run(), name="run") for _ in range(2)]
-    await until(lambda: slow.reading, "a run")
-    going.set()
-    reports = await asyncio.gather(*both)
-    assert slow.most == 1
+    reports = await asyncio.gather(world.desk.run(), world.desk.run())
     assert [one.proposed for one in reports] == [(ID,), ()]

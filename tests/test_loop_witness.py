@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,20 +51,16 @@ class World:
     def witness(self) -> JournalWitness:
         """A new one."""
         vkeys = [self.sealed.spool.vkey_text]
-        return JournalWitness(self.journal, self.unsealer(), vkeys, self.clock)
+        return JournalWitness(self.journal, self.unsealer(), vkeys)
 
     def read(self, witness: JournalWitness | None = None) -> Evidence:
         """What a witness says; a new one unless told."""
-
-        async def once() -> Evidence:
-            asked = witness or self.witness()
-            try:
-                return await asked.read()
-            finally:
-                if witness is None:
-                    await asked.close()
-
-        return asyncio.run(once())
+        asked = witness or self.witness()
+        try:
+            return asked.read(self.clock.wall_us())
+        finally:
+            if witness is None:
+                asked.close()
 
     def plainly(self) -> Evidence:
         """The same by opening and parsing every event."""
@@ -188,30 +183,6 @@ def test_a_journal_that_cannot_be_read_is_late_and_not_broken(world: World) -> N
     world.story.passes(ALICE, SHOP, statement("select * from orders where id = 7"))
     world.sealed.spool.commit()
     assert world.read().broken
-
-
-@pytest.mark.parametrize("apart_from", [1, 4096], ids=["a process", "a thread"])
-def test_a_gateway_that_stops_does_not_wait_for_a_long_reading(
-    world: World, monkeypatch: pytest.MonkeyPatch, apart_from: int
-) -> None:
-    """It is cut short, and what it read proves nothing, neither for nor against the journal."""
-    month = Month(world.story)
-    while world.sealed.spool.n < 600:
-        month.session()
-    world.sign()
-    monkeypatch.setattr("gatekeep.loop_witness._APART_FROM", apart_from)
-
-    async def cut_short() -> Evidence:
-        witness = world.witness()
-        reading = asyncio.ensure_future(witness.read())
-        await asyncio.sleep(0)
-        await witness.close()
-        return await reading
-
-    evidence = asyncio.run(cut_short())
-    assert not evidence.verified
-    assert not evidence.broken
-    assert evidence.next_n < world.sealed.spool.n
 
 
 def test_a_missing_journal_is_no_evidence(world: World) -> None:

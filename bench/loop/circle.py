@@ -36,7 +36,7 @@ from gatekeep.feedback.life import Limits, Observation
 from gatekeep.feedback.proof import prove
 from gatekeep.feedback.renewal import renewal_of
 from gatekeep.gate.approval_ports import Told
-from gatekeep.loop_layer import version_without
+from gatekeep.loop_layer_text import version_without
 from gatekeep.policy.loading import load
 from gatekeep.policy.standing import ADOPTED_FILE
 

@@ -44,9 +44,9 @@ from gatekeep.journal.live import LiveJournal, Sealing
 from gatekeep.journal.logkey import ensure_log_key
 from gatekeep.journal.opening import Opening, open_journal
 from gatekeep.journal.segments import Sizes
-from gatekeep.journal.unsealing import Unsealer
-from gatekeep.loop_assembly import LoopNeeds, assemble_loop
-from gatekeep.loop_witness import JournalWitness
+from gatekeep.loop_assembly import LoopNeeds, assemble_loop, persons_in
+from gatekeep.loop_thinker import Place
+from gatekeep.loop_thinker_link import ThinkerLink
 from gatekeep.parts import Faults, Parts
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.proxies.folding import Folded, FoldedEvents
@@ -190,9 +190,8 @@ async def assemble(
         loop=assemble_loop(
             settings,
             LoopNeeds(
-                SuggestionBooks(open_state()), journal, versions, desk, approvals, directory,
-                _witness(settings, Unsealer(ring, open_state()), clock), steady.onward_us,
-                steady.least_us,
+                SuggestionBooks(open_state()), journal, versions, desk, approvals,
+                _thinker(settings, directory, clock), steady.onward_us, steady.least_us,
             ),
         ),
         sessions=sessions,
@@ -232,9 +231,11 @@ def _people(
     return PeopleBook(delegations, Memberships(books, now_us, steady.least_us), now_us)
 
 
-def _witness(settings: Settings, unsealer: Unsealer, clock: Clock) -> JournalWitness:
-    vkey = ensure_log_key(settings.keys_dir, settings.journal.origin)
-    return JournalWitness(settings.state_dir / JOURNAL_DIR, unsealer, [vkey], clock)
+def _thinker(settings: Settings, directory: EmbeddedDirectory, clock: Clock) -> ThinkerLink:
+    state, keys = settings.state_dir.absolute(), settings.keys_dir.absolute()
+    vkey = ensure_log_key(keys, settings.journal.origin)
+    place = Place(state / JOURNAL_DIR, state / STATE_DB, keys, vkey)
+    return ThinkerLink(place, lambda: persons_in(directory), clock.wall_us)
 
 
 def _make_state_dir(place: Path) -> None:

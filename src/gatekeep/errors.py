@@ -73,5 +73,13 @@ class JournalUnavailable(GatekeepError):  # noqa: N818 - a state of the journal,
         self.fatal = fatal
 
 
+class LoopUnavailable(GatekeepError):  # noqa: N818 - a state of the feedback loop, not a mistake
+    """The loop cannot say what it was asked; nothing was changed, and a later run may be luckier."""
+
+
+class NothingRead(LoopUnavailable):
+    """The loop has read nothing of the journal yet, or has lost what it had read."""
+
+
 class EvidenceBroken(GatekeepError):  # noqa: N818 - a finding about files
     """Stored evidence is damaged or was changed; the files are kept as they are."""

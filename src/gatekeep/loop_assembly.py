@@ -14,19 +14,17 @@ import structlog
 from gatekeep.approval_assembly import ApprovalHalf
 from gatekeep.configuration import Configuration
 from gatekeep.domain.suggestions import DAY_US, WEEK_US
-from gatekeep.errors import GatekeepError
-from gatekeep.feedback.candidates import candidates
+from gatekeep.errors import GatekeepError, JournalUnavailable, LoopUnavailable
 from gatekeep.feedback.life import Limits
 from gatekeep.feedback.ports import WeeklyDigest
-from gatekeep.feedback.proof import prove
-from gatekeep.feedback.shadow import matches
 from gatekeep.gate.approval_record import Record
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.ports import Directory, Journal
 from gatekeep.loop_book import LoopBook, Reach
 from gatekeep.loop_desk import LoopDesk
 from gatekeep.loop_layer import Dropped, fitted
-from gatekeep.loop_round import LoopRound, Thinking, Witness
+from gatekeep.loop_round import LoopRound
+from gatekeep.loop_thinker_link import Thoughts
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
@@ -54,8 +52,7 @@ class LoopNeeds:
     versions: PolicyVersions
     policy: PolicyDeskOver
     approvals: ApprovalHalf
-    directory: Directory
-    witness: Witness
+    thoughts: Thoughts
     now_us: Callable[[], int]
     least_us: Callable[[], int]
 
@@ -63,24 +60,18 @@ class LoopNeeds:
 class LoopHalf:
     """The rooms of the loop, and the clock that starts its runs."""
 
-    def __init__(
-        self, settings: Settings, needs: LoopNeeds, thinking: Thinking
-    ) -> None:
+    def __init__(self, settings: Settings, needs: LoopNeeds) -> None:
         self._settings = settings
         self._versions = needs.versions
         self._books = needs.books
-        self._witness = needs.witness
+        self._thoughts = needs.thoughts
         self._now_us = needs.now_us
         self.owner = TaskOwner("loop", on_failure=_failed)
         self._thread = Offload(threads=1)
-        self._thinking = Offload(threads=1)
         record = Record(needs.books, self._thread, needs.journal, self.owner)
         reach = Reach(needs.versions, needs.approvals.sampler, lambda: needs.policy.active)
         self.book = LoopBook(record, reach, needs.now_us, _limits(settings), needs.least_us)
-        self.round = LoopRound(
-            self.book, needs.witness, thinking, self._thinking,
-            searches=settings.feedback.enabled,
-        )  # fmt: skip
+        self.round = LoopRound(self.book, needs.thoughts, searches=settings.feedback.enabled)
         self.desk = LoopDesk(self.book, self.round, self.owner)
         self.digest: WeeklyDigest | None = None
 
@@ -140,6 +131,10 @@ class LoopHalf:
     async def _run(self) -> None:
         try:
             report = await self.round.run()
+        except JournalUnavailable as error:
+            _log.warning("a run of the loop could not be recorded", error=error.public)
+        except LoopUnavailable as error:
+            _log.error("a run of the loop was lost", error=error.public, cause=error.cause)
         except Exception as error:  # noqa: BLE001 - the next run may be luckier; the gate goes on
             _failed("a run of the loop", error)
         else:
@@ -157,11 +152,9 @@ class LoopHalf:
             _failed("the weekly digest", error)
 
     async def close(self) -> None:
-        """Let changes come to their end, then close the books."""
-        self.round.stop()
+        """Let changes come to their end, but no run; then close the books."""
         await self.owner.close(grace=0.2)
-        await self._witness.close()
-        self._thinking.close()
+        await self._thoughts.close()
         self._thread.close()
         self._books.close()
 
@@ -176,23 +169,10 @@ def _failed(what: str, error: BaseException) -> None:
 
 def assemble_loop(settings: Settings, needs: LoopNeeds) -> LoopHalf:
     """Every part, made but not running."""
-    loop = LoopHalf(settings, needs, thinking_over(needs.directory))
+    loop = LoopHalf(settings, needs)
     needs.approvals.sampler.on_after = loop.desk.looked_at_later
     needs.approvals.front.listen(loop.desk.on_request)
     return loop
-
-
-def thinking_over(directory: Directory) -> Thinking:
-    """What finds and proves suggestions, over the groups as they are at that time."""
-    return Thinking(
-        candidates,
-        lambda suggestion, evidence, version, now_us: prove(
-            suggestion, evidence, version, persons_in(directory), now_us
-        ),
-        lambda suggestion, deeds, version: matches(
-            suggestion, deeds, version, persons_in(directory)
-        ),
-    )
 
 
 def persons_in(directory: Directory) -> dict[str, frozenset[str]]:

@@ -19,7 +19,8 @@ from gatekeep.errors import GatekeepError, JournalUnavailable, SettingsError
 from gatekeep.feedback.life import TABLE, Change, Limits, Observation, advance, in_force
 from gatekeep.gate.approval_ports import Told
 from gatekeep.gate.approval_record import Record
-from gatekeep.loop_layer import Dropped, layer_text
+from gatekeep.loop_layer import Dropped
+from gatekeep.loop_layer_text import layer_text
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.policy_versions import Adoption
 from gatekeep.stores.sqlite.suggestions import SuggestionBooks

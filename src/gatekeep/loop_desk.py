@@ -127,7 +127,7 @@ class LoopDesk:
         if not suggestion.narrower:
             return None
         narrow = replace(suggestion, rule=suggestion.narrower, narrower="")
-        narrow = await self._round.proven(narrow, await self._round.gathered())
+        narrow = await self._round.proven(narrow)
         return narrow if narrow.safe else None
 
     async def dismiss(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:

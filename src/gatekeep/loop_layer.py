@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from gatekeep.cli.policy_directory import ADOPTED, demand_cases, read_texts
-from gatekeep.domain.suggestions import SuggestionLife
+from gatekeep.cli.policy_directory import demand_cases, read_texts
 from gatekeep.errors import JournalUnavailable, SettingsError
-from gatekeep.feedback.life import in_force
+from gatekeep.loop_layer_text import ADOPTED, composed, rules_of, with_layer
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion
-from gatekeep.policy.scanner import CutError, cut
-
-HEADER: Final = (
-    "// Rules of accepted suggestions (gatekeep suggest ls). The gateway writes this file.\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +40,6 @@ def layer_path(state_dir: Path) -> Path:
     return state_dir / "policy" / ADOPTED
 
 
-def layer_text(lives: Iterable[SuggestionLife], running: Mapping[str, str]) -> str:
-    """The text of the layer, empty without rules. The same rules give the same text.
-
-    What stands in the layer of the `running` texts and is no suggestion's, somebody wrote there by
-    hand: it stays.
-    """
-    known: dict[str, str] = {}
-    for life in lives:
-        known[life.suggestion.rule_id] = life.suggestion.rule if in_force(life) else ""
-    foreign = [(name, text) for name, text in _rules(running.get(ADOPTED, "")) if name not in known]
-    ours = [(name, text) for name, text in known.items() if name and text]
-    return composed(text for _, text in sorted([*foreign, *ours]))
-
-
-def only_less(layer: str, running: Mapping[str, str]) -> bool:
-    """Whether nothing comes in with this layer: its rules are some of those that rule."""
-    return set(_rules(layer)) <= set(_rules(running.get(ADOPTED, "")))
-
-
-def composed(rules: Iterable[str]) -> str:
-    """These rules as one file."""
-    texts = [text.strip() for text in rules]
-    return HEADER + "".join(f"\n{text}\n" for text in texts) if texts else ""
-
-
-def with_layer(texts: Mapping[str, str], layer: str) -> dict[str, str]:
-    """The files with this layer in place of the one they have."""
-    others = {name: text for name, text in texts.items() if name != ADOPTED}
-    return {**others, ADOPTED: layer} if layer else others
-
-
-def version_without(version: PolicyVersion, rule_id: str) -> PolicyVersion:
-    """The version as it were without this rule of its layer."""
-    kept = [text for name, text in _rules(version.texts.get(ADOPTED, "")) if name != rule_id]
-    return load(with_layer(version.texts, composed(kept)))
-
-
 def fitted(directory: Path, layer: str) -> Fitted:
     """The policy of a directory with this layer, without those of its rules that do not fit.
 
@@ -99,7 +55,7 @@ def fitted(directory: Path, layer: str) -> Fitted:
     _tried(own, "", directory)  # if they are wrong by themselves, that is what is to be told
     kept: list[str] = []
     dropped: list[Dropped] = []
-    for rule_id, text in _rules(layer):
+    for rule_id, text in rules_of(layer):
         try:
             _tried(own, composed([*kept, text]), directory)
         except SettingsError as error:
@@ -114,13 +70,6 @@ def _tried(own: Mapping[str, str], layer: str, directory: Path) -> PolicyVersion
     if layer:
         demand_cases(version, directory)
     return version
-
-
-def _rules(layer: str) -> list[tuple[str, str]]:
-    try:
-        return [(piece.guessed_id, piece.text) for piece in cut(layer)]
-    except CutError:
-        return []
 
 
 def read_layer(state_dir: Path) -> str:

@@ -1,22 +1,21 @@
 """Reads a running gateway's journal for the feedback loop: verified, opened, gathered.
 
-On a thread of its own, while another process verifies the same events; nothing on the event loop.
-What is no evidence is not opened, and what is like something before is only counted.
+Synchronous, for a process of its own; meanwhile another one verifies the same events. What is no
+evidence is not opened, and what is like something before is only counted.
 """
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import multiprocessing
 import os
 import re
-import time
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b, sha256
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -35,16 +34,11 @@ from gatekeep.journal.onward import Known, Onward, verify_onward
 from gatekeep.journal.reading import EventFiles, Held
 from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
 from gatekeep.journal.unsealing import Unsealer
-from gatekeep.runtime.clock import Clock
 
 LAG_US: Final = 3_600_000_000
 """For longer than this nothing may stay unsigned."""
 
-SLICE_EVENTS: Final = 32
-"""After so many the thread lets go of the interpreter: about a millisecond."""
-
 _NOTHING_SIGNED: Final = "nothing is signed yet: is the archivist running?"
-_NICE: Final = 10  # as the archivist: the gateway comes first
 _APART_FROM: Final = 4096  # events that are worth starting a process for
 _KNOWN_LIKE: Final = 65_536
 _LIKE_BYTES: Final = 16
@@ -196,43 +190,31 @@ def likeness_key(plain: bytes) -> bytes | None:
 class JournalWitness:
     """What the journal testifies, as evidence.
 
-    `unsealer` is for it alone, and the keys behind it must be usable from another thread. `vkeys` are
-    the log's public keys, as `log.vkey` holds them. `most_n` stops reading there (0: never).
+    `unsealer` is for it alone. `vkeys` are the log's public keys, as `log.vkey` holds them. `most_n`
+    stops reading there (0: never).
     """
 
     def __init__(
-        self, journal: Path, unsealer: Unsealer, vkeys: Sequence[str], clock: Clock,
+        self, journal: Path, unsealer: Unsealer, vkeys: Sequence[str],
         *, young_us: int = YOUNG_US, most_n: int = 0,
     ) -> None:  # fmt: skip
         self._journal = journal
         self._vkeys = tuple(vkeys)
-        self._clock = clock
         self._young_us = young_us
         self._most_n = most_n
         self._files = EventFiles(journal)
         self._taker = EventTaker(Collector(), unsealer)
         self._known = Known()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="witness")
-        self._beside: Executor | None = None
-        self._closing = False
 
-    async def read(self) -> Evidence:
+    def close(self) -> None:
+        """Let go of the files."""
+        self._files.close()
+
+    def read(self, now_us: int) -> Evidence:
         """Read on to what is durable now. Never raises for what is wrong with the journal.
 
-        The evidence then says that it is not verified, and why.
+        The evidence then says that it is not verified, and why. `now_us` is the moment of it.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
-
-    async def close(self) -> None:
-        """Let go of the files. A reading that goes on is cut short, and then proves nothing."""
-        self._closing = True
-        if isinstance(self._beside, ProcessPoolExecutor):
-            for one in list((self._beside._processes or {}).values()):  # noqa: SLF001 - it has no word for this
-                one.kill()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._files.close)
-        self._thread.shutdown()
-
-    def _read(self) -> Evidence:
         collector = self._taker.collector
         wrong, broken, signed, end = "", False, 0, collector.next_n
         try:
@@ -240,7 +222,7 @@ class JournalWitness:
             if self._most_n:
                 end = min(end, self._most_n)
             if not self._known.events and not (self._journal / SIGNED_NAME).exists():
-                return self._evidence(_NOTHING_SIGNED)
+                return self._evidence(now_us, _NOTHING_SIGNED)
             onward = self._beside_each_other(collector.next_n, end)
             wrong, signed = "; ".join(onward.wrong), onward.signed
             if end < collector.next_n:
@@ -249,19 +231,19 @@ class JournalWitness:
                 wrong = f"only {onward.end} of {end} events could be verified"
             wrong = wrong or self._taker.broken
             broken = bool(wrong)
-            wrong = wrong or onward.unread or self._lag(signed, end)
+            wrong = wrong or onward.unread or self._lag(signed, end, now_us)
         except EvidenceBroken as error:
             wrong, broken = error.public, True
         except OSError as error:
             wrong = self._not_read(error)
-        return self._evidence(wrong, broken=broken)
+        return self._evidence(now_us, wrong, broken=broken)
 
     def _not_read(self, error: OSError) -> str:
         return f"{error.filename or self._journal}: {error.strerror}"
 
-    def _evidence(self, wrong: str, *, broken: bool = False) -> Evidence:
+    def _evidence(self, now_us: int, wrong: str, *, broken: bool = False) -> Evidence:
         evidence = self._taker.collector.evidence(
-            self._clock.wall_us(), verified=not wrong, young_us=self._young_us
+            now_us, verified=not wrong, young_us=self._young_us
         )
         return replace(evidence, unverified=wrong, broken=broken)
 
@@ -273,16 +255,14 @@ class JournalWitness:
         """
         fresh, unread = end - self._known.events, ""
         with _beside(fresh) as pool:
-            self._beside = pool
             found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
             try:
-                self._go_on(first, end)
+                self._taker.take(self._files.events(first, end))
             except OSError as error:
                 unread = self._not_read(error)
         onward = _outcome(found)
-        if not self._closing and (onward is None or onward.wrong or onward.unread):
+        if onward is None or onward.wrong or onward.unread:
             with _beside(fresh) as pool:
-                self._beside = pool
                 found = pool.submit(verify_onward, self._journal, self._vkeys, self._known)
             onward = _outcome(found)
         if onward is None:
@@ -291,19 +271,12 @@ class JournalWitness:
             self._known = onward.known
         return replace(onward, unread=onward.unread or unread)
 
-    def _go_on(self, first: int, end: int) -> None:
-        for begin in range(first, end, SLICE_EVENTS):
-            if self._closing:
-                raise InterruptedError(errno.EINTR, "the gateway stops")
-            self._taker.take(self._files.events(begin, min(end, begin + SLICE_EVENTS)))
-            time.sleep(0)  # the event loop comes first
-
-    def _lag(self, signed: int, end: int) -> str:
+    def _lag(self, signed: int, end: int, now_us: int) -> str:
         """Whether what is not signed yet has waited for too long."""
         if signed >= end:
             return ""
         first = next(iter(self._files.events(signed, signed + 1)))
-        waited = self._clock.wall_us() - int(orjson.loads(first.leaf)["t"])
+        waited = now_us - int(orjson.loads(first.leaf)["t"])
         if waited <= LAG_US:
             return ""
         return f"event {signed} is not signed after {waited // 60_000_000} minutes: is the archivist running?"
@@ -322,5 +295,17 @@ def _beside(events: int) -> Iterator[Executor]:
             yield thread
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=os.nice, initargs=(_NICE,)) as process:
+    with ProcessPoolExecutor(1, context, initializer=_end_with_parent) as process:
         yield process
+
+
+def _end_with_parent() -> None:
+    """Whoever is killed cannot end what it started: so this process watches it, and ends with it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_await_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _await_end(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

@@ -40,11 +40,10 @@ from gatekeep.identity.directory import os_user_name
 from gatekeep.loop_layer import (
     Dropped,
     fitted,
-    only_less,
     read_layer,
-    with_layer,
     write_layer,
 )
+from gatekeep.loop_layer_text import only_less, with_layer
 from gatekeep.policy.comparison import Comparison, compare
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion

@@ -29,18 +29,18 @@ async def witnessed(asking: Asking, deeds: int) -> Evidence:
     ring = KeyRing.open(keys, data_dir=state, create=False)
     clock = SystemClock()
     store = StateStore.open(state / "state.db", ring.state_db_key(), clock)
-    witness = JournalWitness(state / "journal", Unsealer(ring, store), [read_vkey(keys)], clock, young_us=0)
+    witness = JournalWitness(state / "journal", Unsealer(ring, store), [read_vkey(keys)], young_us=0)
     found: list[Evidence] = []
 
     async def enough() -> bool:
-        found[:] = [await witness.read()]
+        found[:] = [await asyncio.to_thread(witness.read, clock.wall_us())]
         return len(found[0].deeds) >= deeds and found[0].verified
 
     try:
         await until(enough, "the journal testifies")
         return found[0]
     finally:
-        await witness.close()
+        witness.close()
         store.close()
 
 

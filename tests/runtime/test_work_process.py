@@ -6,7 +6,10 @@ import asyncio
 import math
 import operator
 import os
+import pickle
 import signal
+import struct
+import sys
 import time
 
 import pytest
@@ -37,6 +40,15 @@ async def test_a_failure_passes_through_and_the_process_works_on() -> None:
     await work.close()
 
 
+async def test_what_is_printed_there_is_no_answer() -> None:
+    """Nor what is written past Python: it goes where diagnostics go."""
+    work = WorkProcess()
+    await work.run(print, "words")
+    assert await work.run(os.write, 1, b"bytes\n") == 6
+    assert await work.run(math.sqrt, 16) == 4
+    await work.close()
+
+
 async def test_a_death_is_told_and_the_next_work_gets_another_process() -> None:
     """What it had in its hands is lost; nothing else is."""
     work = WorkProcess()
@@ -53,6 +65,44 @@ async def test_what_takes_too_long_is_ended() -> None:
         await work.run(time.sleep, 60)
     assert work.pid == 0
     await work.close()
+
+
+async def test_one_piece_of_work_may_have_a_limit_of_its_own() -> None:
+    """In place of that for all."""
+    work = WorkProcess()
+    with pytest.raises(WorkLost):
+        await work.run(time.sleep, 60, limit_s=0.3)
+    await work.close()
+
+
+async def test_it_is_killed_in_the_middle_of_its_work_and_never_started_again() -> None:
+    """Whoever waits for it is told, and so is whoever comes later."""
+    work = WorkProcess()
+    pid = await work.run(os.getpid)
+    working = asyncio.ensure_future(work.run(time.sleep, 60))
+    await asyncio.sleep(0)
+    await work.kill()
+    with pytest.raises(WorkLost):
+        await working
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(WorkLost):
+        await work.run(os.getpid)
+    assert work.pid == 0
+
+
+async def test_it_ends_in_the_middle_of_its_work_when_nobody_is_there_any_more() -> None:
+    """However whoever started it ended: its standard input ends, and so does it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from gatekeep.runtime.work_process import main; main()",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    work = pickle.dumps((time.sleep, (3600,)))
+    process.stdin.writelines((struct.pack(">Q", len(work)), work))
+    await process.stdin.drain()
+    process.stdin.close()
+    assert await process.wait() == 0
 
 
 async def test_a_caller_that_leaves_takes_its_answer_with_it() -> None:

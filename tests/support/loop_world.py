@@ -5,7 +5,7 @@ The worked example of `proof_world`: sre restart nginx on production web servers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,14 @@ from gatekeep.domain.identity import Principal
 from gatekeep.domain.suggestions import (
     DAY_US,
     EvidenceVector,
+    Sample,
     Suggestion,
     SuggestionLife,
     SuggestionState,
 )
 from gatekeep.feedback.deeds import Answer, Deed, Evidence
-from gatekeep.feedback.life import Limits
+from gatekeep.feedback.life import Limits, Observation
 from gatekeep.feedback.ports import Wish
-from gatekeep.feedback.proof import prove
-from gatekeep.feedback.shadow import matches
 from gatekeep.gate.approval_record import Record
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.gate.policy_ports import PolicyWish
@@ -35,7 +34,9 @@ from gatekeep.gate.sampling import Sampler
 from gatekeep.identity.steadiness import SteadyTime
 from gatekeep.loop_book import LoopBook, Reach
 from gatekeep.loop_desk import LoopDesk
-from gatekeep.loop_round import LoopRound, Thinking
+from gatekeep.loop_round import LoopRound
+from gatekeep.loop_thinker import Reading, Thinker, Thinking
+from gatekeep.policy.rules import PolicyVersion
 from gatekeep.policy_versions import PolicyVersions
 from gatekeep.runtime.offload import Offload
 from gatekeep.runtime.tasks import TaskOwner
@@ -70,11 +71,40 @@ class FakeWitness:
     evidence: Evidence = field(default_factory=example.evidence)
     error: Exception | None = None
 
-    async def read(self) -> Evidence:
+    def read(self, _now_us: int) -> Evidence:
         """The evidence of this moment."""
         if self.error is not None:
             raise self.error
         return self.evidence
+
+
+class ThoughtsHere:
+    """Implements Thoughts by a thinker of this process: the same thoughts, no other process."""
+
+    def __init__(self, thinker: Thinker) -> None:
+        self.thinker = thinker
+
+    async def read(self) -> Reading:
+        """What the witness says."""
+        return self.thinker.read(0)
+
+    async def search(
+        self, version: PolicyVersion, now_us: int, lives: Sequence[SuggestionLife]
+    ) -> Mapping[str, Suggestion]:
+        """As the thinker."""
+        return self.thinker.search(version, example.MEMBERS, now_us, lives)
+
+    async def look_back(
+        self, version: PolicyVersion, now_us: int, life: SuggestionLife, samples: Sequence[Sample]
+    ) -> Observation:
+        """As the thinker."""
+        return self.thinker.look_back(version, example.MEMBERS, now_us, life, samples)
+
+    async def prove(
+        self, version: PolicyVersion, now_us: int, suggestion: Suggestion
+    ) -> Suggestion:
+        """As the thinker."""
+        return self.thinker.prove(version, example.MEMBERS, now_us, suggestion)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -101,7 +131,7 @@ class LoopWorld:
 
     def _make(self) -> None:
         self.owner = TaskOwner("loop")
-        self._threads = (Offload(threads=1), Offload(threads=1), Offload(threads=1))
+        self._threads = (Offload(threads=1), Offload(threads=1))
         path = self.place / "state" / "state.db"
         self._state = StateStore.open(path, KEY, self.clock)
         self.books = SuggestionBooks(StateStore.open(path, KEY, self.clock))
@@ -117,14 +147,9 @@ class LoopWorld:
         self.book = LoopBook(
             record, reach, self.steady.onward_us, self.limits, self.steady.least_us
         )
-        thinking = Thinking(
-            lambda _evidence, _version, _now: list(self.found),
-            lambda one, evidence, version, now: prove(
-                one, evidence, version, example.MEMBERS, now
-            ),
-            lambda one, deeds, version: matches(one, deeds, version, example.MEMBERS),
-        )
-        self.round = LoopRound(self.book, self.witness, thinking, self._threads[2])
+        self.thinking = Thinking(lambda _evidence, _version, _now: list(self.found))
+        self.thoughts = ThoughtsHere(Thinker(self.witness.read, self.thinking))
+        self.round = LoopRound(self.book, self.thoughts)
         self.desk = LoopDesk(self.book, self.round, self.owner)
 
     async def start(self) -> None:

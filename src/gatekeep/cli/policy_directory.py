@@ -15,14 +15,12 @@ from gatekeep.documents import parse_document, read_text
 from gatekeep.domain.actions import SqlFacts
 from gatekeep.domain.commands import SshAction
 from gatekeep.errors import SettingsError
+from gatekeep.loop_layer_text import ADOPTED
 from gatekeep.policy.cases import CaseFile, CaseResult, read_cases, run_cases
 from gatekeep.policy.engine import Engine
 from gatekeep.policy.loading import load
 from gatekeep.policy.rules import PolicyVersion
 from gatekeep.protocols.ssh.commands.command import command_action
-
-ADOPTED: Final = "adopted.cedar"
-"""Rules accepted on the running gateway: `<state>/policy/adopted.cedar`."""
 
 _PRESETS: Final = "presets"
 

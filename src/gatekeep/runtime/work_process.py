@@ -3,7 +3,7 @@
 A thread would share the interpreter's lock, and one call into a C library can hold it for long
 (0.3 s to decode the tree of a large statement). The process is started when it is first needed,
 and again after it has died; whoever waits for it then gets WorkLost. It ends when its standard
-input does, so it outlives no gateway, however that ends.
+input does, in the middle of whatever it does, so it outlives no gateway, however that ends.
 
 Both ends speak pickle over the pipes of a child that runs `main` of this very file.
 """
@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pickle
 import resource
+import select
 import signal
 import struct
 import sys
 import threading
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +58,7 @@ class WorkProcess:
         self._limit_s = limit_s
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._over = False
         self.waiting = 0
         """How many pieces of work it has, the one in its hands included."""
         self._sent: OrderedDict[str, None] = OrderedDict()
@@ -65,24 +69,27 @@ class WorkProcess:
         process = self._process
         return process.pid if process is not None and process.returncode is None else 0
 
-    async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
+    async def run(
+        self, function: Callable[..., Result], *arguments: object, limit_s: float | None = None
+    ) -> Result:
         """What the function returns there; its exceptions pass through.
 
         `function` is one of a module; arguments are pickled, a Kept one only when it is new to
-        the process. Raises WorkLost when the process dies or the limit passes.
+        the process. `limit_s` is for this work, in place of that for all. Raises WorkLost when the
+        process dies or the limit passes.
         """
         self.waiting += 1
         try:
             async with self._turn:
-                return await self._in_turn(function, arguments)
+                return await self._in_turn(function, arguments, limit_s or self._limit_s)
         finally:
             self.waiting -= 1
 
     async def _in_turn(
-        self, function: Callable[..., Result], arguments: tuple[object, ...]
+        self, function: Callable[..., Result], arguments: tuple[object, ...], limit_s: float
     ) -> Result:
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(limit_s):
                 return await self._run(function, arguments)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, pickle.PickleError) as error:
             await self._end(at_once=True)
@@ -95,6 +102,11 @@ class WorkProcess:
         """End the process, once the work in its hands is done or its time is over."""
         async with self._turn:
             await self._end(at_once=False)
+
+    async def kill(self) -> None:
+        """End the process in the middle of whatever it does; there is no other one from then on."""
+        self._over = True
+        await self._end(at_once=True)
 
     async def _run(self, function: Callable[..., Result], arguments: tuple[object, ...]) -> Result:
         process = await self._started()
@@ -121,6 +133,8 @@ class WorkProcess:
         return Kept(argument.key, None) if known else argument
 
     async def _started(self) -> asyncio.subprocess.Process:
+        if self._over:
+            raise WorkLost("it was ended")
         if self._process is None or self._process.returncode is not None:
             self._sent.clear()
             self._process = await asyncio.create_subprocess_exec(
@@ -128,6 +142,9 @@ class WorkProcess:
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )  # fmt: skip
+            if self._over:  # meanwhile
+                await self._end(at_once=True)
+                raise WorkLost("it was ended")
         return self._process
 
     async def _end(self, *, at_once: bool) -> None:
@@ -183,11 +200,26 @@ def _done(function: Callable[..., object], arguments: list[object]) -> tuple[boo
         return False, error
 
 
+def _serve_and_end(source: BinaryIO, sink: BinaryIO) -> None:
+    code = 1
+    try:
+        serve(source, sink)
+        code = 0
+    except Exception:  # noqa: BLE001 - whatever it is, the process ends by it
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 def main() -> None:
     """Serve standard input on a thread with a 64 MiB stack; core files would hold statements."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.stack_size(_STACK_BYTES)
-    worker = threading.Thread(target=serve, args=(sys.stdin.buffer, sys.stdout.buffer))
-    worker.start()
-    worker.join()
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever is printed, here or by what is started here, is no answer
+    threading.Thread(target=_serve_and_end, args=(source, sink), daemon=True).start()
+    end = select.poll()
+    end.register(source, 0)  # of nothing but the end it is told
+    end.poll()
+    os._exit(0)
