@@ -17,6 +17,7 @@ from gatekeep.domain.approvals import ApprovalRequest, RequestState
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.suggestions import (
+    DAY_US,
     Acceptance,
     Backtest,
     Sample,
@@ -28,25 +29,26 @@ from gatekeep.domain.suggestions import (
 from gatekeep.errors import GatekeepError, JournalUnavailable, NotPermitted
 from gatekeep.feedback import life as lives
 from gatekeep.feedback.life import Change, Observation, advance
-from gatekeep.feedback.ports import CameTo, RunReport, Wish
+from gatekeep.feedback.ports import CameTo, RunReport, Terms, Wish
 from gatekeep.feedback.seen import is_seen
 from gatekeep.gate.holding import sample_of
 from gatekeep.loop_book import LoopBook
 from gatekeep.loop_round import LoopRound, unanswered
+from gatekeep.messages.suggestions import state_plain
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
 
 _REFUSALS: Final = {
-    "late": "This was decided before. Nothing changed.",
     "mfa": "What lets more pass takes a second factor. Nothing changed.",
     "self": "You have more of these in the evidence than anybody, so others must decide. Nothing changed.",
     "twice": "You have said so already; another person is needed.",
     "rights": "A machine decides nothing here. Nothing changed.",
-    "state": "It is not in a state in which this can be done. Nothing changed.",
     "reason": "Say why, in a few words. Nothing changed.",
     "digest": "It is not any more what you were shown. Look again. Nothing changed.",
 }
+
+_NOT_NARROWED: Final = "Its narrower form does not pass every check now. Nothing changed."
 
 
 class LoopDesk:
@@ -87,6 +89,14 @@ class LoopDesk:
         """How many persons have to accept it."""
         return lives.needed(life.suggestion, self._book.limits)
 
+    def terms(self) -> Terms:
+        """What the settings say of its life."""
+        limits = self._book.limits
+        return Terms(
+            limits.shadow_us // DAY_US, limits.shadow_hits, limits.canary_us // DAY_US,
+            limits.verify_us // DAY_US, limits.expires_us // DAY_US,
+        )  # fmt: skip
+
     async def samples(self, *, unanswered: bool = True) -> Sequence[Sample]:
         """What is to be looked at afterwards, oldest first."""
         kept = list(self._book.samples.values())
@@ -108,7 +118,7 @@ class LoopDesk:
             if wish.narrower and life.suggestion.narrower:
                 narrowed = await self._narrowed(life)
                 if narrowed is None:
-                    return _refused(life, "state")
+                    return CameTo(life, counted=False, words=_NOT_NARROWED, refusal="state")
                 life = narrowed
             made = lives.accept(life, self._yes(who, wish), self._book.limits)
             if isinstance(made, str):
@@ -304,7 +314,21 @@ def _open(kept: Sequence[Sample]) -> Sequence[Sample]:
 
 
 def _refused(life: SuggestionLife, refusal: str) -> CameTo:
-    return CameTo(life, counted=False, words=_REFUSALS[refusal], refusal=refusal)
+    words = _REFUSALS.get(refusal) or _stands(life)
+    return CameTo(life, counted=False, words=words, refusal=refusal)
+
+
+def _stands(life: SuggestionLife) -> str:
+    """Where it stands, so that this cannot be done with it, and what can."""
+    said = f"{life.suggestion.id} is {state_plain(life.state.value)}"
+    if life.state in {SuggestionState.PROPOSED, SuggestionState.SNOOZED}:
+        if not life.suggestion.safe:
+            return f"{said}, and not every check of it passes. Nothing changed."
+        return f"{said}: there is nothing to take back, and it is put off for 90 days at most. Nothing changed."
+    if life.state.over:
+        by = f" by {life.decided_by}" if life.decided_by else ""
+        return f"{said} already{by}. Nothing changed."
+    return f"{said}: it was accepted before, and can only be taken back. Nothing changed."
 
 
 def _more(life: SuggestionLife, missing: int) -> str:

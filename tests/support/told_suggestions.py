@@ -35,7 +35,7 @@ from gatekeep.domain.suggestions import (
     SuggestionState,
 )
 from gatekeep.errors import NotPermitted
-from gatekeep.feedback.ports import CameTo, RunReport, Wish
+from gatekeep.feedback.ports import CameTo, RunReport, Terms, Wish
 from gatekeep.feedback.seen import is_seen
 
 NOW_US = 1_760_000_000_000_000
@@ -170,6 +170,9 @@ class ToldSuggestions:
 
     def needed(self, life: SuggestionLife) -> int:
         return 2 if life.suggestion.kind.loosens else 1
+
+    def terms(self) -> Terms:
+        return Terms()
 
     async def accept(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
         life = await self.suggestion(suggestion_id)

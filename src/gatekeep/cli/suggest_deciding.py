@@ -12,6 +12,7 @@ from gatekeep.cli.exits import Exit, Stop
 from gatekeep.cli.output import Format, visible
 from gatekeep.cli.suggest_output import lines
 from gatekeep.cli.verbs import Call
+from gatekeep.messages import suggestion_course as course
 from gatekeep.messages import suggestions as words
 
 _DIGITS: Final = 12
@@ -80,6 +81,8 @@ def told_of(call: Call, came: Mapping[str, Any]) -> None:
         call.screen.say(f"◆ {visible(words.needed(life))}")
     else:
         call.screen.say(visible(words.standing(life)))
+        if said := course.following(life):
+            call.screen.say(visible(said))
 
 
 def _check(wanted: Yes) -> None:

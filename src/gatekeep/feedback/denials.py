@@ -113,7 +113,7 @@ def _asking(ground: Ground, deeds: Sequence[Deed], *, refused: bool) -> Suggesti
 def _recent(ground: Ground, deeds: Sequence[Deed]) -> Check:
     age = (ground.now_us - max(one.at_us for one in deeds)) / DAY_US
     most = safety.OLDEST_LAST_DAYS
-    return Check("recent", age <= most, f"last seen {max(age, 0):.0f} days ago (at most {most})")
+    return Check("recent", age <= most, f"last seen {safety.days_ago(age)} (at most {most} days)")
 
 
 def _reached_otherwise(ground: Ground, deeds: Sequence[Deed]) -> int:

@@ -60,7 +60,7 @@ def floors(ground: Ground, standing: Standing, risk: str) -> tuple[Check, ...]:
         _denials(standing.spoken),
         Check(
             "recent", bool(counted) and age <= OLDEST_LAST_DAYS,
-            f"last seen {max(age, 0):.0f} days ago (at most {OLDEST_LAST_DAYS})"
+            f"last seen {days_ago(age)} (at most {OLDEST_LAST_DAYS} days)"
             if counted else "never seen",
         ),
     )  # fmt: skip
@@ -218,3 +218,9 @@ def _expiry(ground: Ground, suggestion: Suggestion) -> Check:
     end = dt.date.fromisoformat(found[1]).toordinal() - dt.date(1970, 1, 1).toordinal()
     days = end - day_of(ground.now_us)
     return Check(_EXPIRY, days <= LONGEST_DAYS, f"it ends in {days} days (at most {LONGEST_DAYS})")
+
+
+def days_ago(age_days: float) -> str:
+    """An age in whole days, in words."""
+    days = max(0, round(age_days))
+    return "today" if not days else f"{days} day{'' if days == 1 else 's'} ago"

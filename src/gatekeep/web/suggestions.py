@@ -13,8 +13,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.suggestions import SampleAnswer, SuggestionLife
+from gatekeep.domain.suggestions import DAY_US, SampleAnswer, SuggestionLife
 from gatekeep.errors import ClientFault
+from gatekeep.feedback.life import LONGEST_SNOOZE_US
 from gatekeep.feedback.ports import CameTo, Suggestions, Wish
 from gatekeep.feedback.seen import is_seen, seen_digest
 from gatekeep.gate.ports import Judgement
@@ -38,6 +39,7 @@ from gatekeep.web.suggestion_shapes import (
     SuggestionsShape,
     backtest_shape,
     brief_shape,
+    gains_most,
     return_loosens,
     run_shape,
     sample_shape,
@@ -96,7 +98,7 @@ async def show_suggestion(request: web.Request, _query: None) -> BaseModel | web
     if found is None:
         return _none(request)
     await _read(request, judgement, f"suggestion:{found.suggestion.id}", 1)
-    return suggestion_shape(found, loop.needed(found))
+    return suggestion_shape(found, loop.needed(found), loop.terms())
 
 
 async def accept(request: web.Request, body: AcceptBody) -> BaseModel | web.Response:
@@ -109,7 +111,8 @@ async def accept(request: web.Request, body: AcceptBody) -> BaseModel | web.Resp
         return told(409, words.not_what_was_seen(one.id))
     if found.state.over:  # a code is not used up for it
         return told(409, words.already_over(one.id, found.state.value))
-    mfa = _second_factor(request, body.code)
+    barred = request[PRINCIPAL].person in gains_most(found)  # nor for whom the loop refuses anyway
+    mfa = not barred and _second_factor(request, body.code)
     wish = Wish(
         body.reason, request[VIA], mfa=mfa, narrower=body.narrower, seen=seen_digest(one)
     )
@@ -130,8 +133,11 @@ async def snooze(request: web.Request, body: SnoozeBody) -> BaseModel | web.Resp
     loop, found = suggestions(request), await _changed(request)
     if found is None:
         return _none(request)
-    if body.until_us <= request.app[NEEDS].clock.wall_us():
+    now_us = request.app[NEEDS].clock.wall_us()
+    if body.until_us <= now_us:
         raise ClientFault("until_us is over already")
+    if body.until_us > now_us + LONGEST_SNOOZE_US:
+        raise ClientFault(f"until_us: put off for {LONGEST_SNOOZE_US // DAY_US} days at most")
     wish = Wish(body.reason, request[VIA])
     return _came_to(
         request, await loop.snooze(found.suggestion.id, request[PRINCIPAL], wish, body.until_us)
@@ -234,10 +240,9 @@ async def _read(request: web.Request, judgement: Judgement, query: str, found: i
 
 def _came_to(request: web.Request, came: CameTo) -> BaseModel | web.Response:
     if came.counted:
-        needed = suggestions(request).needed(came.life)
-        return SuggestionCameToShape(
-            suggestion=suggestion_shape(came.life, needed), words=came.words
-        )
+        loop = suggestions(request)
+        shape = suggestion_shape(came.life, loop.needed(came.life), loop.terms())
+        return SuggestionCameToShape(suggestion=shape, words=came.words)
     said = words.not_counted(came.words, came.life.suggestion.id)
     if came.refusal in _CONFLICTS:
         return told(409, said)

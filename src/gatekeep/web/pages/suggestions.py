@@ -188,7 +188,7 @@ async def _accept(
         return await _shown(visit, loop, life, envelope, said.NOT_WHOLE, 422)
     # Whoever could not accept it in any case has no code used up for it: the loop says why.
     panel = panel_of(visit, loop, life, may_change=True)
-    mfa = panel.may_accept and panel.asks_code
+    mfa = panel.may_accept and panel.asks_code and panel.barred != said.GAINS_MOST
     if mfa:
         proof = await stepped_up(visit)
         if proof is not Proof.GOOD:
@@ -321,7 +321,7 @@ def _row(loop: Suggestions, life: SuggestionLife) -> Row:
 
 
 def _sample_row(visit: Visit, sample: Sample) -> SampleRow:
-    about = f"{sample.principal} → {sample.target}, {words.moment(sample.at_us)}"
+    about = f"{sample.principal} → {sample.target}, {words.moment(sample.at_us)} UTC"
     return SampleRow(
         sample.id, sample.suggestion, sample.n, first_line(sample.text, 500),
         words.plain(about, 200), sample.person == visit.principal.person,
