@@ -143,6 +143,7 @@ class LoopDesk:
             wish,
             lambda life, now: lives.dismiss(life, who.name, wish.reason, now),
             "is dismissed. It comes back when its evidence has doubled.",
+            who=who,
         )
 
     async def snooze(
@@ -154,6 +155,8 @@ class LoopDesk:
             wish,
             lambda life, now: lives.snooze(life, who.name, wish.reason, until_us, now),
             "is put off.",
+            who=who,
+            unfit="it can be put off for 90 days at most",
         )
 
     async def take_back(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
@@ -163,6 +166,8 @@ class LoopDesk:
             wish,
             lambda life, _now: lives.take_back(life, self._yes(who, wish), self._book.limits),
             "is taken back.",
+            who=who,
+            unfit="there is nothing to take back; gatekeep suggest dismiss says no to it",
         )
 
     async def _change(
@@ -171,13 +176,18 @@ class LoopDesk:
         wish: Wish,
         change: Callable[[SuggestionLife, int], Change | str],
         words: str,
+        *,
+        who: Principal,
+        unfit: str = "",
     ) -> CameTo:
         async def whole() -> CameTo:
             async with self._book.turn:
                 life = self._named(suggestion_id)
+                if who.owner:
+                    return _refused(life, "rights")
                 made = change(life, self._book.now_us())
                 if isinstance(made, str):
-                    return _refused(life, made)
+                    return _refused(life, made, unfit)
                 after = await self._book.make(made, facts={"door": wish.via})
             if made.missing:
                 return CameTo(after, counted=True, words=_more(after, made.missing))
@@ -313,18 +323,16 @@ def _open(kept: Sequence[Sample]) -> Sequence[Sample]:
     return unanswered(kept)
 
 
-def _refused(life: SuggestionLife, refusal: str) -> CameTo:
-    words = _REFUSALS.get(refusal) or _stands(life)
+def _refused(life: SuggestionLife, refusal: str, unfit: str = "") -> CameTo:
+    words = _REFUSALS.get(refusal) or _stands(life, unfit)
     return CameTo(life, counted=False, words=words, refusal=refusal)
 
 
-def _stands(life: SuggestionLife) -> str:
+def _stands(life: SuggestionLife, unfit: str) -> str:
     """Where it stands, so that this cannot be done with it, and what can."""
     said = f"{life.suggestion.id} is {state_plain(life.state.value)}"
     if life.state in {SuggestionState.PROPOSED, SuggestionState.SNOOZED}:
-        if not life.suggestion.safe:
-            return f"{said}, and not every check of it passes. Nothing changed."
-        return f"{said}: there is nothing to take back, and it is put off for 90 days at most. Nothing changed."
+        return f"{said}: {unfit or 'not every check of it passes'}. Nothing changed."
     if life.state.over:
         by = f" by {life.decided_by}" if life.decided_by else ""
         return f"{said} already{by}. Nothing changed."

@@ -40,7 +40,7 @@ def accept_shown(call: Call, path: str, wanted: Yes) -> None:
     name = visible(life["id"])
     if not life["open"]:
         raise Stop(
-            visible(words.standing(life)),
+            f"{name}: {visible(words.standing(life))}",
             why="nothing changed",
             advice=f"gatekeep suggest show {name}",
             code=Exit.DECIDED_OTHERWISE,

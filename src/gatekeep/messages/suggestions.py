@@ -246,8 +246,8 @@ def effect_rows(life: Life) -> Pairs:
     if not life["in_force_us"] and not effect["hits"]:
         return []
     rows = [
-        ("forecast a week", number(effect["forecast_per_week"])),
-        ("actual a week", number(effect["actual_per_week"])),
+        ("forecast, matches a week", number(effect["forecast_per_week"])),
+        ("actual, matches a week", number(effect["actual_per_week"])),
         ("hits", f"{effect['hits']:,}"),
         ("sampled", f"{effect['sampled']:,}, {effect['after']:,} of them afterwards"),
         ("right", number(effect["agreed"])),

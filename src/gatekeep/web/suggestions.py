@@ -13,9 +13,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.suggestions import DAY_US, SampleAnswer, SuggestionLife
+from gatekeep.domain.suggestions import SampleAnswer, SuggestionLife
 from gatekeep.errors import ClientFault
-from gatekeep.feedback.life import LONGEST_SNOOZE_US
 from gatekeep.feedback.ports import CameTo, Suggestions, Wish
 from gatekeep.feedback.seen import is_seen, seen_digest
 from gatekeep.gate.ports import Judgement
@@ -133,11 +132,8 @@ async def snooze(request: web.Request, body: SnoozeBody) -> BaseModel | web.Resp
     loop, found = suggestions(request), await _changed(request)
     if found is None:
         return _none(request)
-    now_us = request.app[NEEDS].clock.wall_us()
-    if body.until_us <= now_us:
+    if body.until_us <= request.app[NEEDS].clock.wall_us():
         raise ClientFault("until_us is over already")
-    if body.until_us > now_us + LONGEST_SNOOZE_US:
-        raise ClientFault(f"until_us: put off for {LONGEST_SNOOZE_US // DAY_US} days at most")
     wish = Wish(body.reason, request[VIA])
     return _came_to(
         request, await loop.snooze(found.suggestion.id, request[PRINCIPAL], wish, body.until_us)
