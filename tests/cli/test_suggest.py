@@ -92,7 +92,7 @@ def test_one_is_shown_whole_in_order(as_: Gatekeep) -> None:
 def test_any_id_is_shown_by_the_short_way(as_: Gatekeep) -> None:
     """`gatekeep show` tells a suggestion from a session, whose code begins alike."""
     assert as_("bob", "show", ID).out == as_("bob", "suggest", "show", ID).out
-    assert "no session" in as_("bob", "show", "S-8QZ4").err
+    assert "audit.read" in as_("bob", "show", "S-8QZ4").err
 
 
 def test_what_comes_next_is_said(as_: Gatekeep) -> None:
@@ -112,7 +112,7 @@ def test_evidence_rule_and_effect_can_be_followed(as_: Gatekeep) -> None:
     assert ["rule", "", "adopted-3f9a12bc"] in rows
     adopted = as_("bob", "suggest", "explain", "S-ca4a4900").out
     assert "sample\t190001\tP-1a2b3c4d: not answered yet" in adopted
-    assert "effect\t\tactual a week: 3" in adopted
+    assert "effect\t\tactual, matches a week: 3" in adopted
 
 
 def test_a_replay_that_fails_is_exit_8(asking: AskingGateway, as_: Gatekeep) -> None:
@@ -222,6 +222,8 @@ def test_samples_are_answered(asking: AskingGateway, as_: Gatekeep) -> None:
     assert asking.world.loop.kept_samples[SAMPLE.id].answer is SampleAnswer.WRONG
     assert len(as_("sam", "suggest", "samples").out.splitlines()) == 1
     assert len(as_("sam", "suggest", "samples", "--all").out.splitlines()) == 2
+    late = as_("sam", "suggest", "answer", SAMPLE.id, "right")
+    assert (late.code, "sam said before that P-1a2b3c4d was wrong" in late.err) == (Exit.DECIDED_OTHERWISE, True)
     own = as_("alice-dba", "suggest", "answer", SAMPLE.id, "right")
     assert own.code == Exit.NOT_ALLOWED
     assert as_("sam", "suggest", "answer", "P-00", "right").code == Exit.NOT_FOUND

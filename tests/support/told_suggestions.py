@@ -230,6 +230,8 @@ class ToldSuggestions:
         sample = self.kept_samples[sample_id]
         if sample.person == who.person:
             raise NotPermitted("nobody answers for his own deed")
+        if sample.answer is not None:
+            return sample
         now = replace(sample, answer=answer, answered_by=who.name, answered_us=NOW_US, reason=wish.reason)
         self.kept_samples[sample_id] = now
         self.wished.append(("answer", sample_id, wish))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatekeep.domain.suggestions import Sample
 from gatekeep.messages import printable
 from gatekeep.messages.api import ID_CHARACTERS, Words
 
@@ -18,6 +19,16 @@ def no_sample(sample_id: str) -> Words:
     """There is none."""
     name = printable(sample_id, ID_CHARACTERS)
     return Words(f"no sample {name}", "", "gatekeep suggest samples lists them")
+
+
+def answered_before(sample: Sample) -> Words:
+    """Somebody has said the contrary of it before, and that stays."""
+    said = sample.answer.value if sample.answer is not None else "nothing"
+    return Words(
+        f"{printable(sample.answered_by, ID_CHARACTERS)} said before that {sample.id} was {said}",
+        "an answer stays as it is; nothing changed",
+        f"gatekeep suggest revert {sample.suggestion} takes its rule back",
+    )
 
 
 def not_counted(words: str, suggestion_id: str) -> Words:

@@ -37,6 +37,7 @@ _NOT_COUNTED: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _SHIFTS: Final = {"allow": "passes", "ask": "is asked", "deny": "is denied"}
 _BOUNDS: Final = {"exact": "is", "any_of": "is one of", "prefix": "begins with", "any": "may be anything"}
+_OVER: Final = frozenset({"dismissed", "reverted", "expired"})
 NO_RULE: Final = "Nothing of the policy changes: this is advice."
 NOTHING_LEFT_OUT: Final = "Nothing was left out."
 NOT_REPLAYED: Final = "History was not replayed yet."
@@ -232,9 +233,10 @@ def standing(life: Life) -> str:
         parts.append(f"by {life['decided_by']}")
     if life["state"] == "snoozed" and life["snoozed_until_us"]:
         parts.append(f"until {at(life['snoozed_until_us'])}")
+    over = life["state"] in _OVER
     if life["in_force_us"]:
-        parts.append(f"in force since {at(life['in_force_us'])}")
-    if life["expires_us"]:
+        parts.append(f"{'was in force from' if over else 'in force since'} {at(life['in_force_us'])}")
+    if life["expires_us"] and not over:
         parts.append(f"ends {at(life['expires_us'])}")
     why = f": {life['reason']}" if life["reason"] else ""
     return f"{state_word(life['state'])}{', ' if parts else ''}{', '.join(parts)}{why}"
@@ -258,7 +260,7 @@ def effect_rows(life: Life) -> Pairs:
         ("waiting saved", lasting(effect["saved_wait_s"])),
         ("checked at day", ", ".join(str(day) for day in effect["checked_days"]) or "-"),
         ("last use", at(effect["last_us"]) or "-"),
-        ("so", effect["words"]),
+        ("in short", effect["words"]),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -289,8 +291,15 @@ def run_line(report: Mapping[str, Any]) -> str:
 
 
 def digest_title(count: int) -> str:
-    """What a lock screen shows of it: no name and no text."""
-    return f"gatekeep: {count} suggestion{'' if count == 1 else 's'} this week"
+    """What a lock screen shows of it: no name and no text. `count`: all that wait for an answer."""
+    if not count:
+        return "gatekeep: what became of adopted suggestions"
+    return f"gatekeep: {count:,} suggestion{' waits' if count == 1 else 's wait'} for an answer"
+
+
+def digest_heading(shown: int, of: int) -> str:
+    """What stands above those that are proposed, and how many are left out."""
+    return f"Proposed, most saving first{f' ({shown} of {of:,})' if shown < of else ''}:"
 
 
 def digest_proposed(suggestion_id: str, title: str, saved: str) -> str:
@@ -304,7 +313,6 @@ def digest_ended(suggestion_id: str, title: str, state: str, reason: str) -> str
     return f"{suggestion_id} {state_word(state)}: {title.rstrip('.')}{why}"
 
 
-DIGEST_PROPOSED: Final = "Proposed, most saving first:"
 DIGEST_ENDED: Final = "What became of adopted ones:"
 
 

@@ -21,7 +21,7 @@ HINT: Final = (
     "What people decided so far proposes changes of the policy. Nothing changes before somebody accepts it."
 )
 EMPTY: Final[Mapping[str, str]] = {
-    "proposed": "Nothing is proposed now. The loop looks each hour.",
+    "proposed": "Nothing is proposed now. The loop looks by itself, each hour unless set otherwise.",
     "adopted": "Nothing was adopted yet.",
     "over": "Nothing was put off, dismissed or taken back yet.",
 }

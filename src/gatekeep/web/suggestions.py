@@ -187,6 +187,8 @@ async def answer_sample(request: web.Request, body: SampleBody) -> BaseModel | w
         answered = await loop.answer(sample_id, request[PRINCIPAL], body.answer, wish)
     except KeyError:
         return told(404, words.no_sample(sample_id))
+    if answered.answer is not body.answer:
+        return told(409, words.answered_before(answered))
     return sample_shape(answered)
 
 

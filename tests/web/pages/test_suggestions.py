@@ -164,13 +164,13 @@ async def test_who_has_no_codes_may_still_say_no(world: PageWorld) -> None:
 async def test_who_gains_most_is_told_before_he_types(world: PageWorld) -> None:
     """No form that could only be refused, and no code that is used up for it; the others are told who not."""
     life = world.loop.lives[ID]
-    most = replace(life.suggestion.backtest or BACKTEST, per_person=(Shifted("p-bob", 12), Shifted("p-cy", 3)))
+    most = replace(life.suggestion.backtest or BACKTEST, per_person=(Shifted("bob", 12), Shifted("p-cy", 3)))
     world.loop.lives[ID] = replace(life, suggestion=replace(life.suggestion, backtest=most))
     bob = await world.signed_in("bob")
     shown = await bob.get(PATH)
     assert said.GAINS_MOST in shown.words
     assert bob.buttons() == [said.DISMISS, said.SNOOZE]
-    assert "Not p-bob: nobody accepts what he gains most by." in shown.words
+    assert "Not bob: nobody accepts what he gains most by." in shown.words
 
 
 async def test_every_table_has_a_caption_and_every_end_explains_itself(world: PageWorld) -> None:

@@ -23,6 +23,7 @@ from gatekeep.feedback.seen import is_seen
 from gatekeep.messages import suggestions as told
 from gatekeep.messages import web as words
 from gatekeep.messages import web_suggestions as said
+from gatekeep.messages.suggestion_refusals import answered_before
 from gatekeep.web.access import AUDIT_READ, POLICY_READ, REVIEW_CLOSE, SUGGESTION_ACCEPT
 from gatekeep.web.pages.command_text import command_text
 from gatekeep.web.pages.proving import Proof, stepped_up
@@ -168,9 +169,11 @@ async def answer_sample(visit: Visit) -> web.StreamResponse:
         return await loop.answer(sample_id, visit.principal, answer, Wish(reason, VIA))
 
     try:
-        await _to_its_end(visit, whole, f"answer to {sample_id}")
+        answered = await _to_its_end(visit, whole, f"answer to {sample_id}")
     except KeyError:
         raise web.HTTPNotFound from None
+    if answered.answer is not answer:
+        return visit.trouble(409, words.Trouble(answered_before(answered).what, words.NOTHING_CHANGED))
     return visit.onward("/suggestions")
 
 
