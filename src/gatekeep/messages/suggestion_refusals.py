@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gatekeep.domain.suggestions import Sample
 from gatekeep.messages import printable
 from gatekeep.messages.api import ID_CHARACTERS, Words
 
@@ -21,13 +20,12 @@ def no_sample(sample_id: str) -> Words:
     return Words(f"no sample {name}", "", "gatekeep suggest samples lists them")
 
 
-def answered_before(sample: Sample) -> Words:
+def answered_before(sample_id: str, by: str, said: str, suggestion_id: str) -> Words:
     """Somebody has said the contrary of it before, and that stays."""
-    said = sample.answer.value if sample.answer is not None else "nothing"
     return Words(
-        f"{printable(sample.answered_by, ID_CHARACTERS)} said before that {sample.id} was {said}",
+        f"{printable(by, ID_CHARACTERS)} said before that {sample_id} was {said}",
         "an answer stays as it is; nothing changed",
-        f"gatekeep suggest revert {sample.suggestion} takes its rule back",
+        f"gatekeep suggest revert {suggestion_id} takes its rule back",
     )
 
 

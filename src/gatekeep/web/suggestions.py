@@ -188,7 +188,8 @@ async def answer_sample(request: web.Request, body: SampleBody) -> BaseModel | w
     except KeyError:
         return told(404, words.no_sample(sample_id))
     if answered.answer is not body.answer:
-        return told(409, words.answered_before(answered))
+        before = (answered.id, answered.answered_by, str(answered.answer), answered.suggestion)
+        return told(409, words.answered_before(*before))
     return sample_shape(answered)
 
 

@@ -173,7 +173,8 @@ async def answer_sample(visit: Visit) -> web.StreamResponse:
     except KeyError:
         raise web.HTTPNotFound from None
     if answered.answer is not answer:
-        return visit.trouble(409, words.Trouble(answered_before(answered).what, words.NOTHING_CHANGED))
+        before = (answered.id, answered.answered_by, str(answered.answer), answered.suggestion)
+        return visit.trouble(409, words.Trouble(answered_before(*before).what, words.NOTHING_CHANGED))
     return visit.onward("/suggestions")
 
 
