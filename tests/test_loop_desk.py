@@ -99,6 +99,30 @@ async def test_one_person_is_not_two(world: LoopWorld) -> None:
     assert world.life.state is SuggestionState.PROPOSED
 
 
+async def test_a_machine_decides_nothing(world: LoopWorld) -> None:
+    """No yes, no no, not now and not back: whoever holds its token cannot steer what people are asked."""
+    await world.bring_to(SuggestionState.PROPOSED)
+    later = world.clock.wall_us() + days(7)
+    for came in (
+        await world.desk.accept(ID, BOT, YES), await world.desk.dismiss(ID, BOT, YES),
+        await world.desk.snooze(ID, BOT, YES, later), await world.desk.take_back(ID, BOT, YES),
+    ):  # fmt: skip
+        assert (came.counted, came.refusal) == (False, "rights")
+    assert world.book.lives[ID].state is SuggestionState.PROPOSED
+
+
+async def test_what_cannot_be_done_says_how_it_stands(world: LoopWorld) -> None:
+    """Nothing to take back, too long, already over: each by the state it is in and the way that is left."""
+    await world.bring_to(SuggestionState.PROPOSED)
+    back = await world.desk.take_back(ID, LEA, YES)
+    assert "is proposed: there is nothing to take back" in back.words
+    late = await world.desk.snooze(ID, LEA, YES, world.clock.wall_us() + days(91))
+    assert "it can be put off for 90 days at most" in late.words
+    await world.desk.dismiss(ID, LEA, YES)
+    over = await world.desk.dismiss(ID, LEO, YES)
+    assert over.words == f"{ID} is dismissed already by lea. Nothing changed."
+
+
 async def test_a_no_while_it_is_tried_ends_it(world: LoopWorld) -> None:
     """Shadow is a trial: nothing has passed by it, and nothing will."""
     await world.bring_to(SuggestionState.SHADOW)

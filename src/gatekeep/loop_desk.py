@@ -17,6 +17,7 @@ from gatekeep.domain.approvals import ApprovalRequest, RequestState
 from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.suggestions import (
+    DAY_US,
     Acceptance,
     Backtest,
     Sample,
@@ -29,25 +30,26 @@ from gatekeep.domain.suggestions import (
 from gatekeep.errors import GatekeepError, NotPermitted
 from gatekeep.feedback import life as lives
 from gatekeep.feedback.life import Change, Observation, advance
-from gatekeep.feedback.ports import CameTo, RunReport, Wish
+from gatekeep.feedback.ports import CameTo, RunReport, Terms, Wish
 from gatekeep.feedback.seen import is_seen
 from gatekeep.gate.holding import sample_of
 from gatekeep.loop_book import LoopBook
 from gatekeep.loop_round import LoopRound
+from gatekeep.messages.suggestions import state_plain
 from gatekeep.runtime.tasks import TaskOwner
 
 _log = structlog.get_logger(__name__)
 
 _REFUSALS: Final = {
-    "late": "This was decided before. Nothing changed.",
     "mfa": "What lets more pass takes a second factor. Nothing changed.",
     "self": "You have more of these in the evidence than anybody, so others must decide. Nothing changed.",
     "twice": "You have said so already; another person is needed.",
     "rights": "A machine decides nothing here. Nothing changed.",
-    "state": "It is not in a state in which this can be done. Nothing changed.",
     "reason": "Say why, in a few words. Nothing changed.",
     "digest": "It is not any more what you were shown. Look again. Nothing changed.",
 }
+
+_NOT_NARROWED: Final = "Its narrower form does not pass every check now. Nothing changed."
 
 
 class LoopDesk:
@@ -88,6 +90,14 @@ class LoopDesk:
         """How many persons have to accept it."""
         return lives.needed(life.suggestion, self._book.limits)
 
+    def terms(self) -> Terms:
+        """What the settings say of its life."""
+        limits = self._book.limits
+        return Terms(
+            limits.shadow_us // DAY_US, limits.shadow_hits, limits.canary_us // DAY_US,
+            limits.verify_us // DAY_US, limits.expires_us // DAY_US,
+        )  # fmt: skip
+
     async def samples(self, *, unanswered: bool = True) -> Sequence[Sample]:
         """What is to be looked at afterwards, oldest first."""
         kept = self._book.samples.values()
@@ -111,7 +121,7 @@ class LoopDesk:
                 return _refused(life, refusal)
             if wish.narrower and life.suggestion.narrower:
                 if narrow is None or life.suggestion is not shown.suggestion:
-                    return _refused(life, "state")
+                    return CameTo(life, counted=False, words=_NOT_NARROWED, refusal="state")
                 life = replace(life, suggestion=narrow, accepted_by=())
             made = lives.accept(life, self._yes(who, wish), self._book.limits)
             if isinstance(made, str):
@@ -137,6 +147,7 @@ class LoopDesk:
             wish,
             lambda life, now: lives.dismiss(life, who.name, wish.reason, now),
             "is dismissed. It comes back when its evidence has doubled.",
+            who=who,
         )
 
     async def snooze(
@@ -148,6 +159,8 @@ class LoopDesk:
             wish,
             lambda life, now: lives.snooze(life, who.name, wish.reason, until_us, now),
             "is put off.",
+            who=who,
+            unfit="it can be put off for 90 days at most",
         )
 
     async def take_back(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
@@ -155,11 +168,10 @@ class LoopDesk:
         return await self._change(
             suggestion_id,
             wish,
-            lambda life, _now: (
-                "rights" if who.owner and life.suggestion.kind is SuggestionKind.GATE
-                else lives.take_back(life, self._yes(who, wish), self._book.limits)
-            ),
+            lambda life, _now: lives.take_back(life, self._yes(who, wish), self._book.limits),
             "is taken back.",
+            who=who,
+            unfit="there is nothing to take back; gatekeep suggest dismiss says no to it",
         )
 
     async def _change(
@@ -168,13 +180,18 @@ class LoopDesk:
         wish: Wish,
         change: Callable[[SuggestionLife, int], Change | str],
         words: str,
+        *,
+        who: Principal,
+        unfit: str = "",
     ) -> CameTo:
         async def whole() -> CameTo:
             async with self._book.turn:
                 life = self._named(suggestion_id)
+                if who.owner:
+                    return _refused(life, "rights")
                 made = change(life, self._book.now_us())
                 if isinstance(made, str):
-                    return _refused(life, made)
+                    return _refused(life, made, unfit)
                 after = await self._book.make(made, facts={"door": wish.via})
             if made.missing:
                 return CameTo(after, counted=True, words=_more(after, made.missing))
@@ -311,8 +328,20 @@ def _misses(life: SuggestionLife, who: Principal, wish: Wish) -> str:
     return "digest" if wish.seen and not is_seen(life.suggestion, wish.seen) else ""
 
 
-def _refused(life: SuggestionLife, refusal: str) -> CameTo:
-    return CameTo(life, counted=False, words=_REFUSALS[refusal], refusal=refusal)
+def _refused(life: SuggestionLife, refusal: str, unfit: str = "") -> CameTo:
+    words = _REFUSALS.get(refusal) or _stands(life, unfit)
+    return CameTo(life, counted=False, words=words, refusal=refusal)
+
+
+def _stands(life: SuggestionLife, unfit: str) -> str:
+    """Where it stands, so that this cannot be done with it, and what can."""
+    said = f"{life.suggestion.id} is {state_plain(life.state.value)}"
+    if life.state in {SuggestionState.PROPOSED, SuggestionState.SNOOZED}:
+        return f"{said}: {unfit or 'not every check of it passes'}. Nothing changed."
+    if life.state.over:
+        by = f" by {life.decided_by}" if life.decided_by else ""
+        return f"{said} already{by}. Nothing changed."
+    return f"{said}: it was accepted before, and can only be taken back. Nothing changed."
 
 
 def _more(life: SuggestionLife, missing: int) -> str:

@@ -34,6 +34,7 @@ from gatekeep.journal.onward import Known, Onward, verify_onward
 from gatekeep.journal.reading import EventFiles, Held
 from gatekeep.journal.sealing import NONCE_BYTES, SALT_BYTES, SessionSealer
 from gatekeep.journal.unsealing import Unsealer
+from gatekeep.messages.web import lasting
 
 LAG_US: Final = 3_600_000_000
 """For longer than this nothing may stay unsigned."""
@@ -279,7 +280,7 @@ class JournalWitness:
         waited = now_us - int(orjson.loads(first.leaf)["t"])
         if waited <= LAG_US:
             return ""
-        return f"event {signed} is not signed after {waited // 60_000_000} minutes: is the archivist running?"
+        return f"event {signed} is not signed after {lasting(waited / 1_000_000)}: is the archivist running?"
 
 
 def _outcome(found: Future[Onward]) -> Onward | None:

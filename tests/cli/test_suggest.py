@@ -49,11 +49,14 @@ def test_what_is_proposed_is_a_line_each(as_: Gatekeep) -> None:
     told = as_("bob", "suggest", "ls")
     lines = [line.split("\t") for line in told.out.splitlines()]
     assert (told.code, len(lines), lines[0][0]) == (0, 3, ID)
-    assert lines[0][1:9] == ["proposed", "relax", "low", "3.2", "41", "0", "6", ""]
+    assert lines[0][1:9] == ["proposed", "relax", "low", "3.2", "41", "0", "6", "0 of 2"]
     adopted = as_("bob", "suggest", "ls", "--status", "adopted").out.splitlines()
     assert {line.split("\t")[1] for line in adopted} == {"canary", "verified"}
     assert len(as_("bob", "suggest", "ls", "--status", "all").out.splitlines()) == 6
     assert as_("bob", "suggest", "ls", "--status", "expired").out == ""
+    assert as_("bob", "suggest", "ls", "--status", "canary").out.startswith("S-ca4a4900\t")
+    gates = as_("bob", "suggest", "ls", "--kind", "gate").out.splitlines()
+    assert [line.split("\t")[0] for line in gates] == ["S-77c0ffee"]
 
 
 def test_documents_are_what_the_api_says(as_: Gatekeep) -> None:
@@ -74,16 +77,31 @@ def test_one_is_shown_whole_in_order(as_: Gatekeep) -> None:
     out = as_("bob", "suggest", "show", ID).out
     expected = (
         "saves about 3.2 approvals and 21 min of waiting a week.", f"digest {DIGEST}",
-        "asked: 41", "largest share of one pair: 31%", "events: 184467, 184501, 185002",
+        "asked: 41", "largest share of one asker and approver: 31%", "events: 184467, 184501, 185002",
         "12 not counted: repeats of one person on one day",
         "not proposed: restart *: would also pass what was denied twice (systemctl restart sshd)",
-        '+@id("adopted-3f9a12bc")', "is asked → passes: 41", "held out, not mined: ",
+        '+@id("adopted-3f9a12bc")', "is asked → passes: 41", "of these held out, not used to find it: ",
         "systemctl restart sshd: is asked → is asked", "p-ann: 12 decided otherwise",
         "● passed: never-list: nothing destructive is in it", "narrower form, with --narrower:", '&& resource == Target::"web-1"',
         "On trial for 7 days", "2 persons have to accept it", "It has not been in force yet.",
     )  # fmt: skip
     places = [out.index(one) for one in expected]
     assert places == sorted(places)
+
+
+def test_any_id_is_shown_by_the_short_way(as_: Gatekeep) -> None:
+    """`gatekeep show` tells a suggestion from a session, whose code begins alike."""
+    assert as_("bob", "show", ID).out == as_("bob", "suggest", "show", ID).out
+    assert "audit.read" in as_("bob", "show", "S-8QZ4").err
+
+
+def test_what_comes_next_is_said(as_: Gatekeep) -> None:
+    """Under the state, for what is watched and for what is over; times carry their zone."""
+    watched = as_("bob", "suggest", "show", "S-ca4a4900").out.splitlines()
+    assert watched[1].startswith("next: Samples of what it lets pass want an answer")
+    assert " UTC" in watched[0]
+    over = as_("bob", "suggest", "show", "S-dead0001").out.splitlines()
+    assert over[1].startswith("next: What it let pass is asked about as before. It is proposed again when")
 
 
 def test_evidence_rule_and_effect_can_be_followed(as_: Gatekeep) -> None:
@@ -94,7 +112,7 @@ def test_evidence_rule_and_effect_can_be_followed(as_: Gatekeep) -> None:
     assert ["rule", "", "adopted-3f9a12bc"] in rows
     adopted = as_("bob", "suggest", "explain", "S-ca4a4900").out
     assert "sample\t190001\tP-1a2b3c4d: not answered yet" in adopted
-    assert "effect\t\tactual a week: 3" in adopted
+    assert "effect\t\tactual, matches a week: 3" in adopted
 
 
 def test_a_replay_that_fails_is_exit_8(asking: AskingGateway, as_: Gatekeep) -> None:
@@ -187,10 +205,11 @@ def test_taking_back_what_asks_more_takes_a_code(asking: AskingGateway, as_: Gat
 def test_forecast_stands_beside_actual(as_: Gatekeep) -> None:
     """The effect is data, how it stands is talk."""
     told = as_("bob", "suggest", "effect", "S-ca4a4900")
-    assert told.out.startswith("forecast a week\t3.2\nactual a week\t3\n")
+    assert told.out.startswith("forecast, matches a week\t3.2\nactual, matches a week\t3\n")
     assert "people who are new to it\t1: p-gus" in told.out
     assert "in force, closely watched" in told.err
-    assert as_("bob", "suggest", "effect", ID).out == ""
+    none = as_("bob", "suggest", "effect", ID)
+    assert (none.out, "It has not been in force yet." in none.err) == ("", True)
 
 
 def test_samples_are_answered(asking: AskingGateway, as_: Gatekeep) -> None:
@@ -203,6 +222,8 @@ def test_samples_are_answered(asking: AskingGateway, as_: Gatekeep) -> None:
     assert asking.world.loop.kept_samples[SAMPLE.id].answer is SampleAnswer.WRONG
     assert len(as_("sam", "suggest", "samples").out.splitlines()) == 1
     assert len(as_("sam", "suggest", "samples", "--all").out.splitlines()) == 2
+    late = as_("sam", "suggest", "answer", SAMPLE.id, "right")
+    assert (late.code, "sam said before that P-1a2b3c4d was wrong" in late.err) == (Exit.DECIDED_OTHERWISE, True)
     own = as_("alice-dba", "suggest", "answer", SAMPLE.id, "right")
     assert own.code == Exit.NOT_ALLOWED
     assert as_("sam", "suggest", "answer", "P-00", "right").code == Exit.NOT_FOUND

@@ -104,3 +104,10 @@ def test_a_sample_is_told() -> None:
     told = deciding.sample_of({"sample": "adopted-1"})
     assert told == "adopted rule adopted-1 would let this pass; the answer says whether it should"
     assert deciding.sample_of({}) == ""
+
+
+def test_a_sample_names_its_suggestion() -> None:
+    """By the rule's id; a standing rule that people wrote by hand has none."""
+    assert deciding.suggestion_of({"sample": "adopted-3f9a12bc"}) == "S-3f9a12bc"
+    assert deciding.suggestion_of({"sample": "restart-nginx"}) == ""
+    assert deciding.suggestion_of({}) == ""

@@ -9,6 +9,7 @@ import pytest
 from support.told_suggestions import ADVICE, CANARY, GATE, RESTART, SUGGESTION
 
 from gatekeep.domain.suggestions import SuggestionKind, SuggestionLife, SuggestionState
+from gatekeep.feedback.ports import Terms
 from gatekeep.messages import suggestion_refusals as refusals
 from gatekeep.messages import suggestions as words
 from gatekeep.web.suggestion_shapes import suggestion_shape
@@ -16,7 +17,7 @@ from gatekeep.web.suggestion_shapes import suggestion_shape
 
 def shape(life: SuggestionLife, needed: int = 2) -> dict[str, Any]:
     """As the API gives it."""
-    return suggestion_shape(life, needed).model_dump(mode="json")
+    return suggestion_shape(life, needed, Terms()).model_dump(mode="json")
 
 
 @pytest.mark.parametrize(
@@ -43,10 +44,12 @@ def test_what_it_still_takes() -> None:
     """How many more persons, and whether they need codes; nothing once it is decided."""
     assert words.needed(shape(RESTART)) == (
         "2 persons have to accept it, each with a code from an authenticator."
+        " Not p-ann: nobody accepts what he gains most by."
     )
     (yes, _) = CANARY.accepted_by
     assert words.needed(shape(replace(RESTART, accepted_by=(yes,)))) == (
         "Accepted by bob. 1 more person has to accept it, each with a code from an authenticator."
+        " Not p-ann: nobody accepts what he gains most by."
     )
     assert words.needed(shape(GATE, 1)) == "1 person has to accept it."
     assert words.needed(shape(CANARY)) == "Accepted by bob and carol."
@@ -78,7 +81,9 @@ def test_the_change_is_a_diff() -> None:
 
 def test_the_effect_is_forecast_beside_actual() -> None:
     """And nothing before it was in force."""
-    assert words.effect_rows(shape(CANARY))[:2] == [("forecast a week", "3.2"), ("actual a week", "3")]
+    assert words.effect_rows(shape(CANARY))[:2] == [
+        ("forecast, matches a week", "3.2"), ("actual, matches a week", "3"),
+    ]  # fmt: skip
     assert words.effect_rows(shape(RESTART)) == []
 
 

@@ -22,6 +22,7 @@ from support.told_suggestions import (
 )
 
 from gatekeep.domain.suggestions import WEEK_US, SuggestionKind, SuggestionLife, SuggestionState
+from gatekeep.messages import suggestions as words
 from gatekeep.notify.suggestion_digest import ended_of, proposed_of
 
 DIGEST = "C0SRE"
@@ -68,16 +69,26 @@ async def test_the_channel_gets_one_message(digesting: SlackWorld) -> None:
     assert await digesting.slack.digest.tell(ALL, NOW_US)
     await until(lambda: digesting.fake.posted(DIGEST), "it is said")
     (message,) = digesting.fake.posted(DIGEST)
-    assert message.text == "gatekeep: 3 suggestions this week"
+    assert message.text == "gatekeep: 3 suggestions wait for an answer"
     told = [one.rstrip() for one in texts_of(message.blocks)]
     first = (
         "S-3f9a12bc: Let sre restart nginx on production web servers without asking; expires in 90 days;"
         " saves about 3.2 approvals and 21 min of waiting a week"
     )
-    assert told[:3] == ["gatekeep: 3 suggestions this week", "Proposed, most saving first:", first]
+    assert told[:3] == ["gatekeep: 3 suggestions wait for an answer", "Proposed, most saving first:", first]
     assert "S-dead0001 ■ taken back: Let sre flush the cache without asking: a sample was denied" in told
     assert [one["url"] for one in message.buttons().values()] == [f"{CONSOLE}/suggestions"]
     assert "permit" not in str(message.blocks)
+
+
+async def test_what_is_left_out_is_counted(digesting: SlackWorld) -> None:
+    """Five are named, and the title counts all; with none proposed it does not say so many."""
+    await digesting.slack.digest.tell(many(9), NOW_US)
+    await until(lambda: digesting.fake.posted(DIGEST), "it is said")
+    (message,) = digesting.fake.posted(DIGEST)
+    assert message.text == "gatekeep: 9 suggestions wait for an answer"
+    assert "Proposed, most saving first (5 of 9):" in [one.rstrip() for one in texts_of(message.blocks)]
+    assert words.digest_title(0) == "gatekeep: what became of adopted suggestions"
 
 
 async def test_who_accepted_hears_what_became_of_it(digesting: SlackWorld) -> None:

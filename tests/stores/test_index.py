@@ -326,3 +326,21 @@ def test_a_search_that_is_left_early_does_not_hold_the_index(tmp_path: Path) -> 
         assert reader.index_n() == n + 1
     reader.close()
     files.close()
+
+
+def test_the_events_of_a_suggestion_are_found_by_its_id(tmp_path: Path) -> None:
+    """From proposal to end, and by the rule it wrote; another one's are not among them."""
+    made = SpoolBuilder(tmp_path / "loop")
+    gateway = made.session(1)
+    said = {"suggestion": "S-3f9a12bc", "rule": "adopted-3f9a12bc", "state": "proposed"}
+    first = made.append(gateway, "suggestion.proposed", said)
+    made.append(gateway, "suggestion.proposed", {**said, "suggestion": "S-00000000", "rule": "adopted-0"})
+    last = made.append(gateway, "suggestion.reverted", {**said, "state": "reverted"})
+    made.commit()
+    path, files = tmp_path / "loop.db", EventFiles(made.journal)
+    rebuild_index(path, bytes(32), files, Unsealer(made.ring, made.keys))
+    files.close()
+    index = SearchIndex(open_index(path, bytes(32)))
+    assert found(index, "suggestion:S-3f9a12bc") == [last, first]
+    assert found(index, "rule:adopted-3f9a12bc kind:suggestion.reverted") == [last]
+    index.close()

@@ -35,7 +35,7 @@ from gatekeep.domain.suggestions import (
     SuggestionState,
 )
 from gatekeep.errors import NotPermitted
-from gatekeep.feedback.ports import CameTo, RunReport, Wish
+from gatekeep.feedback.ports import CameTo, RunReport, Terms, Wish
 from gatekeep.feedback.seen import is_seen
 
 NOW_US = 1_760_000_000_000_000
@@ -171,6 +171,9 @@ class ToldSuggestions:
     def needed(self, life: SuggestionLife) -> int:
         return 2 if life.suggestion.kind.loosens else 1
 
+    def terms(self) -> Terms:
+        return Terms()
+
     async def accept(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
         life = await self.suggestion(suggestion_id)
         said = {one.person for one in life.accepted_by}
@@ -227,6 +230,8 @@ class ToldSuggestions:
         sample = self.kept_samples[sample_id]
         if sample.person == who.person:
             raise NotPermitted("nobody answers for his own deed")
+        if sample.answer is not None:
+            return sample
         now = replace(sample, answer=answer, answered_by=who.name, answered_us=NOW_US, reason=wish.reason)
         self.kept_samples[sample_id] = now
         self.wished.append(("answer", sample_id, wish))

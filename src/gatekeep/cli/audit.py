@@ -12,8 +12,8 @@ from gatekeep.cli.output import Format, json_text
 from gatekeep.cli.verbs import Call, lend, noun, verb
 
 KEYS: Final = (
-    "principal target account session kind class decision rule tag table template request outcome "
-    "since until"
+    "principal target account session kind class decision rule tag table template request suggestion "
+    "outcome since until"
 )
 _PAGE: Final = 1000
 _FILES: Final = "gatekeep.cli.audit_files"

@@ -46,13 +46,15 @@ _SHOWN: Final[Mapping[str, Callable[[Call, str], None]]] = {
 def show(
     call: Call,
     thing: Annotated[
-        str, typer.Argument(help="K3F9 of a request, S-… of a session, G-… or an event's number.")
+        str, typer.Argument(help="K3F9 of a request, S-… of a session or suggestion, G-… or an event's number.")
     ],
 ) -> None:
     """Show whatever has this id."""
     kind = _SHOWN.get(thing[:2].upper())
     if thing.isascii() and thing.isdigit():
         audit.show_event(call, int(thing))
+    elif suggest.is_suggestion(thing):
+        suggest.show(call, thing)
     elif kind is not None:
         kind(call, thing)
     elif requests.is_request(thing):
@@ -60,8 +62,8 @@ def show(
     else:
         raise Stop(
             f"nothing is called {thing!r}",
-            why="requests are called like K3F9; events have numbers; sessions begin with S-,"
-            " grants with G-, reviews with R-",
+            why="requests are called like K3F9; events have numbers; sessions and suggestions"
+            " begin with S-, grants with G-, reviews with R-",
             advice="gatekeep audit search finds events",
             code=Exit.NOT_FOUND,
         )

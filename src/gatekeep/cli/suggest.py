@@ -22,6 +22,7 @@ from gatekeep.runtime.clock import SystemClock
 PATH: Final = "/api/v1/suggestions"
 SAMPLES: Final = "/api/v1/suggestion-samples"
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,40}")
+_WHOLE_ID: Final = re.compile(r"S-[0-9a-f]{8}")
 _RUN_SECONDS: Final = 310.0
 _US: Final = 1_000_000
 _ADOPTED: Final = frozenset(one.value for one in SuggestionState if one.adopted)
@@ -42,11 +43,30 @@ class Status(enum.StrEnum):
 
     PROPOSED = "proposed"
     ADOPTED = "adopted"
+    ACCEPTED = "accepted"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    ACTIVE = "active"
+    VERIFIED = "verified"
     SNOOZED = "snoozed"
     DISMISSED = "dismissed"
     REVERTED = "reverted"
     EXPIRED = "expired"
     ALL = "all"
+
+
+class Kind(enum.StrEnum):
+    """What `--kind` may say."""
+
+    RELAX = "relax"
+    GATE = "gate"
+    ASK_INSTEAD = "ask_instead"
+    NARROW = "narrow"
+    REMOVE = "remove"
+    MUTE = "mute"
+    MERGE = "merge"
+    WORDS = "words"
+    ALERT = "alert"
 
 
 class Answer(enum.StrEnum):
@@ -59,22 +79,25 @@ class Answer(enum.StrEnum):
 @verb(
     app,
     "ls",
-    examples=("gatekeep suggest ls", "gatekeep suggest ls --status adopted", "gatekeep suggest ls --status all -o json"),
+    examples=("gatekeep suggest ls", "gatekeep suggest ls --status adopted --kind relax", "gatekeep suggest ls --status all -o json"),
 )  # fmt: skip
 def ls(
     call: Call,
     *,
-    status: Annotated[Status, typer.Option("--status", help="Those in it.")] = Status.PROPOSED,
+    status: Annotated[Status, typer.Option("--status", help="Those in it; adopted: accepted and after.")] = Status.PROPOSED,
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only changes of this kind.")] = None,
 ) -> None:
     """List what is proposed, the most saving first, unless told otherwise."""
     several = status in (Status.ADOPTED, Status.ALL)
     found = call.gateway.get(PATH, state=None if several else status.value)["suggestions"]
     if status is Status.ADOPTED:
         found = [one for one in found if one["state"] in _ADOPTED]
+    if kind is not None:
+        found = [one for one in found if one["kind"] == kind.value]
     call.screen.rows(output.COLUMNS, [output.row(one) for one in found], whole=found)
 
 
-@verb(app, "show", examples=("gatekeep suggest show S-3f9a12bc",))
+@verb(app, "show", examples=("gatekeep suggest show S-3f9a12bc", "gatekeep suggest show S-3f9 -o json"))
 def show(call: Call, suggestion_id: SuggestionId) -> None:
     """Show one whole: evidence, the change of the policy, what it would also let pass, checks, effect."""
     output.show(call.screen, call.gateway.get(_path(suggestion_id)))
@@ -88,7 +111,7 @@ def explain(call: Call, suggestion_id: SuggestionId) -> None:
     call.screen.rows(output.STEPS, rows, whole=rows)
     call.screen.say(
         f"{len(life['events'])} events of evidence, the newest",
-        following=f"gatekeep audit search 'kind:suggestion.* {visible(life['id'])}'",
+        following=f"gatekeep audit search suggestion:{visible(life['id'])}",
     )
 
 
@@ -164,6 +187,8 @@ def effect(call: Call, suggestion_id: SuggestionId) -> None:
     life = call.gateway.get(_path(suggestion_id))
     rows = [{"name": name, "value": value} for name, value in words.effect_rows(life)]
     call.screen.rows(output.EFFECT, rows, whole=life["effect"])
+    if not rows:
+        call.screen.say(words.NO_EFFECT)
     call.screen.say(visible(words.standing(life)))
 
 
@@ -237,6 +262,11 @@ def run(call: Call) -> int | None:
                 call.screen.data(f"{visible(one)}\t{name}")
     call.screen.say(visible(words.run_line(report)), following="gatekeep suggest ls")
     return Exit.CHECK_FAILED if report["stopped"] else None
+
+
+def is_suggestion(thing: str) -> bool:
+    """Whether that is how a suggestion is called; a session's code is in capitals, and shorter."""
+    return _WHOLE_ID.fullmatch(thing) is not None
 
 
 def _path(suggestion_id: str) -> str:

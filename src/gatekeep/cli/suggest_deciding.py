@@ -13,6 +13,7 @@ from gatekeep.cli.output import Format, visible
 from gatekeep.cli.suggest_output import lines
 from gatekeep.cli.verbs import Call
 from gatekeep.feedback.seen import SHOWN_DIGITS
+from gatekeep.messages import suggestion_course as course
 from gatekeep.messages import suggestions as words
 
 _HEX: Final = frozenset("0123456789abcdef")
@@ -39,7 +40,7 @@ def accept_shown(call: Call, path: str, wanted: Yes) -> None:
     name = visible(life["id"])
     if not life["open"]:
         raise Stop(
-            visible(words.standing(life)),
+            f"{name}: {visible(words.standing(life))}",
             why="nothing changed",
             advice=f"gatekeep suggest show {name}",
             code=Exit.DECIDED_OTHERWISE,
@@ -80,6 +81,8 @@ def told_of(call: Call, came: Mapping[str, Any]) -> None:
         call.screen.say(f"◆ {visible(words.needed(life))}")
     else:
         call.screen.say(visible(words.standing(life)))
+        if said := course.following(life):
+            call.screen.say(visible(said))
 
 
 def _check(wanted: Yes) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from gatekeep.cli.asked import whole_text
 from gatekeep.cli.output import Column, Format, Kind, Screen, visible
 from gatekeep.feedback.seen import SHOWN_DIGITS
+from gatekeep.messages import suggestion_course as course
 from gatekeep.messages import suggestions as words
 
 Life = Mapping[str, Any]
@@ -21,6 +22,7 @@ COLUMNS: Final = (
     Column("ASKED", "asked"),
     Column("DENIED", "denied"),
     Column("PEOPLE", "persons"),
+    Column("YES", "yes"),
     Column("ACCEPTED BY", "accepted"),
     Column("WHAT", "title"),
 )
@@ -48,7 +50,8 @@ MATRIX: Final = (
 
 def row(one: Mapping[str, Any]) -> dict[str, Any]:
     """A suggestion as a row of the list."""
-    return {**one, "saves_per_week": words.number(one["saves_per_week"])}
+    said = f"{len(one['accepted'])} of {one['needed']}"
+    return {**one, "saves_per_week": words.number(one["saves_per_week"]), "yes": said}
 
 
 def show(screen: Screen, life: Life) -> None:
@@ -57,6 +60,8 @@ def show(screen: Screen, life: Life) -> None:
         screen.document(dict(life))
         return
     screen.data(f"{visible(life['id'])}  {visible(words.standing(life))}")
+    if said := course.following(life):
+        screen.data(f"next: {visible(said)}")
     for line in lines(life):
         screen.data(line)
     for line in _part("effect", _pairs(words.effect_rows(life)), words.NO_EFFECT):
@@ -84,7 +89,7 @@ def lines(life: Life) -> Iterator[str]:
         yield "narrower form, with --narrower:"
         yield from whole_text(life["narrower"])
     if life["open"]:
-        yield from _part("path", words.path(life), "")
+        yield from _part("path", course.path(life), "")
     yield from map(visible, map(words.accepted_line, life["accepted_by"]))
     if life["open"]:
         yield visible(words.needed(life))

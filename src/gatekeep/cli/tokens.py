@@ -32,7 +32,7 @@ def seconds(text: str) -> int:
     if match is None:
         raise Stop(
             f"{text!r} is not a duration",
-            advice="write a number and s, m, h or d, such as --ttl 8h",
+            advice="write a number and s, m, h or d, such as 8h",
             code=Exit.USAGE,
         )
     return int(match[1]) * _UNITS[match[2]]

@@ -131,7 +131,7 @@ def _words(
         f" (forecast {effect.forecast_per_week:g})"
     )
     if life.suggestion.kind is SuggestionKind.RELAX:
-        said += f"; {effect.sampled} looked at, {effect.agreed:g} right, {effect.denied:g} not"
+        said += f"; {effect.sampled} sampled, {effect.agreed:g} right, {effect.denied:g} not"
     else:
         refused = sum(one.answer is Answer.DENIED for one in hits)
         left = sum(one.answer in {Answer.EXPIRED, Answer.WITHDRAWN} for one in hits)

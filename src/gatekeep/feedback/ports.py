@@ -59,6 +59,17 @@ class RunReport:
     stopped: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long each part of an adopted suggestion's life lasts, in days, and the hits that end its trial."""
+
+    shadow_days: int = 7
+    shadow_hits: int = 20
+    canary_days: int = 14
+    verify_days: int = 30
+    expires_days: int = 90
+
+
 class Suggestions(Protocol):
     """The suggestions of one gateway. Every change is an event that is durable before it counts.
 
@@ -77,6 +88,9 @@ class Suggestions(Protocol):
 
     def needed(self, life: SuggestionLife) -> int:
         """How many persons have to accept it (2 in production and where it loosens, else 1)."""
+
+    def terms(self) -> Terms:
+        """What the settings say of its life, for what people are told."""
 
     async def accept(self, suggestion_id: str, who: Principal, wish: Wish) -> CameTo:
         """Say yes. The last needed yes puts it into shadow (or into force, where nothing is tried)."""

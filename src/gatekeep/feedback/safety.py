@@ -67,7 +67,7 @@ def recent(ground: Ground, deeds: Sequence[Deed]) -> Check:
     if not deeds:
         return Check("recent", passed=False, why="never seen")
     age = (ground.now_us - max(deed.at_us for deed in deeds)) / DAY_US
-    why = f"last seen {max(age, 0):.0f} days ago (at most {OLDEST_LAST_DAYS})"
+    why = f"last seen {days_ago(age)} (at most {OLDEST_LAST_DAYS} days)"
     return Check("recent", age <= OLDEST_LAST_DAYS, why)
 
 
@@ -232,3 +232,9 @@ def _expiry(ground: Ground, suggestion: Suggestion) -> Check:
         return Check(_EXPIRY, passed=False, why="its rule never ends")
     days = last - day_of(ground.now_us)
     return Check(_EXPIRY, days <= LONGEST_DAYS, f"it ends in {days} days (at most {LONGEST_DAYS})")
+
+
+def days_ago(age_days: float) -> str:
+    """An age in whole days, in words."""
+    days = max(0, round(age_days))
+    return "today" if not days else f"{days} day{'' if days == 1 else 's'} ago"

@@ -14,7 +14,7 @@ from gatekeep.errors import ClientFault
 
 KEYS: Final = (
     "principal", "target", "account", "session", "kind", "class", "decision", "rule", "tag",
-    "table", "template", "request", "outcome",
+    "table", "template", "request", "suggestion", "outcome",
 )  # fmt: skip
 TIME_KEYS: Final = ("since", "until")
 MAX_TERMS: Final = 32

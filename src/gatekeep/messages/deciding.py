@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from gatekeep.messages import printable
 
 _DAY_S = 86_400
+_ADOPTED: Final = re.compile(r"adopted-([0-9a-f]{8})")
 
 
 def listed(names: Sequence[str], last: str = "or") -> str:
@@ -125,3 +128,9 @@ def sample_of(facts: Mapping[str, object]) -> str:
     """That it is a sample of what an adopted rule lets pass; empty where it is none."""
     rule = facts.get("sample")
     return f"adopted rule {rule} would let this pass; the answer says whether it should" if rule else ""
+
+
+def suggestion_of(facts: Mapping[str, object]) -> str:
+    """The id of the suggestion whose rule it samples; empty where it is none of a suggestion's."""
+    found = _ADOPTED.fullmatch(str(facts.get("sample", "")))
+    return f"S-{found[1]}" if found is not None else ""

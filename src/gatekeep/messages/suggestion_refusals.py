@@ -20,6 +20,15 @@ def no_sample(sample_id: str) -> Words:
     return Words(f"no sample {name}", "", "gatekeep suggest samples lists them")
 
 
+def answered_before(sample_id: str, by: str, said: str, suggestion_id: str) -> Words:
+    """Somebody has said the contrary of it before, and that stays."""
+    return Words(
+        f"{printable(by, ID_CHARACTERS)} said before that {sample_id} was {said}",
+        "an answer stays as it is; nothing changed",
+        f"gatekeep suggest revert {suggestion_id} takes its rule back",
+    )
+
+
 def not_counted(words: str, suggestion_id: str) -> Words:
     """Something that changed nothing, in the loop's own words."""
     said = words.removesuffix(" Nothing changed.").removesuffix(".")

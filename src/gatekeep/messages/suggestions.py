@@ -37,6 +37,7 @@ _NOT_COUNTED: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _SHIFTS: Final = {"allow": "passes", "ask": "is asked", "deny": "is denied"}
 _BOUNDS: Final = {"exact": "is", "any_of": "is one of", "prefix": "begins with", "any": "may be anything"}
+_OVER: Final = frozenset({"dismissed", "reverted", "expired"})
 NO_RULE: Final = "Nothing of the policy changes: this is advice."
 NOTHING_LEFT_OUT: Final = "Nothing was left out."
 NOT_REPLAYED: Final = "History was not replayed yet."
@@ -47,6 +48,11 @@ NO_EFFECT: Final = "It has not been in force yet."
 def state_word(state: str) -> str:
     """Shape and word of a state."""
     return _STATES.get(state, state)
+
+
+def state_plain(state: str) -> str:
+    """The word of a state without its shape, for the middle of a sentence."""
+    return state_word(state).lstrip("◆●■ ")
 
 
 def kind_word(kind: str) -> str:
@@ -103,12 +109,12 @@ def evidence_rows(vector: Mapping[str, Any]) -> Pairs:
         ("people", _counted(vector["persons"])),
         ("approvers", _counted(vector["approvers"])),
         ("days", str(vector["days"])),
-        ("first, last", f"{moment(vector['first_us'])}, {moment(vector['last_us'])}"),
-        ("largest share of one pair", f"{vector['largest_share']:.0%}"),
+        ("first, last", f"{at(vector['first_us'])}, {at(vector['last_us'])}"),
+        ("largest share of one asker and approver", f"{vector['largest_share']:.0%}"),
         ("median wait", lasting(vector["latency_s"])),
         ("surely known", ", ".join(f"{name} {count}" for name, count in sorted(assurance)) or "-"),
-        ("approved at least (95 %)", f"{vector['wilson']:.0%}"),
-        ("freshness", f"{vector['recency']:.2f}"),
+        ("share approved, at least (95 % sure)", f"{vector['wilson']:.0%}"),
+        ("freshness (1 today, half in 30 days)", f"{vector['recency']:.2f}"),
     ]
 
 
@@ -161,8 +167,8 @@ def backtest_lines(found: Mapping[str, Any] | None) -> list[str]:
     lines = [
         f"{'● passed' if found['passed'] else '■ failed'}: {found['why'] or 'replay of history'}",
         f"{found['replayed']:,} actions of {days} days replayed: {matrix_line(found['matrix'])}",
-        f"held out, not mined: {matrix_line(found['holdout'])}",
-        f"{found['errors']} errors, {found['unknown']} could not be replayed",
+        f"of these held out, not used to find it: {matrix_line(found['holdout'])}",
+        f"{found['errors']:,} errors, {found['unknown']:,} could not be replayed",
     ]
     if found["denied_now_passing"]:
         lines.append(f"denied by people, would pass: {events_line(found['denied_now_passing'])}")
@@ -189,18 +195,6 @@ def per_person(found: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def path(life: Life) -> list[str]:
-    """What acceptance sets going."""
-    if not life["writes_rule"]:
-        return ["Accepting it notes that somebody takes care of it; no rule changes by itself."]
-    steps = (
-        "On trial for 7 days or 20 hits: not in force; one denial by a person inside it ends it.",
-        "In force and closely watched for 14 days: samples go to a person as before.",
-        "In force, with fewer samples; verified after 30 days.",
-    )
-    return [*steps, "It ends after 90 days at the latest, and one person can take it back at any time."]
-
-
 def needed(life: Life) -> str:
     """Who must still accept it."""
     said = [one["principal"] for one in life["accepted_by"]]
@@ -210,7 +204,8 @@ def needed(life: Life) -> str:
         return already.rstrip()
     people = "person has" if missing == 1 else "persons have"
     code = ", each with a code from an authenticator" if life["needs_code"] else ""
-    return f"{already}{missing} {'more ' if said else ''}{people} to accept it{code}."
+    not_who = f" Not {_and(life['gains_most'])}: nobody accepts what he gains most by." if life["gains_most"] else ""
+    return f"{already}{missing} {'more ' if said else ''}{people} to accept it{code}.{not_who}"
 
 
 def returning(life: Life) -> str:
@@ -233,15 +228,16 @@ def question(life: Life, *, narrower: bool = False) -> str:
 
 def standing(life: Life) -> str:
     """Where it stands, since when, by whom."""
-    parts = [f"since {moment(life['since_us'])}"] if life["since_us"] else []
+    parts = [f"since {at(life['since_us'])}"] if life["since_us"] else []
     if life["decided_by"]:
         parts.append(f"by {life['decided_by']}")
     if life["state"] == "snoozed" and life["snoozed_until_us"]:
-        parts.append(f"until {moment(life['snoozed_until_us'])}")
+        parts.append(f"until {at(life['snoozed_until_us'])}")
+    over = life["state"] in _OVER
     if life["in_force_us"]:
-        parts.append(f"in force since {moment(life['in_force_us'])}")
-    if life["expires_us"]:
-        parts.append(f"ends {moment(life['expires_us'])}")
+        parts.append(f"{'was in force from' if over else 'in force since'} {at(life['in_force_us'])}")
+    if life["expires_us"] and not over:
+        parts.append(f"ends {at(life['expires_us'])}")
     why = f": {life['reason']}" if life["reason"] else ""
     return f"{state_word(life['state'])}{', ' if parts else ''}{', '.join(parts)}{why}"
 
@@ -252,8 +248,8 @@ def effect_rows(life: Life) -> Pairs:
     if not life["in_force_us"] and not effect["hits"]:
         return []
     rows = [
-        ("forecast a week", number(effect["forecast_per_week"])),
-        ("actual a week", number(effect["actual_per_week"])),
+        ("forecast, matches a week", number(effect["forecast_per_week"])),
+        ("actual, matches a week", number(effect["actual_per_week"])),
         ("hits", f"{effect['hits']:,}"),
         ("sampled", f"{effect['sampled']:,}, {effect['after']:,} of them afterwards"),
         ("right", number(effect["agreed"])),
@@ -263,8 +259,8 @@ def effect_rows(life: Life) -> Pairs:
         ("break-glass", f"{effect['break_glass']:,}"),
         ("waiting saved", lasting(effect["saved_wait_s"])),
         ("checked at day", ", ".join(str(day) for day in effect["checked_days"]) or "-"),
-        ("last use", moment(effect["last_us"]) or "-"),
-        ("so", effect["words"]),
+        ("last use", at(effect["last_us"]) or "-"),
+        ("in short", effect["words"]),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -273,7 +269,7 @@ def accepted_line(one: Mapping[str, Any]) -> str:
     """One person's yes."""
     code = ", with a second factor" if one["mfa"] else ""
     said = f": {one['reason']}" if one["reason"] else ""
-    return f"{one['principal']} accepted it {moment(one['at_us'])} ({one['via']}{code}){said}"
+    return f"{one['principal']} accepted it {at(one['at_us'])} ({one['via']}{code}){said}"
 
 
 def run_line(report: Mapping[str, Any]) -> str:
@@ -290,8 +286,15 @@ def run_line(report: Mapping[str, Any]) -> str:
 
 
 def digest_title(count: int) -> str:
-    """What a lock screen shows of it: no name and no text."""
-    return f"gatekeep: {count} suggestion{'' if count == 1 else 's'} this week"
+    """What a lock screen shows of it: no name and no text. `count`: all that wait for an answer."""
+    if not count:
+        return "gatekeep: what became of adopted suggestions"
+    return f"gatekeep: {count:,} suggestion{' waits' if count == 1 else 's wait'} for an answer"
+
+
+def digest_heading(shown: int, of: int) -> str:
+    """What stands above those that are proposed, and how many are left out."""
+    return f"Proposed, most saving first{f' ({shown} of {of:,})' if shown < of else ''}:"
 
 
 def digest_proposed(suggestion_id: str, title: str, saved: str) -> str:
@@ -305,13 +308,17 @@ def digest_ended(suggestion_id: str, title: str, state: str, reason: str) -> str
     return f"{suggestion_id} {state_word(state)}: {title.rstrip('.')}{why}"
 
 
-DIGEST_PROPOSED: Final = "Proposed, most saving first:"
 DIGEST_ENDED: Final = "What became of adopted ones:"
 
 
 def number(value: float) -> str:
     """`3.2`, `3`."""
     return f"{value:,.1f}".removesuffix(".0")
+
+
+def at(at_us: int) -> str:
+    """A time with its zone; empty for one that has not come."""
+    return f"{moment(at_us)} UTC" if at_us else ""
 
 
 def _counted(names: Sequence[str]) -> str:

@@ -21,16 +21,21 @@ HINT: Final = (
     "What people decided so far proposes changes of the policy. Nothing changes before somebody accepts it."
 )
 EMPTY: Final[Mapping[str, str]] = {
-    "proposed": "Nothing is proposed now. The loop looks each hour.",
+    "proposed": "Nothing is proposed now. The loop looks by itself, each hour unless set otherwise.",
     "adopted": "Nothing was adopted yet.",
     "over": "Nothing was put off, dismissed or taken back yet.",
 }
+CAPTIONS: Final[Mapping[str, str]] = {
+    "proposed": "Proposed, the most saving first", "adopted": "Adopted, the most saving first",
+    "over": "Put off, dismissed, taken back or ended",
+}  # fmt: skip
 COLUMNS: Final = ("Suggestion", "What", "State", "Saves a week", "Asked, denied", "People", "Accepted by")
 SAMPLES: Final = "Was it right that this passed?"
 SAMPLES_HINT: Final = (
     "Adopted rules let these pass without asking. One that was wrong takes its rule back, at once."
 )
 NO_SAMPLES: Final = "Nothing is to be looked at."
+CAPTION_OF_SAMPLES: Final = "What passed, oldest first"
 COLUMNS_OF_SAMPLES: Final = ("Sample", "What passed", "Who and where", "Your answer")
 RIGHT: Final = "Right"
 WRONG: Final = "Wrong"
@@ -49,6 +54,7 @@ COUNTER_EXAMPLES: Final = "Counter-examples, by event"
 CHANGE: Final = "Change of the policy"
 ADDED: Final = "Lines marked + are added, those marked - go; the others stay."
 HISTORY: Final = "The same as decisions"
+CAPTION_OF_MATRIX: Final = "Actions of the past, decided today and with this change"
 MATRIX: Final = ("Today", "With this change", "Actions", "Held out")
 ALSO: Final = "Would also, for example"
 PER_PERSON: Final = "What it means for each person"
@@ -76,6 +82,7 @@ STEP_UP_HINT: Final = "Each code counts once: if you just used one, wait for the
 MAY_NOT: Final = "You may look at this, and not decide it: that takes the right suggestion.accept."
 ACCEPTED_BEFORE: Final = "You have accepted it. Somebody else has to, too."
 NOT_WHOLE: Final = "The change is too long to be shown whole, so it cannot be accepted here. It can be dismissed."
+GAINS_MOST: Final = "You have the most of these in the evidence, so others must accept it."
 NEEDS_CODES: Final = "This takes a code from an authenticator, and you have none."
 VIEW_RECORDED: Final = "That you looked at this is recorded."
 NEEDS_REASON: Final = "Not done: say why. Nothing changed."

@@ -43,7 +43,8 @@ class SuggestionDigest:
             await self._tell_acceptors(life, week)
         if not self._channel or not (proposed or ended):
             return False
-        body = self._body(proposed, ended)
+        waiting = sum(one.state is SuggestionState.PROPOSED for one in lives)
+        body = self._body(proposed, waiting, ended)
         return self._telling.post(self._channel, f"suggestions {week}", body)
 
     async def _tell_acceptors(self, life: SuggestionLife, week: int) -> None:
@@ -56,12 +57,12 @@ class SuggestionDigest:
                 self._telling.direct(link.account, key, said, shown)
 
     def _body(
-        self, proposed: Sequence[SuggestionLife], ended: Sequence[SuggestionLife]
+        self, proposed: Sequence[SuggestionLife], waiting: int, ended: Sequence[SuggestionLife]
     ) -> dict[str, Any]:
-        title = words.digest_title(len(proposed))
+        title = words.digest_title(waiting)
         found: list[blocks.Block] = [{"type": "header", "text": blocks.plain_text(title)}]
         if proposed:
-            found.append(_part(words.DIGEST_PROPOSED, map(_proposed_line, proposed)))
+            found.append(_part(words.digest_heading(len(proposed), waiting), map(_proposed_line, proposed)))
         if ended:
             found.append(_part(words.DIGEST_ENDED, map(_ended_line, ended)))
         console = self._console()

@@ -19,7 +19,8 @@ from gatekeep.domain.suggestions import (
     SuggestionKind,
     SuggestionLife,
 )
-from gatekeep.feedback.ports import RunReport
+from gatekeep.feedback.life import beneficiaries
+from gatekeep.feedback.ports import RunReport, Terms
 from gatekeep.feedback.seen import seen_digest
 
 _TEXT_LINES = 10_000
@@ -187,6 +188,16 @@ class BriefSuggestionShape(_Shape):
     expires_us: int
 
 
+class TermsShape(_Shape):
+    """How long each part of its life lasts, in days, and the hits that end its trial earlier."""
+
+    shadow_days: int
+    shadow_hits: int
+    canary_days: int
+    verify_days: int
+    expires_days: int
+
+
 class SuggestionsShape(_Shape):
     """Suggestions, the most saving first, what is over last."""
 
@@ -200,7 +211,8 @@ class SuggestionShape(_Shape):
     where nothing of the policy would change. `events` are the newest of what `evidence_root` stands
     for. `digest` is to be given when it is accepted. `needs_code`: that takes a code from an
     authenticator. `open`: it can be accepted or dismissed; `returnable`: it can be taken back, with a
-    code if `return_needs_code`. `narrower` is the rule of a narrower form, whole.
+    code if `return_needs_code`. `narrower` is the rule of a narrower form, whole. `gains_most` are the
+    persons who cannot accept it, because they gain most by it; `terms` what the settings say of its life.
     """
 
     id: str
@@ -232,6 +244,8 @@ class SuggestionShape(_Shape):
     digest: str
     needed: int
     needs_code: bool
+    gains_most: list[str]
+    terms: TermsShape
     open: bool
     returnable: bool
     return_needs_code: bool
@@ -302,7 +316,7 @@ def brief_shape(life: SuggestionLife, needed: int) -> BriefSuggestionShape:
     )  # fmt: skip
 
 
-def suggestion_shape(life: SuggestionLife, needed: int) -> SuggestionShape:
+def suggestion_shape(life: SuggestionLife, needed: int, terms: Terms) -> SuggestionShape:
     """A suggestion and what has become of it, whole."""
     one = life.suggestion
     given: dict[str, Any] = {
@@ -315,9 +329,15 @@ def suggestion_shape(life: SuggestionLife, needed: int) -> SuggestionShape:
         "kind": one.kind.value, "loosens": one.kind.loosens, "writes_rule": one.kind.writes_rule,
         "state": life.state.value, "change": change_lines(one), "digest": seen_digest(one),
         "needed": needed, "open": life.state.open, "needs_code": one.kind.loosens,
+        "gains_most": sorted(gains_most(life)), "terms": terms,
         "returnable": life.state.adopted, "return_needs_code": return_loosens(life),
     }  # fmt: skip
     return SuggestionShape.model_validate(given)
+
+
+def gains_most(life: SuggestionLife) -> frozenset[str]:
+    """The persons who cannot accept it, because it lets more of theirs pass than of anybody's."""
+    return beneficiaries(life.suggestion) if life.suggestion.kind.loosens else frozenset()
 
 
 def return_loosens(life: SuggestionLife) -> bool:

@@ -38,6 +38,7 @@ from gatekeep.web.suggestion_shapes import (
     SuggestionsShape,
     backtest_shape,
     brief_shape,
+    gains_most,
     return_loosens,
     run_shape,
     sample_shape,
@@ -96,7 +97,7 @@ async def show_suggestion(request: web.Request, _query: None) -> BaseModel | web
     if found is None:
         return _none(request)
     await _read(request, judgement, f"suggestion:{found.suggestion.id}", 1)
-    return suggestion_shape(found, loop.needed(found))
+    return suggestion_shape(found, loop.needed(found), loop.terms())
 
 
 async def accept(request: web.Request, body: AcceptBody) -> BaseModel | web.Response:
@@ -109,7 +110,8 @@ async def accept(request: web.Request, body: AcceptBody) -> BaseModel | web.Resp
         return told(409, words.not_what_was_seen(one.id))
     if found.state.over:  # a code is not used up for it
         return told(409, words.already_over(one.id, found.state.value))
-    mfa = _second_factor(request, body.code)
+    barred = request[PRINCIPAL].person in gains_most(found)  # nor for whom the loop refuses anyway
+    mfa = not barred and _second_factor(request, body.code)
     wish = Wish(
         body.reason, request[VIA], mfa=mfa, narrower=body.narrower, seen=seen_digest(one)
     )
@@ -185,6 +187,9 @@ async def answer_sample(request: web.Request, body: SampleBody) -> BaseModel | w
         answered = await loop.answer(sample_id, request[PRINCIPAL], body.answer, wish)
     except KeyError:
         return told(404, words.no_sample(sample_id))
+    if answered.answer is not body.answer:
+        before = (answered.id, answered.answered_by, str(answered.answer), answered.suggestion)
+        return told(409, words.answered_before(*before))
     return sample_shape(answered)
 
 
@@ -234,10 +239,9 @@ async def _read(request: web.Request, judgement: Judgement, query: str, found: i
 
 def _came_to(request: web.Request, came: CameTo) -> BaseModel | web.Response:
     if came.counted:
-        needed = suggestions(request).needed(came.life)
-        return SuggestionCameToShape(
-            suggestion=suggestion_shape(came.life, needed), words=came.words
-        )
+        loop = suggestions(request)
+        shape = suggestion_shape(came.life, loop.needed(came.life), loop.terms())
+        return SuggestionCameToShape(suggestion=shape, words=came.words)
     said = words.not_counted(came.words, came.life.suggestion.id)
     if came.refusal in _CONFLICTS:
         return told(409, said)

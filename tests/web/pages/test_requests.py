@@ -56,6 +56,9 @@ async def test_a_sample_says_of_which_rule_it_is_one(world: PageWorld) -> None:
     carol = await world.signed_in("carol")
     shown = await carol.get(f"/r/{request.id}")
     assert "adopted rule adopted-1 would let this pass" in shown.words
+    drawn = await world.ask("DELETE FROM b", subject__facts={"scopes": [], "sample": "adopted-3f9a12bc"})
+    linked = await carol.get(f"/r/{drawn.id}")
+    assert linked.page.one("a", href="/suggestions/S-3f9a12bc").text == "Suggestion S-3f9a12bc"
     plain = await world.ask("DELETE FROM a")
     other = await carol.get(f"/r/{plain.id}")
     assert "adopted rule" not in other.words

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from support.page_world import PageWorld
 from support.plain_browser import PlainBrowser
-from support.told_suggestions import CANARY, GATE, HELD, SAMPLE, SUGGESTION
+from support.told_suggestions import BACKTEST, CANARY, GATE, HELD, SAMPLE, SUGGESTION
 
 from gatekeep.domain.events import EventKind
-from gatekeep.domain.suggestions import Check, SampleAnswer, SuggestionState
+from gatekeep.domain.suggestions import Check, SampleAnswer, Shifted, SuggestionState
 from gatekeep.errors import JournalUnavailable
 from gatekeep.messages import web_suggestions as said
 
@@ -65,7 +65,7 @@ async def test_a_page_goes_from_evidence_to_effect(world: PageWorld) -> None:
         " 3.2 approvals and 21 min of waiting a week."
     )
     parts = (
-        "Evidence", "largest share of one pair31%", "approved on 20 of 40 days", "184467 184501 185002",
+        "Evidence", "largest share of one asker and approver31%", "approved on 20 of 40 days", "184467 184501 185002",
         "12 not counted: repeats of one person on one day",
         "restart *: would also pass what was denied twice", "173002 173044",
         "Change of the policy", "adopted-3f9a12bc", "is askedpasses4114",
@@ -161,6 +161,30 @@ async def test_who_has_no_codes_may_still_say_no(world: PageWorld) -> None:
     assert (state(world), world.loop.lives[ID].reason) == (SuggestionState.DISMISSED, "too wide")
 
 
+async def test_who_gains_most_is_told_before_he_types(world: PageWorld) -> None:
+    """No form that could only be refused, and no code that is used up for it; the others are told who not."""
+    life = world.loop.lives[ID]
+    most = replace(life.suggestion.backtest or BACKTEST, per_person=(Shifted("bob", 12), Shifted("p-cy", 3)))
+    world.loop.lives[ID] = replace(life, suggestion=replace(life.suggestion, backtest=most))
+    bob = await world.signed_in("bob")
+    shown = await bob.get(PATH)
+    assert said.GAINS_MOST in shown.words
+    assert bob.buttons() == [said.DISMISS, said.SNOOZE]
+    assert "Not bob: nobody accepts what he gains most by." in shown.words
+
+
+async def test_every_table_has_a_caption_and_every_end_explains_itself(world: PageWorld) -> None:
+    """What is over says what is asked now, and what would bring it back."""
+    carol = await world.signed_in("carol")
+    for path in ("/suggestions", "/suggestions?state=over", PATH):
+        shown = await carol.get(path)
+        assert shown.page.all("table")
+        assert all(len(one.all("caption")) == 1 for one in shown.page.all("table"))
+    shown = await carol.get("/suggestions/S-dead0001")
+    assert "What it let pass is asked about as before." in shown.words
+    assert "82 asked, 41 then" in shown.words
+
+
 async def test_not_now_and_back(world: PageWorld) -> None:
     """Put off for so many days; what is in force goes back in one step, by one person."""
     carol = await world.signed_in("carol")
@@ -170,7 +194,7 @@ async def test_not_now_and_back(world: PageWorld) -> None:
     assert life.state is SuggestionState.SNOOZED
     assert life.snoozed_until_us - world.clock.wall_us() > 13 * 86_400_000_000
     await carol.get(f"/suggestions/{CANARY.suggestion.id}")
-    assert "forecast a week3.2" in carol.now.words
+    assert "forecast, matches a week3.2" in carol.now.words
     shown = await carol.press(said.TAKE_BACK, reason="an incident")
     assert state(world, CANARY.suggestion.id) is SuggestionState.REVERTED
     assert "taken back" in shown.words

@@ -38,6 +38,8 @@ def search_pairs(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> Ite
             pairs += [(key, name) for name in names] if isinstance(names, list) else []
     if not envelope["k"].startswith("action."):
         pairs += [(key, payload.get(key)) for key in ("principal", "account", "target")]
+    if envelope["k"].startswith("suggestion."):
+        pairs += [(key, payload.get(key)) for key in ("suggestion", "rule")]
     tables = [value for key, value in pairs if key == "table" and isinstance(value, str)]
     pairs += [("table", name.rpartition(".")[2]) for name in tables]
     return [(key, value) for key, value in pairs if isinstance(value, str) and value]

@@ -18,7 +18,7 @@ from gatekeep.gate.ports import SearchQuery, StoredEvent
 from gatekeep.messages import sight
 from gatekeep.messages import web as words
 from gatekeep.messages import web_requests as said
-from gatekeep.messages.deciding import sample_of
+from gatekeep.messages.deciding import sample_of, suggestion_of
 from gatekeep.web.pages.command_text import MAX_CHARACTERS, CommandText, command_text
 from gatekeep.web.pages.needs import PageNeeds
 
@@ -54,6 +54,7 @@ class RequestView:
     before_id: str
     details: tuple[tuple[str, str], ...]
     why: tuple[tuple[str, str], ...]
+    suggestion: str
     sight: tuple[str, ...]
     counted_before: str
     before: tuple[Before, ...]
@@ -83,6 +84,7 @@ async def viewed(needs: PageNeeds, request: ApprovalRequest, me: Principal) -> R
         before_id=last.id if last is not None else "",
         details=tuple(_details(request)),
         why=tuple(_why(request)),
+        suggestion=suggestion_of(subject.facts),
         sight=sight.phrases(request.sight),
         counted_before=said.asked_before([one.state.value for one in earlier]) if earlier else "",
         before=tuple(

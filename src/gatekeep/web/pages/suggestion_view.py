@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gatekeep.domain.suggestions import DAY_US, EvidenceVector, SuggestionLife
 from gatekeep.feedback.ports import Suggestions
+from gatekeep.messages import suggestion_course as course
 from gatekeep.messages import suggestions as told
 from gatekeep.messages import web as words
 from gatekeep.messages import web_suggestions as said
@@ -68,6 +69,7 @@ class SuggestionView:
     checks: tuple[str, ...]
     path: tuple[str, ...]
     needed: str
+    following: str
     returning: str
     accepted: tuple[str, ...]
     effect: Pairs
@@ -90,7 +92,7 @@ class SuggestionPanel:
 
 def viewed(loop: Suggestions, life: SuggestionLife) -> SuggestionView:
     """The view of a suggestion."""
-    shape: Mapping[str, Any] = suggestion_shape(life, loop.needed(life)).model_dump(mode="json")
+    shape: Mapping[str, Any] = suggestion_shape(life, loop.needed(life), loop.terms()).model_dump(mode="json")
     change = shape["change"]
     replay = shape["backtest"]
     return SuggestionView(
@@ -117,8 +119,9 @@ def viewed(loop: Suggestions, life: SuggestionLife) -> SuggestionView:
         also=_lines(told.also_allows(replay)),
         per_person=_lines(told.per_person(replay)),
         checks=_lines(told.check_line(one) for one in shape["checks"]),
-        path=tuple(told.path(shape)),
+        path=tuple(course.path(shape)),
         needed=_plain(told.needed(shape)),
+        following=_plain(course.following(shape)),
         returning=told.returning(shape),
         accepted=_lines(told.accepted_line(one) for one in shape["accepted_by"]),
         effect=_pairs(told.effect_rows(shape)),
@@ -127,7 +130,7 @@ def viewed(loop: Suggestions, life: SuggestionLife) -> SuggestionView:
 
 def panel_of(visit: Visit, loop: Suggestions, life: SuggestionLife, *, may_change: bool) -> SuggestionPanel:
     """The panel that this principal gets."""
-    shape = suggestion_shape(life, loop.needed(life))
+    shape = suggestion_shape(life, loop.needed(life), loop.terms())
     if not may_change:
         return SuggestionPanel(said.MAY_NOT if shape.open or shape.returnable else "")
     me = visit.principal
@@ -144,6 +147,8 @@ def panel_of(visit: Visit, loop: Suggestions, life: SuggestionLife, *, may_chang
     if any(one.person == me.person for one in life.accepted_by):
         return SuggestionPanel(said.ACCEPTED_BEFORE, may_dismiss=True)
     barred = said.NEEDS_CODES if shape.needs_code and not has_codes else ""
+    if me.person in shape.gains_most:
+        barred = said.GAINS_MOST
     last = shape.needed - len(life.accepted_by) <= 1
     button = said.ACCEPT if shape.writes_rule else said.ACCEPT_ADVICE
     return SuggestionPanel(

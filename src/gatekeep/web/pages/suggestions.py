@@ -29,6 +29,7 @@ from gatekeep.feedback.seen import is_seen
 from gatekeep.messages import suggestions as told
 from gatekeep.messages import web as words
 from gatekeep.messages import web_suggestions as said
+from gatekeep.messages.suggestion_refusals import answered_before
 from gatekeep.web.access import AUDIT_READ, SUGGESTION_ACCEPT
 from gatekeep.web.pages.command_text import command_text
 from gatekeep.web.pages.proving import Proof, stepped_up
@@ -166,9 +167,12 @@ async def answer_sample(visit: Visit) -> web.StreamResponse:
         return await loop.answer(sample_id, visit.principal, answer, Wish(reason, VIA))
 
     try:
-        await _to_its_end(visit, whole, f"answer to {sample_id}")
+        answered = await _to_its_end(visit, whole, f"answer to {sample_id}")
     except KeyError:
         raise web.HTTPNotFound from None
+    if answered.answer is not answer:
+        before = (answered.id, answered.answered_by, str(answered.answer), answered.suggestion)
+        return visit.trouble(409, words.Trouble(answered_before(*before).what, words.NOTHING_CHANGED))
     return visit.onward("/suggestions")
 
 
@@ -186,7 +190,7 @@ async def _accept(
         return await _shown(visit, loop, life, envelope, said.NOT_WHOLE, 422)
     # Whoever could not accept it in any case has no code used up for it: the loop says why.
     panel = panel_of(visit, loop, life, may_change=True)
-    mfa = panel.may_accept and panel.asks_code
+    mfa = panel.may_accept and panel.asks_code and panel.barred != said.GAINS_MOST
     if mfa:
         proof = await stepped_up(visit)
         if proof is not Proof.GOOD:
@@ -319,7 +323,7 @@ def _row(loop: Suggestions, life: SuggestionLife) -> Row:
 
 
 def _sample_row(visit: Visit, sample: Sample) -> SampleRow:
-    about = f"{sample.principal} → {sample.target}, {words.moment(sample.at_us)}"
+    about = f"{sample.principal} → {sample.target}, {words.moment(sample.at_us)} UTC"
     return SampleRow(
         sample.id, sample.suggestion, sample.n, first_line(sample.text, 500),
         words.plain(about, 200), sample.person == visit.principal.person,
