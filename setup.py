@@ -13,7 +13,7 @@ ROOT = "src/gatekeep"
 #: that are run with `python -m` (writer, archivist) cannot be compiled themselves.
 HOT = {
     "domain": "actions events outcomes",
-    "gate": "clearance evidence fitness permit policy_desk supervision",
+    "gate": "clearance evidence fitness permit policy_desk supervision tally",
     "journal": "archive books chain encoding frames live pacing recent sealing streams tiles timekeeping"
     " tree unsealing",
     "protocols/postgres": "conversation copy_in cutting flight frames grammar messages refusals replies"

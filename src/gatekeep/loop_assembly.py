@@ -11,7 +11,7 @@ import structlog
 from gatekeep.approval_assembly import ApprovalHalf
 from gatekeep.configuration import Configuration
 from gatekeep.domain.suggestions import DAY_US
-from gatekeep.errors import JournalUnavailable
+from gatekeep.errors import GatekeepError, JournalUnavailable
 from gatekeep.feedback.candidates import candidates
 from gatekeep.feedback.life import Limits
 from gatekeep.feedback.ports import WeeklyDigest
@@ -141,6 +141,11 @@ class LoopHalf:
     async def close(self) -> None:
         """Let changes come to their end, then close the books."""
         await self.owner.close(grace=0.2)
+        try:
+            async with self.book.turn:
+                await self.book.count_untold()
+        except GatekeepError as error:
+            _log.warning("what was not told is not counted", error=error.public)
         await self._witness.close()
         self._thinking.close()
         self._thread.close()

@@ -7,6 +7,7 @@ is `loop_desk`'s. The effect is the adopted layer of the policy and what the sam
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -76,6 +77,7 @@ class LoopBook:
         self.turn = asyncio.Lock()
         self._reach = reach
         self._behind = False
+        self._untold: Counter[str] = Counter()
 
     @property
     def version(self) -> PolicyVersion:
@@ -178,12 +180,35 @@ class LoopBook:
         self._behind = False
         self._sample_all()
 
+    def hushed(self, mark: str, count: int) -> bool:
+        """Whether the rule that reads so is muted now; then so many decisions count.
+
+        Called by whoever would tell of them. A mute that is over by its day tells again without a run.
+        """
+        now = self.now_us()
+        for name, life in self.lives.items():
+            if life.settled and life.mutes_now(mark, now):
+                self._untold[name] += count
+                return True
+        return False
+
+    async def count_untold(self) -> None:
+        """Keep what was counted in place of being told; `turn` is held."""
+        counted, self._untold = self._untold, Counter()
+        now = self.now_us()
+        for name, count in counted.items():
+            life = self.lives.get(name)
+            if life is not None and life.muting:
+                effect = replace(life.effect, hits=life.effect.hits + count, last_us=now)
+                await self.note(life, replace(life, effect=effect))
+
     async def tick(self) -> None:
         """What the journal is owed, it is told as soon as it takes it; called again and again."""
         async with self.turn:
             try:
                 await self.catch_up()
                 await self.record.catch_up()
+                await self.count_untold()
             except GatekeepError as error:
                 _log.warning("the journal is owed events of suggestions", error=error.public)
 

@@ -123,7 +123,7 @@ class LoopRound:
         for suggestion_id in list(self._book.lives):
             async with self._book.turn:
                 life = self._book.lives[suggestion_id]
-                if life.suggestion.kind is SuggestionKind.RELAX:
+                if life.suggestion.kind is SuggestionKind.RELAX or life.muting:
                     await self._advance(life, Observation(against=_UNVERIFIED), done)
 
     async def _found(self, evidence: Evidence) -> Mapping[str, Suggestion]:
@@ -174,6 +174,8 @@ class LoopRound:
         think = self._thinking
 
         def work() -> Observation:
+            if life.muting:
+                return Observation(found=found, against=monitor.tells_again(life, version))
             if not _tried(life) and not in_force(life):
                 return Observation(found=found)
             unfit, matched = "", list[Deed]()

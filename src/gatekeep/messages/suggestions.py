@@ -23,7 +23,7 @@ _STATES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 KINDS: Final[Mapping[str, str]] = {
     "relax": "let it pass without asking", "gate": "ask first", "ask_instead": "ask instead of deny",
-    "narrow": "reach less far", "remove": "remove a rule", "mute": "tell nobody each time",
+    "narrow": "reach less far", "remove": "remove a rule", "mute": "tell of it less",
     "merge": "merge two rules", "words": "a better message", "alert": "look at somebody's attempts",
 }  # fmt: skip
 _NOT_COUNTED: Final[Mapping[str, str]] = {
@@ -191,6 +191,12 @@ def per_person(found: Mapping[str, Any] | None) -> list[str]:
 
 def path(life: Life) -> list[str]:
     """What acceptance sets going."""
+    if life.get("mutes"):
+        ends = "It ends by itself after 30 days, or when the rule reads otherwise"
+        return [
+            "From then on nobody is told of each decision of the rule; the weekly digest counts them.",
+            f"{ends}, and one person can take it back at any time.",
+        ]
     if not life["writes_rule"]:
         return ["Accepting it notes that somebody takes care of it; no rule changes by itself."]
     steps = (
@@ -224,6 +230,9 @@ def question(life: Life, *, narrower: bool = False) -> str:
     """What an acceptance is asked as."""
     form = " in its narrower form" if narrower else ""
     last = life["needed"] - len(life["accepted_by"]) <= 1
+    if life.get("mutes"):
+        last_word = "" if last else " Somebody else has to, too."
+        return f"Accept {life['id']}: tell of its rule once a week for 30 days?{last_word}"
     if not life["writes_rule"]:
         return f"Accept {life['id']} as advice?"
     if last:
@@ -251,6 +260,9 @@ def effect_rows(life: Life) -> Pairs:
     effect = life["effect"]
     if not life["in_force_us"] and not effect["hits"]:
         return []
+    if life.get("mutes"):
+        counted = [("not told one by one", f"{effect['hits']:,}"), ("last counted", moment(effect["last_us"]))]
+        return [(name, value) for name, value in counted if value]
     rows = [
         ("forecast a week", number(effect["forecast_per_week"])),
         ("actual a week", number(effect["actual_per_week"])),
@@ -310,6 +322,13 @@ def digest_ended(suggestion_id: str, title: str, state: str, reason: str) -> str
     return f"{suggestion_id} {state_word(state)}: {title.rstrip('.')}{why}"
 
 
+def digest_muted(suggestion_id: str, rules: Sequence[str], count: int, until_us: int) -> str:
+    """A rule that is told of here alone."""
+    decided = "1 decision" if count == 1 else f"{count:,} decisions"
+    return f"{_and(rules)}: {decided} so far; each is told again from {moment(until_us)} ({suggestion_id})"
+
+
+DIGEST_MUTED: Final = "Muted rules, counted since they were muted:"
 DIGEST_PROPOSED: Final = "Proposed, most saving first:"
 DIGEST_ENDED: Final = "What became of adopted ones:"
 

@@ -146,7 +146,8 @@ def panel_of(visit: Visit, loop: Suggestions, life: SuggestionLife, *, may_chang
         return SuggestionPanel(said.ACCEPTED_BEFORE, may_dismiss=True)
     barred = said.NEEDS_CODES if shape.needs_code and not has_codes else ""
     last = shape.needed - len(life.accepted_by) <= 1
-    button = said.ACCEPT if shape.writes_rule else said.ACCEPT_ADVICE
+    advice = said.ACCEPT_MUTE if shape.mutes else said.ACCEPT_ADVICE
+    button = said.ACCEPT if shape.writes_rule else advice
     return SuggestionPanel(
         may_accept=True,
         may_dismiss=True,
