@@ -89,8 +89,8 @@ class WebhookSettings(_Group):
 
     outgoing: tuple[OutgoingHook, ...] = Field(
         default=(),
-        description="Endpoints that are told of requests, each with `name`, `url`, `secret`, `kinds` and "
-        "`detail`; see below.",
+        description="Endpoints that are told of requests and notices, each with `name`, `url`, `secret`, "
+        "`kinds` and `detail`; see below.",
     )
     incoming: tuple[IncomingHook, ...] = Field(
         default=(),
