@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,9 @@ async def test_a_restart_keeps_the_mute_and_its_count(world: LoopWorld) -> None:
 async def test_after_thirty_days_it_is_told_again_without_a_run(world: LoopWorld) -> None:
     """To the microsecond; the next run says that it is over, and may propose it anew."""
     mark = await muted(world)
-    world.pass_days(29.9)
+    world.pass_days(29)
     assert world.book.hushed(mark, 1)
-    world.pass_days(0.1)
+    world.pass_days(1)
     assert not world.book.hushed(mark, 1)
     await world.desk.run()
     assert world.states()[-1] == "expired"
@@ -117,13 +118,7 @@ async def test_a_rule_that_reads_otherwise_is_told_again(world: LoopWorld) -> No
 async def test_a_journal_that_does_not_verify_ends_it(world: LoopWorld) -> None:
     """What spoke for it may be forged: people hear again."""
     mark = await muted(world)
-    evidence = world.witness.evidence
-    world.witness.evidence = type(evidence)(
-        **{
-            **{name: getattr(evidence, name) for name in evidence.__slots__},
-            "verified": False, "broken": True,
-        }
-    )  # fmt: skip
+    world.witness.evidence = replace(world.witness.evidence, verified=False, broken=True)
     await world.desk.run()
     assert not world.book.hushed(mark, 1)
     assert world.book.lives[ID].state is SuggestionState.REVERTED

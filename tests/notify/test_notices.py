@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -78,10 +78,9 @@ async def test_it_goes_on_after_a_pause(desk: Desk) -> None:
 
 async def test_what_waits_at_the_end_is_told_and_nothing_after_it(desk: Desk) -> None:
     """A gateway that is stopped says its last words; one that is gone takes no more."""
-    later: Callable[[], None] = lambda: desk.notices.note(notice(principal="late"))  # noqa: E731 - said twice
     desk.notices.note(notice())
     await desk.notices.close()
     assert desk.lines == [WRITES]
-    later()
+    desk.notices.note(notice(principal="late"))
     await desk.notices.close()
     assert desk.lines == [WRITES]

@@ -387,7 +387,7 @@ def _passes(live: LiveSession, action: SqlAction, judgement: Judgement) -> bool:
 def _only_reads(live: LiveSession, ruled: Sequence[_Ruled]) -> bool:
     """Whether all of it is proven to read, in a session whose target account may do nothing else.
 
-    Not where a rule wants it told: that is told once its event is durable, and who waits for that?
+    Not where a rule wants it told: people are told of nothing whose event is not durable.
     """
     return live.session.read_only and all(
         one.refusal is None
