@@ -93,6 +93,29 @@ async def test_a_listener_that_fails_changes_nothing() -> None:
     assert isinstance(answer, Permit)
 
 
+class CommandPolicy(ScriptedPolicy):
+    """Denies rm, and wants all commands told."""
+
+    def judge_command(self, session: object, action: object) -> Judgement:
+        """By the program."""
+        assert isinstance(action, SshAction)
+        verdict = Verdict.DENY if action.command.startswith("rm") else Verdict.ALLOW
+        return noticed(verdict, RULE)
+
+
+async def test_commands_are_told_too() -> None:
+    """By their programs: an argument may be anything, a password too."""
+    over, told = Story(CommandPolicy(lambda _action: noticed())), list[Notice]()
+    over.gate.noticing.listener = told.append
+    for text in ("mysql -psecret", "rm -rf /srv"):
+        program = text.partition(" ")[0]
+        facts = (CommandFacts("ssh.exec", program=program),)
+        await over.gate.clear_command(over.live, b"{}", SshAction("exec", text, facts))
+    assert [(one.came_to, one.verb, one.template, one.n) for one in told] == [
+        ("released", "mysql", "", 0), ("refused", "rm", "", 1),
+    ]  # fmt: skip
+
+
 async def test_an_early_read_that_is_to_be_told_waits_for_its_event() -> None:
     """A read that overlaps with its fsync goes out before anything could be told."""
     over, told = story()
