@@ -13,7 +13,7 @@ ROOT = "src/gatekeep"
 #: that are run with `python -m` (writer, archivist) cannot be compiled themselves.
 HOT = {
     "domain": "actions events outcomes",
-    "gate": "clearance evidence fitness objecting permit policy_desk policy_memory supervision",
+    "gate": "clearance evidence fitness objecting permit policy_desk policy_memory supervision tally",
     "journal": "archive books chain encoding frames live pacing recent sealing streams tiles timekeeping"
     " tree unsealing",
     "protocols/postgres": "conversation copy_in cutting flight frames grammar messages refusals replies"

@@ -155,6 +155,55 @@ async def test_who_is_on_call_is_asked_of_a_webhook_and_read_again_at_a_reload(
         await client.close()
 
 
+NOTIFYING = """
+@id("sessions") @notify @title("Who comes")
+permit(principal, action == Action::"session.open", resource);
+@id("reads") permit(principal, action in [Action::"sql.read", Action::"sql.session"], resource);
+@id("ddl") @notify("dba") @title("Changes of tables")
+permit(principal, action == Action::"sql.ddl", resource)
+when { context has approval && context.approval.groups.contains("dba") };
+@id("no-drops") @notify forbid(principal, action in Action::"sql", resource)
+when { context.verb like "DROP*" };
+@id("gateway") permit(principal, action in Action::"gateway", resource);
+"""
+
+
+async def test_what_rules_with_notify_decide_is_told_behind_its_event(
+    postgres_server: PostgresServer, tmp_path: Path, catcher: MailCatcher, there: HookCatcher
+) -> None:
+    """A session, a question, its release and a refusal; a plain read is nobody's news."""
+    settings = given(tmp_path, catcher, there)
+    async with asking_gateway(
+        postgres_server, settings=settings, people=CROWD, policy=NOTIFYING
+    ) as asking:
+        client = await asking.connect()
+        await client.execute("SELECT 1")
+        waiting = asyncio.ensure_future(client.execute("CREATE TABLE told_of (secret int)"))
+        (request,) = await asking.asked()
+        await asking.vote(request, "bob")
+        await waiting
+        with pytest.raises(Exception, match="no-drops"):
+            await client.execute("DROP TABLE told_of")
+        await client.close()
+        archive = asking.gateway._parts.archive
+        await asking.gateway._notices.notices.close()
+        await until(lambda: len(told_notices(there)) >= 3, "three rules")
+        told = {one["rule"]: one for one in told_notices(there)}
+        assert {name: one["counts"] for name, one in told.items()} == {
+            "sessions": {"opened": 1}, "ddl": {"asked": 1, "released": 1}, "no-drops": {"refused": 1},
+        }  # fmt: skip
+        event = await archive.event(told["no-drops"]["event"])
+        assert event is not None
+        assert event.envelope["k"] == "action.refused"
+        assert "SELECT" not in str(told)
+
+
+def told_notices(there: HookCatcher) -> list[dict[str, Any]]:
+    """All lines of all notices so far."""
+    calls = [one.told for one in there.calls]
+    return [line for one in calls if one["kind"] == "notice" for line in one["notices"]]
+
+
 async def test_what_is_not_set_up_is_not_there(
     postgres_server: PostgresServer,
 ) -> None:

@@ -5,6 +5,7 @@ A second composition root, for files: `check`, start-up and reload all come thro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gatekeep.documents import everything, first_with_rest
@@ -103,6 +104,17 @@ def notice_references(settings: Settings, schedule: Schedule) -> dict[str, str]:
         **{f"groups.{group}.webhook.secret": one.secret for group, one in schedule.hooks.items()},
     }
     return found | ({"mail.password": settings.mail.password} if settings.mail.password else {})
+
+
+def heard_of(settings: Settings) -> Callable[[str], bool]:
+    """Whether anybody hears of notices: of those for a group, by its name, or (empty) for everybody."""
+    slack = settings.slack
+    told = slack.mode != "off"
+    channels = slack.channel_of() if told else {}
+    always = (told and slack.default_channel is not None) or any(
+        "notice" in one.kinds for one in settings.webhooks.outgoing
+    )
+    return lambda group: always or group in channels
 
 
 def _unfit(

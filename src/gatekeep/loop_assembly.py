@@ -154,6 +154,11 @@ class LoopHalf:
     async def close(self) -> None:
         """Let changes come to their end, but no run; then close the books."""
         await self.owner.close(grace=0.2)
+        try:
+            async with self.book.turn:
+                await self.book.count_untold()
+        except GatekeepError as error:
+            _log.warning("what was not told is not counted", error=error.public)
         await self._thoughts.close()
         self._thread.close()
         self._books.close()

@@ -7,6 +7,7 @@ is `loop_desk`'s. The effect is the adopted layer of the policy and what the sam
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -82,6 +83,7 @@ class LoopBook:
         self._behind = False
         self._returns: dict[str, Change] = {}
         self._unkept: dict[str, tuple[Sample, str]] = {}
+        self._untold: Counter[str] = Counter()
 
     @property
     def version(self) -> PolicyVersion:
@@ -236,6 +238,27 @@ class LoopBook:
             if await self.record.change(lambda store: store.put(life, after, [told]), takes=True):
                 self.lives[after.suggestion.id] = replace(after, settled=True)
         del self._returns[after.suggestion.id]
+    def hushed(self, mark: str, count: int) -> bool:
+        """Whether the rule that reads so is muted now; then so many decisions count.
+
+        Called by whoever would tell of them. A mute that is over by its day tells again without a run.
+        """
+        now = self.now_us()
+        for name, life in self.lives.items():
+            if life.settled and life.mutes_now(mark, now):
+                self._untold[name] += count
+                return True
+        return False
+
+    async def count_untold(self) -> None:
+        """Keep what was counted in place of being told; `turn` is held."""
+        counted, self._untold = self._untold, Counter()
+        now = self.now_us()
+        for name, count in counted.items():
+            life = self.lives.get(name)
+            if life is not None and life.muting:
+                effect = replace(life.effect, hits=life.effect.hits + count, last_us=now)
+                await self.note(life, replace(life, effect=effect))
 
     async def tick(self) -> None:
         """What the journal is owed, it is told as soon as it takes it; called again and again."""
@@ -243,6 +266,7 @@ class LoopBook:
             try:
                 await self.catch_up()
                 await self.record.catch_up()
+                await self.count_untold()
             except GatekeepError as error:
                 _log.warning("the journal is owed events of suggestions", error=error.public)
 

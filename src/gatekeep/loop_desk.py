@@ -18,6 +18,7 @@ from gatekeep.domain.identity import Principal
 from gatekeep.domain.sessions import Session
 from gatekeep.domain.suggestions import (
     DAY_US,
+    MUTED_DAYS,
     Acceptance,
     Backtest,
     Sample,
@@ -356,5 +357,6 @@ def _accepted(life: SuggestionLife, made: Change) -> str:
     return {
         SuggestionState.SHADOW: f"{name} is accepted and is tried from now on; nothing passes by it yet.",
         SuggestionState.CANARY: f"{name} is accepted and in force.",
+        SuggestionState.ACTIVE: f"{name} is accepted: its rule is told of once a week from now on, for {MUTED_DAYS} days.",
         SuggestionState.REVERTED: f"{name} was accepted and does not fit the policy: {life.reason}",
     }.get(life.state, f"{name} is accepted.")

@@ -104,7 +104,7 @@ class LoopRound:
         for suggestion_id in list(self._book.lives):
             async with self._book.turn:
                 life = self._book.lives[suggestion_id]
-                if life.suggestion.kind is not SuggestionKind.RELAX:
+                if life.suggestion.kind is not SuggestionKind.RELAX and not life.muting:
                     continue
                 try:
                     await self._advance(life, Observation(against=_UNVERIFIED), done)
@@ -144,9 +144,11 @@ class LoopRound:
                 await self._book.note(life, newer)
 
     async def _observe(self, life: SuggestionLife, found: Suggestion | None) -> Observation:
+        book = self._book
+        if life.muting:
+            return Observation(found=found, against=monitor.tells_again(life, book.version))
         if not _tried(life) and not in_force(life):
             return Observation(found=found)
-        book = self._book
         samples = list(book.samples.values())
         seen = await self._thoughts.look_back(book.version, book.now_us(), life, samples)
         return replace(seen, found=found)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from aiohttp import web
 
-from gatekeep.configuration import Configuration
+from gatekeep.configuration import Configuration, heard_of
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.targets import Target
 from gatekeep.identity.mailboxes import MailBook
@@ -19,13 +20,17 @@ from gatekeep.notify.dialling import Caller
 from gatekeep.notify.duty import Duty, DutyEndpoint, DutyNeeds
 from gatekeep.notify.hooks_in import HookNeeds, IncomingEndpoint, IncomingHooks
 from gatekeep.notify.mail import Mail, MailNeeds
+from gatekeep.notify.notices import Notices, Tell
 from gatekeep.notify.smtp import Smtp, SmtpValues
 from gatekeep.notify.webhook import Endpoint, WebhookNeeds, Webhooks
 from gatekeep.parts import Parts
+from gatekeep.policy.lint import unheard
 from gatekeep.runtime.clock import Clock, random_bytes
 from gatekeep.settings import Settings
 
 HOOKS: Final = "/hooks"
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,19 @@ class NoticeHalf:
     webhooks: Webhooks | None
     callers: tuple[Caller, ...]
     endpoints_of: Callable[[Schedule], dict[str, DutyEndpoint]]
+    notices: Notices
+    heard: Callable[[str], bool]
 
     def reload(self, configuration: Configuration) -> None:
         """From now on these people and this schedule."""
         self.boxes.reload(configuration.principals)
         self.duty.reload(self.endpoints_of(configuration.schedule))
+        for one in unheard(configuration.policy.rules, self.heard):
+            _log.warning("a rule with @notify notifies nobody", rule=one.rule, file=one.file)
 
     async def close(self) -> None:
         """Say the last words, and end."""
+        await self.notices.close()
         await self.duty.close()
         if self.webhooks is not None:
             await self.webhooks.close()
@@ -65,17 +75,33 @@ def assemble_notices(settings: Settings, parts: Parts) -> NoticeHalf:
     parts.people.duty = on_call.now
     if settings.webhooks.incoming:
         parts.http.app.add_subapp(HOOKS, _incoming(settings, parts, now_us))
+    hooks = _webhooks(settings, parts, outgoing, clock, now_us)
     return NoticeHalf(
         boxes,
         on_call,
         _mail(settings, parts, boxes, clock, now_us),
-        _webhooks(settings, parts, outgoing, clock, now_us),
+        hooks,
         (outgoing, asking),
         lambda schedule: {
             group: DutyEndpoint(hook.url, _reading(parts, hook.secret))
             for group, hook in schedule.hooks.items()
         },
+        _notices(parts, hooks),
+        heard_of(settings),
     )
+
+
+def _notices(parts: Parts, hooks: Webhooks | None) -> Notices:
+    """What rules with `@notify` decide goes to Slack and to webhooks; the gate knows neither."""
+    places: list[Tell] = []
+    if parts.slack is not None:
+        places.append(parts.slack.slack.notices.tell)
+    if hooks is not None:
+        places.append(hooks.tell_notices)
+    notices = Notices(parts.clock, places, parts.loop.book.hushed)
+    if places:
+        parts.gate.noticing.listener = notices.note
+    return notices
 
 
 def _mail(

@@ -148,6 +148,36 @@ def test_a_case_that_would_stop_the_gateway_is_said_here(files: Path) -> None:
     assert "expected deny, got allow (rule engineers-read, " in problem.public
 
 
+SLACK = (
+    "slack: {mode: socket, team: T0123456789, bot_token: 'env:B', app_token: 'env:A', %s}\n"
+)
+HOOK = "webhooks: {outgoing: [{name: n, url: 'https://a.example', secret: 'env:H', kinds: [%s]}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "quiet"),
+    [
+        ("", ["all", "dba"]),
+        (HOOK % "requested", ["all", "dba"]),
+        (HOOK % "notice", []),
+        (SLACK % "channels: ['dba=C0123456789']", ["all"]),
+        (SLACK % "default_channel: C0123456789", []),
+    ],
+)
+def test_rules_that_notify_nobody_are_said(files: Path, more: str, quiet: list[str]) -> None:
+    """@notify needs a channel or a webhook, and @notify("dba") its group's channel or those."""
+    (files / "policy" / "rules.cedar").write_text(
+        RULE + '@id("all") @notify forbid (principal, action == Action::"sql.ddl", resource);\n'
+        '@id("dba") @notify("dba") forbid (principal, action == Action::"sql.dcl", resource);\n'
+    )
+    (files / "gatekeep.yaml").write_text(f"state_dir: state\nkeys_dir: keys\n{more}")
+    key = "k" * 32
+    report = check(files / "gatekeep.yaml", {"A": key, "B": key, "H": key})
+    assert report.problems == ()
+    said = [one for one in report.warnings if "notifies nobody" in one]
+    assert [one.split("rule ")[1].split(":")[0] for one in said] == quiet
+
+
 def test_single_person_mode_is_said(files: Path) -> None:
     """It is no fault, and never silent."""
     (files / "gatekeep.yaml").write_text(

@@ -224,6 +224,48 @@ def test_a_relaxation_is_tried_and_what_asks_more_is_not() -> None:
     assert made(advance(advice, Observation(), NOW, Limits())).state is _S.VERIFIED
 
 
+NOISE = SuggestionScope("", "", "", (), "", verb="noisy")
+
+
+def muted(at: int = NOW) -> SuggestionLife:
+    """A noisy rule, whose mute two persons accepted."""
+    life = proposed(SuggestionKind.MUTE, rule="", rule_id="")
+    life = replace(life, suggestion=replace(life.suggestion, scope=NOISE))
+    for who in ("lea", "leo"):
+        life = made(lives.accept(life, yes(who, at), Limits()))
+    return made(advance(life, Observation(found=life.suggestion), at, Limits()))
+
+
+def test_an_accepted_mute_holds_for_thirty_days_and_ends_by_itself() -> None:
+    """No trial, because nothing passes by it; until its day nothing changes, not even for good."""
+    life = muted()
+    assert (life.state, life.in_force_us, life.expires_us) == (_S.ACTIVE, NOW, NOW + 30 * DAY_US)
+    assert life.mutes_now("r7:0a", NOW + 30 * DAY_US - 1)
+    assert not life.mutes_now("r7:0b", NOW)
+    assert not life.mutes_now("r7:0a", NOW + 30 * DAY_US)
+    assert not lives.in_force(life)
+    seen = Observation(found=life.suggestion, for_it=True)
+    assert advance(life, seen, NOW + 30 * DAY_US - 1, Limits()) is None
+    assert made(advance(life, seen, NOW + 30 * DAY_US, Limits())).state is _S.EXPIRED
+
+
+def test_a_mute_is_taken_back_by_one_word_or_by_a_change_of_its_rule() -> None:
+    """To be told again takes nobody's second factor."""
+    assert made(lives.take_back(muted(), yes("ann", mfa=False), Limits())).state is _S.REVERTED
+    back = advance(muted(), Observation(against="it reads otherwise"), NOW, Limits())
+    assert made(back).state is _S.REVERTED
+
+
+def test_who_needs_to_hear_of_a_question_is_advice() -> None:
+    """A MUTE about templates mutes nothing: accepted it waits for its owner."""
+    life = accepted(SuggestionKind.MUTE)
+    life = replace(
+        life, suggestion=replace(life.suggestion, scope=replace(life.suggestion.scope, templates=("t",)))
+    )
+    assert advance(life, Observation(found=life.suggestion), NOW, Limits()) is None
+    assert not life.mutes_now("r7:0a", NOW)
+
+
 def test_what_asks_more_is_taken_back_by_two() -> None:
     """To take it back lets more pass; a relaxation goes by one word of anybody."""
     gate = made(advance(accepted(SuggestionKind.GATE), Observation(found=suggestion()), NOW, Limits()))

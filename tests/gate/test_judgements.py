@@ -11,7 +11,7 @@ from gatekeep.gate.judgements import judgement_of
 
 ASK = Decision(
     Verdict.ASK, "writes", "a dba looks at it", "7f3a9c2", approvers=(("dba:2", "security"), ("lead",)),
-    rules=("writes", "no-where"), obligations=frozenset({"record:rows", "notify:dba"}),
+    rules=("writes", "no-where"), obligations=frozenset({"record", "notify:dba"}),
 )  # fmt: skip
 
 
@@ -20,7 +20,7 @@ def test_all_of_a_decision_is_evidence() -> None:
     judged = judgement_of(ASK, b'{"action":"sql.write"}')
     assert (judged.decision, judged.request_json) == (ASK, b'{"action":"sql.write"}')
     assert json.loads(judged.decision_json) == {
-        "approvers": [["dba:2", "security"], ["lead"]], "obligations": ["notify:dba", "record:rows"],
+        "approvers": [["dba:2", "security"], ["lead"]], "obligations": ["notify:dba", "record"],
         "policy": "7f3a9c2", "reason": "a dba looks at it", "rule": "writes",
         "rules": ["writes", "no-where"], "verdict": "ask",
     }  # fmt: skip

@@ -18,6 +18,7 @@ from support.policies import MEMBERS, READS
 
 from gatekeep.domain.actions import SqlAction, SqlClass, SqlFacts, WhereClause
 from gatekeep.domain.decisions import Verdict
+from gatekeep.domain.targets import TargetKind
 from gatekeep.gate.policy_desk import PolicyDeskOver
 from gatekeep.policy.loading import load
 
@@ -280,3 +281,16 @@ def test_speed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     told = f"policy: {cached * 1e6:.2f} µs cached, {uncached * 1e6:.0f} µs uncached, 300 rules"
     with capsys.disabled():
         sys.stdout.write(f"\n{told}\n")
+
+
+def test_lines_that_are_to_be_told_are_judged_one_by_one() -> None:
+    """Free lines have no events of their own, so nobody could be told of them."""
+    line = '@id("l") %s permit (principal, action in [Action::"ssh.line", Action::"ssh.opaque"], resource) %s;'
+    one = session(target=target(kind=TargetKind.SSH), protocol="ssh")
+    assert _desk(line % ("", "")).lines_are_free(one)
+    assert not _desk(line % ("@notify", "")).lines_are_free(one)
+    quiet = line % ("", "") + (
+        '@id("rm") @notify permit (principal, action == Action::"ssh.line", resource) '
+        'when { context.program == "rm" };'
+    )
+    assert not _desk(quiet).lines_are_free(one)

@@ -6,10 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.told_suggestions import ADVICE, CANARY, GATE, RESTART, SUGGESTION
+from support.told_suggestions import ADVICE, CANARY, GATE, NOW_US, RESTART, SUGGESTION
 
-from gatekeep.domain.suggestions import SuggestionKind, SuggestionLife, SuggestionState
+from gatekeep.domain.suggestions import (
+    Effect,
+    SuggestionKind,
+    SuggestionLife,
+    SuggestionScope,
+    SuggestionState,
+)
 from gatekeep.feedback.ports import Terms
+from gatekeep.messages import suggestion_course as course
 from gatekeep.messages import suggestion_refusals as refusals
 from gatekeep.messages import suggestions as words
 from gatekeep.web.suggestion_shapes import suggestion_shape
@@ -61,6 +68,26 @@ def test_the_question_says_what_follows() -> None:
     assert words.question(shape(GATE, 1)) == "Accept S-77c0ffee and let its trial begin?"
     assert "narrower form" in words.question(shape(GATE, 1), narrower=True)
     assert words.question(shape(ADVICE, 1)) == "Accept S-00adf1ce as advice?"
+
+
+def test_a_mute_says_what_it_does_and_for_how_long() -> None:
+    """What stops, what goes on, when it ends; its rule stays as it is. The other mute is advice."""
+    noise = SuggestionScope("", "", "", (), "", verb="noisy")
+    one = replace(RESTART.suggestion, kind=SuggestionKind.MUTE, rule="", rule_id="", scope=noise)
+    life = replace(RESTART, suggestion=one)
+    told = shape(life)
+    assert words.question(told) == (
+        "Accept S-3f9a12bc: tell of its rule once a week for 30 days? Somebody else has to, too."
+    )
+    assert "weekly digest counts them" in course.path(told)[0]
+    assert "ends by itself after 30 days" in course.path(told)[1]
+    assert told["change"] == []
+    muted = replace(
+        life, state=SuggestionState.ACTIVE, in_force_us=NOW_US, effect=Effect(hits=1234, last_us=NOW_US)
+    )
+    assert ("not told one by one", "1,234") in words.effect_rows(shape(muted))
+    advice = replace(life, suggestion=replace(one, scope=SUGGESTION.scope))
+    assert words.question(shape(advice)) == "Accept S-3f9a12bc as advice?"
 
 
 def test_changes_stand_first_in_the_matrix() -> None:

@@ -21,11 +21,20 @@ from support.told_suggestions import (
     made,
 )
 
-from gatekeep.domain.suggestions import WEEK_US, SuggestionKind, SuggestionLife, SuggestionState
+from gatekeep.domain.suggestions import (
+    DAY_US,
+    WEEK_US,
+    Effect,
+    SuggestionKind,
+    SuggestionLife,
+    SuggestionScope,
+    SuggestionState,
+)
 from gatekeep.messages import suggestions as words
 from gatekeep.notify.suggestion_digest import ended_of, proposed_of
 
 DIGEST = "C0SRE"
+NOISE = SuggestionScope("", "", "", (), "", verb="noisy")
 ALL = (ADVICE, CANARY, GATE, RESTART, REVERTED, VERIFIED)
 
 
@@ -89,6 +98,24 @@ async def test_what_is_left_out_is_counted(digesting: SlackWorld) -> None:
     assert message.text == "gatekeep: 9 suggestions wait for an answer"
     assert "Proposed, most saving first (5 of 9):" in [one.rstrip() for one in texts_of(message.blocks)]
     assert words.digest_title(0) == "gatekeep: what became of adopted suggestions"
+MUTED = SuggestionLife(
+    made("S-5eee0001", SuggestionKind.MUTE, "Tell of rule noisy once a week", before="", scope=NOISE),
+    SuggestionState.ACTIVE, NOW_US, in_force_us=NOW_US, expires_us=NOW_US + 30 * DAY_US,
+    effect=Effect(hits=1234),
+)  # fmt: skip
+
+
+async def test_muted_rules_are_counted_once_a_week(digesting: SlackWorld) -> None:
+    """Each with its count and the day from which it is told again; a mute that is over is not there."""
+    over = replace(MUTED, expires_us=NOW_US)
+    assert not await digesting.slack.digest.tell((over,), NOW_US)
+    assert await digesting.slack.digest.tell((MUTED,), NOW_US)
+    await until(lambda: digesting.fake.posted(DIGEST), "it is said")
+    (message,) = digesting.fake.posted(DIGEST)
+    told = [one.rstrip() for one in texts_of(message.blocks)]
+    rule = MUTED.suggestion.sources[0].id
+    assert "Muted rules, counted since they were muted:" in told
+    assert any(one.startswith(f"{rule}: 1,234 decisions so far; each is told again") for one in told)
 
 
 async def test_who_accepted_hears_what_became_of_it(digesting: SlackWorld) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.approval_world import ALICE, BOB, DELETE, ApprovalWorld
 from support.hook_catcher import HookCatcher, hook_catcher
+from support.notice_samples import FOR_DBA, notice
 from support.polling import until
 
 from gatekeep.domain.approvals import Scope, VoteVerdict
@@ -17,6 +18,7 @@ from gatekeep.domain.grants import Grant
 from gatekeep.errors import SettingsError
 from gatekeep.gate.approval_ports import Ballot, Emergency
 from gatekeep.notify.dialling import Caller
+from gatekeep.notify.notice_folds import Batch, Folded
 from gatekeep.notify.outbound import Pace
 from gatekeep.notify.signing import DELIVERY, SIGNATURE, TIMESTAMP, signature
 from gatekeep.notify.webhook import Endpoint, WebhookNeeds, Webhooks
@@ -25,7 +27,7 @@ from gatekeep.runtime.clock import SystemClock, random_bytes
 KEY = "a key of more than twenty-four characters"
 ALL = frozenset(
     {"requested", "seen", "voted", "escalated", "decided", "expired", "withdrawn", "outcome",
-     "breakglass"}
+     "breakglass", "notice"}
 )  # fmt: skip
 HOSTILE = "\x1b]52;c;aGk=\x07\u202egnp\u200b\r\nX-Evil: 1" + "y" * 10_000
 
@@ -258,3 +260,32 @@ async def test_a_decision_of_scope_is_told(
     assert (about["scope"], about["state"], about["decided_by"]) == ("session", "approved", "bob")
     (vote,) = about["votes"]
     assert (vote["person"], vote["via"], vote["groups"]) == ("p-bob", "web", ["dba"])
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_what_rules_with_notify_decide_is_one_delivery_a_batch(
+    hooked: Hooked, there: HookCatcher, full: bool
+) -> None:
+    """With counts, events and what found no room; a template only where all is to be known."""
+    hooks = hooked(full=full)
+    folds = (Folded(notice(), {"released": 12, "refused": 1}), Folded(notice(FOR_DBA), {"asked": 1}))
+    hooks.tell_notices(Batch(folds, left_out=7))
+    await until(lambda: there.calls, "a call")
+    told = there.calls[0].told
+    assert (told["kind"], told["version"], told["left_out"]) == ("notice", 1, 7)
+    first, second = told["notices"]
+    template = "update customers set name = $1:text where id = $2:int"
+    assert first == {
+        "rule": "prod-writes", "title": "Writes in production", "group": "", "principal": "alice",
+        "target": "orders-prod", "verb": "UPDATE", "session_code": "S-8QZ4", "event": 4711,
+        "counts": {"released": 12, "refused": 1}, **({"template": template} if full else {}),
+    }  # fmt: skip
+    assert (second["rule"], second["group"]) == ("ddl", "dba")
+
+
+async def test_who_does_not_want_notices_gets_none(hooked: Hooked, there: HookCatcher) -> None:
+    """Kinds say so, as for requests."""
+    hooks = hooked(kinds=frozenset({"requested"}))
+    hooks.tell_notices(Batch((Folded(notice(), {"released": 1}),)))
+    assert [len(lane) for lane in hooks.lanes] == [0]
+    assert there.calls == []

@@ -237,15 +237,35 @@ def test_incomplete_facts_ask_where_the_forbid_offers_it() -> None:
 
 
 def test_obligations_come_with_the_rules_that_decide() -> None:
-    """Of an allow: those of the permits that matched."""
+    """Of an allow: those of the permits that matched; of a deny, those of the forbids."""
     over = engine(
-        '@id("r") @mask("email") @record permit (principal in Group::"engineers", '
+        '@id("r") @title("Reads") @notify("dba") @record permit (principal in Group::"engineers", '
         'action == Action::"sql.read", resource);'
         '@id("w") @notify permit (principal in Group::"engineers", '
         'action == Action::"sql.write", resource);'
+        '@id("f") @notify("sec") forbid (principal, action == Action::"sql.ddl", resource);'
     )
-    assert decide(over, ALICE, PROD, facts()).obligations == {"mask:email", "record"}
+    read = decide(over, ALICE, PROD, facts())
+    assert read.obligations == {"notify:dba", "record"}
+    (told,) = read.notify
+    assert (told.rule, told.title, told.group) == ("r", "Reads", "dba")
+    assert told.mark == over.version.rules[0].mark
     assert decide(over, ALICE, PROD, facts(WRITE)).obligations == {"notify"}
+    denied = decide(over, ALICE, PROD, facts(SqlClass.DDL))
+    assert (denied.verdict, denied.obligations) == (Verdict.DENY, {"notify:sec"})
+    assert [one.group for one in denied.notify] == ["sec"]
+
+
+def test_a_question_is_told_as_the_rule_that_asks_and_the_rule_that_releases_want_it() -> None:
+    """Both decide it; a rule without @notify adds nothing."""
+    over = engine(
+        '@id("p") permit (principal in Group::"engineers", action in Action::"sql", resource);'
+        '@id("f") @notify forbid (principal, action == Action::"sql.write", resource) '
+        'unless { context has approval && context.approval.groups.contains("dba") };'
+    )
+    asked = decide(over, ALICE, PROD, facts(WRITE))
+    assert (asked.verdict, [one.rule for one in asked.notify]) == (Verdict.ASK, ["f"])
+    assert decide(over, ALICE, PROD, facts()).notify == ()
 
 
 # --- sessions that only read -------------------------------------------------------------------

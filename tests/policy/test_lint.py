@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gatekeep.policy.lint import lint, unknown_approvers
+import pytest
+
+from gatekeep.policy.lint import lint, unheard, unknown_approvers, unknown_notified
 from gatekeep.policy.loading import examine, load
 
 ASKS = load(
@@ -18,6 +20,57 @@ def test_approver_groups_that_nobody_is_in_are_told() -> None:
     (problem,) = unknown_approvers(ASKS.rules, {"dba"})
     assert '"dbaa"' in problem.what
     assert not problem.error
+
+
+TELLS = load(
+    {
+        "a": '@id("x") @notify permit (principal in Group::"e", action in Action::"sql", resource);'
+        '@id("y") @notify("dbaa") forbid (principal, action == Action::"sql.ddl", resource);'
+        '@id("z") forbid (principal, action == Action::"sql.dcl", resource);'
+    }
+)
+
+
+def test_a_rule_that_notifies_nobody_is_told() -> None:
+    """Without Slack and webhooks, each; with a channel of one group, those of others."""
+    assert [one.rule for one in unheard(TELLS.rules, lambda _group: False)] == ["x", "y"]
+    (problem,) = unheard(TELLS.rules, lambda group: group == "dbaa")
+    assert (problem.rule, problem.error) == ("x", False)
+    assert "notifies nobody" in problem.what
+
+
+def test_a_slip_in_a_group_that_is_notified_is_told() -> None:
+    """Its notices would go to the default channel, and nobody would wonder."""
+    (problem,) = unknown_notified(TELLS.rules, {"dba"})
+    assert (problem.rule, problem.error) == ("y", False)
+    assert '"dbaa"' in problem.what
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ('permit (principal in Group::"e", action == Action::"audit.read", resource)', True),
+        ('permit (principal in Group::"e", action in Action::"gateway", resource)', True),
+        ('forbid (principal, action == Action::"session.open", resource)', True),
+        ('permit (principal in Group::"e", action == Action::"session.open", resource)', False),
+        ('forbid (principal, action in Action::"sql", resource)', False),
+    ],
+)
+def test_what_is_never_told_is_said_at_once(head: str, said: bool) -> None:
+    """A rule about gatekeep itself, or one that turns sessions away, would notify nobody."""
+    problems = lint(load({"a": f'@id("x") @notify {head};'}).rules)
+    assert [one.error for one in problems] == [False] * said
+
+
+def test_a_standing_rule_does_not_notify() -> None:
+    """It decides nothing by itself: the rule that asks does."""
+    _, problems = examine(
+        {
+            "a": '@id("x") @notify permit (principal in Group::"e", action == Action::"sql.read", resource)'
+            ' when { context has asked_by && context.asked_by == ["r:0a1b2c3d4e5f"] };'
+        }
+    )
+    assert ["@notify" in one.what for one in problems if one.error] == [True]
 
 
 def test_a_clean_policy_has_no_problems() -> None:

@@ -45,6 +45,10 @@ def test_a_typo_in_a_forbid_never_fails_open(text: str, what: str) -> None:
         (f"@id permit ({HEAD});", "no @id"),
         (f'@id("Not Good") permit ({HEAD});', "other characters"),
         (f'@id("x") @approvers("dba") permit ({HEAD});', "@approvers"),
+        (f'@id("x") @mask permit ({HEAD});', "results are not masked by gatekeep yet"),
+        (f'@id("x") @mask("email") permit ({HEAD});', "results are not masked by gatekeep yet"),
+        (f'@id("x") @record("rows") permit ({HEAD});', "@record with a value"),
+        (f'@id("x") @notify("#ops") permit ({HEAD});', "names no group"),
         (f'@id("x") permit ({HEAD}); @id("x") forbid ({HEAD});', "has the @id"),
         ('@id("x") permit (principal == ?principal, action in Action::"sql", resource);', "template"),
         (f'@id("x") permit ({HEAD}) when {{ {"!" * 4}{"(" * 300}true{")" * 300} }};', ""),
@@ -164,14 +168,21 @@ def test_the_digest_is_of_names_and_texts() -> None:
     assert one.digest.startswith(one.name)
 
 
+def test_a_rule_that_believes_in_masks_is_told_what_to_do() -> None:
+    """Whoever wrote @mask would believe that rows are masked: file, line, rule and a way out."""
+    error = _first_error(f'\n@id("salaries")\n@mask("salary") permit ({HEAD});')
+    assert (error.file, error.key) == ("policy/jobs.cedar:2", "rule salaries")
+    assert error.fix == "take @mask out, or deny the columns: context.columns"
+
+
 def test_a_version_knows_what_its_rules_read() -> None:
     """The cache key and the bounds of facts are made from this."""
     version = load(
         {
             "a": f'@id("p") permit ({HEAD}) when {{ context.verb == "SELECT" }};'
-            f'@id("f") @notify("#ops") @mask forbid ({HEAD}) when {{ context.tags.contains("x") }};'
+            f'@id("f") @notify("ops") @record forbid ({HEAD}) when {{ context.tags.contains("x") }};'
         }
     )
     assert version.reads == {"verb", "tags"}
     assert version.forbid_reads == {"tags"}
-    assert version.rules[1].obligations == {"notify:#ops", "mask"}
+    assert version.rules[1].obligations == {"notify:ops", "record"}

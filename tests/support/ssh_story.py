@@ -340,7 +340,9 @@ async def nowhere(name: str) -> tuple[()]:
 
 @asynccontextmanager
 async def ssh_story(
-    agents: AgentTerms | None = None, holding: MakeHolding | None = None
+    agents: AgentTerms | None = None,
+    holding: MakeHolding | None = None,
+    policy: ScriptedPolicy | None = None,
 ) -> AsyncIterator[SshStory]:
     """Door and target, on free ports of loopback. With `agents`, what the target opens is heard.
 
@@ -351,7 +353,7 @@ async def ssh_story(
         "127.0.0.1", 0, server_factory=lambda: TargetServer(reached), server_host_keys=[KEY],
         process_factory=serve_process, encoding=None, sftp_factory=True, line_editor=False,
     )  # fmt: skip
-    journal, policy, book = FakeJournal(), ScriptedPolicy(), Book()
+    journal, policy, book = FakeJournal(), policy or ScriptedPolicy(), Book()
     options = {"server_host_keys": [KEY], "x11_forwarding": False, "agent_forwarding": False}
     gate = Clearance(
         journal, policy, on_unrecordable=lambda *_told: None,

@@ -18,7 +18,7 @@ import typer
 from gatekeep.cli.exits import Exit
 from gatekeep.cli.output import visible
 from gatekeep.cli.policy_directory import demand_cases
-from gatekeep.configuration import load_configuration, notice_references
+from gatekeep.configuration import heard_of, load_configuration, notice_references
 from gatekeep.documents import everything
 from gatekeep.domain.targets import Target
 from gatekeep.errors import SettingsError
@@ -27,6 +27,7 @@ from gatekeep.identity.passwords import read_passwords
 from gatekeep.identity.secrets import SecretReader, exposed_files
 from gatekeep.identity.ssh_proofs import read_keys
 from gatekeep.identity.totp import read_totp
+from gatekeep.policy.lint import unheard
 from gatekeep.settings import load_settings
 
 
@@ -117,6 +118,10 @@ def check(settings_file: Path | None, environment: Mapping[str, str]) -> Report:
         for group, person in found.schedule.strangers(
             entry.principal for entry in found.principals
         )
+    ]
+    warnings += [
+        f"{one.sentence()}; {one.fix}"
+        for one in unheard(found.policy.rules, heard_of(settings))
     ]
     if settings.policy.single_person:
         warnings.append("one person alone may loosen the policy (policy.single_person)")

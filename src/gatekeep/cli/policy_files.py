@@ -26,6 +26,7 @@ from gatekeep.cli.policy_directory import (
     read_texts,
     run_case_file,
 )
+from gatekeep.configuration import heard_of
 from gatekeep.documents import read_document, read_text
 from gatekeep.domain.catalogue import CatalogueView
 from gatekeep.domain.identity import Principal
@@ -38,7 +39,7 @@ from gatekeep.identity.targets import targets_of
 from gatekeep.policy.cases import CaseResult, report
 from gatekeep.policy.engine import Engine, Standing
 from gatekeep.policy.explain import command_explanation, explain_sql, explain_ssh, explanation
-from gatekeep.policy.lint import silent_rules, unknown_approvers
+from gatekeep.policy.lint import silent_rules, unheard, unknown_approvers, unknown_notified
 from gatekeep.policy.loading import examine
 from gatekeep.policy.request import Place
 from gatekeep.policy.rules import PolicyVersion, Problem
@@ -59,8 +60,11 @@ def check_command(*, policy: PolicyOption = None, output: OutputOption = Format.
     version, problems = examine(read_texts(path, state), str(path))
     if version is not None:
         groups = {group for one in _principals(settings) for group in one.groups}
-        problems = [*problems, *(unknown_approvers(version.rules, groups) if groups else ())]
+        if groups:
+            problems += unknown_approvers(version.rules, groups)
+            problems += unknown_notified(version.rules, groups)
         problems += silent_rules(version)
+        problems += unheard(version.rules, heard_of(settings))
     if output is not Format.TABLE:
         sys.stdout.write(json_text(_checked(version, problems), indent=2) + "\n")
     else:

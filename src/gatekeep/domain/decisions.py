@@ -15,6 +15,19 @@ class Verdict(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeRule:
+    """A rule whose decisions people want to hear of (`@notify`).
+
+    `mark` is its `id:digest`; `group` is whose channel is told, empty for the default one.
+    """
+
+    rule: str
+    mark: str
+    title: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The policy's answer, with the words that client, approver and journal all get.
 
@@ -22,7 +35,7 @@ class Decision:
     `why` its annotations, `owner` who answers for it. `approvers` are the smallest sets of
     groups any one of which may release an asked action, each written `group` or `group:2`.
     `policy` is the policy version (first 12 hex digits of its digest, or more). `risk` is the
-    highest `@risk` among the determining rules.
+    highest `@risk` among the determining rules. `notify` are those of them that want it told.
     """
 
     verdict: Verdict
@@ -36,3 +49,4 @@ class Decision:
     rules: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     risk: str = ""
+    notify: tuple[NoticeRule, ...] = ()

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ID_DIGITS: Final = 8
+MUTED_DAYS: Final = 30
+"""For so long what a muted rule decides is not told one by one."""
 DAY_US: Final = 86_400_000_000
 WEEK_US: Final = 7 * DAY_US
 
@@ -264,6 +266,11 @@ class Suggestion:
         """Whether every check passed."""
         return all(one.passed for one in self.checks)
 
+    @property
+    def mutes(self) -> bool:
+        """Whether its acceptance mutes its source rule; a MUTE about templates is advice alone."""
+        return self.kind is SuggestionKind.MUTE and not self.scope.templates
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
@@ -325,6 +332,19 @@ class SuggestionLife:
     effect: Effect = field(default_factory=Effect)
     settled: bool = True
     returned_by: tuple[Acceptance, ...] = ()
+
+    @property
+    def muting(self) -> bool:
+        """Whether its source rule is muted now, unless its time is over."""
+        return self.state is SuggestionState.ACTIVE and self.suggestion.mutes
+
+    def mutes_now(self, mark: str, now_us: int) -> bool:
+        """Whether it mutes the rule of this mark, as that reads now, at this time."""
+        return (
+            self.muting
+            and now_us < self.expires_us
+            and any(one.mark == mark for one in self.suggestion.sources)
+        )
 
 
 class SampleAnswer(enum.StrEnum):

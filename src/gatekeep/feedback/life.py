@@ -13,6 +13,7 @@ from typing import Any, Final
 from gatekeep.domain.events import EventKind
 from gatekeep.domain.suggestions import (
     DAY_US,
+    MUTED_DAYS,
     WEEK_US,
     Acceptance,
     Effect,
@@ -29,7 +30,7 @@ TABLE: Final[Mapping[SuggestionState, frozenset[SuggestionState]]] = {
     _S.CANDIDATE: frozenset({_S.PROPOSED}),
     _S.PROPOSED: frozenset({_S.PROPOSED, _S.ACCEPTED, _S.DISMISSED, _S.SNOOZED, _S.EXPIRED}),
     _S.SNOOZED: frozenset({_S.PROPOSED, _S.ACCEPTED, _S.DISMISSED, _S.SNOOZED, _S.EXPIRED}),
-    _S.ACCEPTED: frozenset({_S.SHADOW, _S.CANARY, _S.VERIFIED, _S.REVERTED, _S.EXPIRED}),
+    _S.ACCEPTED: frozenset({_S.SHADOW, _S.CANARY, _S.ACTIVE, _S.VERIFIED, _S.REVERTED, _S.EXPIRED}),
     _S.SHADOW: frozenset({_S.CANARY, _S.REVERTED, _S.EXPIRED}),
     _S.CANARY: frozenset({_S.CANARY, _S.ACTIVE, _S.REVERTED, _S.EXPIRED}),
     _S.ACTIVE: frozenset({_S.ACTIVE, _S.VERIFIED, _S.REVERTED, _S.EXPIRED}),
@@ -38,14 +39,12 @@ TABLE: Final[Mapping[SuggestionState, frozenset[SuggestionState]]] = {
     _S.REVERTED: frozenset({_S.PROPOSED}),
     _S.EXPIRED: frozenset({_S.PROPOSED}),
 }
-"""From each state to those that may follow. The same state again: one of several answers that are
-needed, or a look back."""
+"""From each state to those that may follow. The same again: one of several answers, or a look back."""
 
 _TWO: Final = 2
 """Persons, where one is not enough."""
 
-LONGEST_SNOOZE_US: Final = 90 * DAY_US
-"""For so long at most something is put off."""
+LONGEST_SNOOZE_US: Final = 90 * DAY_US  # something is put off for at most so long
 _KINDS: Final[Mapping[SuggestionState, EventKind]] = {
     state: EventKind(f"suggestion.{state}") for state in _S if state is not _S.CANDIDATE
 }
@@ -275,7 +274,7 @@ def _when_accepted(
     if kind is SuggestionKind.RELAX:
         life = replace(life, expires_us=_ends(life, now_us, limits))
         return _moved(life, _S.SHADOW, now_us, reason="tried on what is asked from now on")
-    if kind.writes_rule:
+    if kind.writes_rule or life.suggestion.mutes:
         return _into_force(life, "accepted", now_us, limits)
     if seen.found is None:
         return _moved(life, _S.VERIFIED, now_us, reason="it was followed")
@@ -305,13 +304,16 @@ def _into_force(life: SuggestionLife, reason: str, now_us: int, limits: Limits) 
     if len(persons) < needed(life.suggestion, limits):
         raise NoSuchChange(f"{life.suggestion.id} is not accepted by enough persons")
     in_time = replace(life, in_force_us=now_us, expires_us=_ends(life, now_us, limits))
-    return _moved(in_time, _S.CANARY, now_us, reason=reason)
+    to = _S.ACTIVE if life.suggestion.mutes else _S.CANARY  # nothing passes by a mute: no samples
+    return _moved(in_time, to, now_us, reason=reason)
 
 
 def _ends(life: SuggestionLife, now_us: int, limits: Limits) -> int:
     """When it is over: never later than was said before; what asks more does not end by itself."""
     if life.suggestion.kind is SuggestionKind.GATE:
         return 0
+    if life.suggestion.mutes:
+        return now_us + MUTED_DAYS * DAY_US
     latest = min(now_us + limits.expires_us, text_ends_us(life.suggestion.rule))
     return min(latest, life.expires_us) if life.expires_us else latest
 
@@ -327,7 +329,7 @@ def _when_canary(
 def _when_active(
     life: SuggestionLife, seen: Observation, now_us: int, limits: Limits
 ) -> Change | None:
-    if now_us - life.in_force_us < limits.verify_us or not seen.for_it:
+    if life.muting or now_us - life.in_force_us < limits.verify_us or not seen.for_it:
         return None
     words = seen.effect.words if seen.effect is not None else ""
     return _moved(life, _S.VERIFIED, now_us, reason=words or "right so far", effect=seen.effect)

@@ -196,6 +196,13 @@ def source_changed(life: SuggestionLife, version: PolicyVersion) -> str:
     return ""
 
 
+def tells_again(life: SuggestionLife, version: PolicyVersion) -> str:
+    """Why a muted rule is told of again before its time; empty while it reads as it did."""
+    marks = {one.mark for one in version.rules}
+    changed = [one.id for one in life.suggestion.sources if one.mark not in marks]
+    return f"the rule {changed[0]} reads otherwise now, or is gone" if changed else ""
+
+
 def _slowly(life: SuggestionLife, effect: Effect) -> str:
     evidence = life.suggestion.vector
     if effect.denied >= 1:

@@ -13,6 +13,7 @@ from typing import Final
 
 from gatekeep.domain.suggestions import (
     DAY_US,
+    MUTED_DAYS,
     Check,
     Suggestion,
     SuggestionKind,
@@ -29,8 +30,6 @@ LEAST_USES: Final = 20
 """Fewer uses tell nothing of how far a rule must reach."""
 LEAST_NOISE: Final = 50
 """How often a week a rule must tell before telling less is suggested."""
-MUTED_DAYS: Final = 30
-"""For so long less is told; who came within this time is still told of."""
 _NOTIFY: Final = "notify"
 _RISKY: Final = frozenset({"high", "critical"})
 _MUTED_AT: Final = max(safety.LEAST_APPROVALS.values())
@@ -218,8 +217,9 @@ def _mute_noise(ground: Ground, rule: Rule, reach: _Reach) -> Iterator[Suggestio
         advising.Advice(
             kind=SuggestionKind.MUTE,
             title=f"Tell of rule {rule.id} once a week instead of each time",
-            text=f"It told {a_week:.0f} times a week. Decisions stay as they are; the digest still"
-            f" counts them, and after {MUTED_DAYS} days it tells again.",
+            text=f"It decided {a_week:.0f} times a week, and each is to be told. Once accepted, decisions"
+            f" stay as they are, the weekly digest counts them, and after {MUTED_DAYS} days, or as soon"
+            " as the rule reads otherwise, each is told again.",
             scope=_about(rule),
             rules=(rule.id,),
             events=reach.events,
@@ -242,8 +242,9 @@ def _rule_age(ground: Ground, rule: Rule) -> Check:
 
 
 def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
-    """What is always approved but too risky to pass: it stays asked, and is told only to those.
+    """What is always approved but too risky to pass: it stays asked. Who else is told is the owner's.
 
+    Advice alone: nothing that gatekeep tells is muted by its acceptance.
     Made of a suggestion to let it pass that fails by its risk alone; all its other checks hold here
     too, with the most approvals that any risk needs, and no person is new.
     """
@@ -259,11 +260,12 @@ def mute_of(ground: Ground, suggestion: Suggestion) -> Suggestion | None:
         ground,
         advising.Advice(
             kind=SuggestionKind.MUTE,
-            title=f"Tell only who decides when {suggestion.scope.group} asks to run `{form}` on"
+            title=f"Decide who needs to hear when {suggestion.scope.group} asks to run `{form}` on"
             f" {naming.where_of(suggestion.scope)}",
             text=f"{suggestion.vector.approved} of {suggestion.vector.asked} were approved; its risk"
-            f" is {suggestion.risk}, so it is asked as before. Only the telling of all others stops,"
-            f" for {MUTED_DAYS} days.",
+            f" is {suggestion.risk}, so it is asked as before. Whoever answers for the rule may have it"
+            " asked in a channel of those who decide (slack.channels), or take @notify out of it;"
+            " accepting this changes nothing by itself.",
             scope=suggestion.scope,
             rules=tuple(one.id for one in suggestion.sources),
             events=suggestion.events,

@@ -17,6 +17,7 @@ from gatekeep.gate.evidence import NOTHING, EvidenceWriter, Waited
 from gatekeep.gate.fitness import unfit
 from gatekeep.gate.hold_ports import Hold
 from gatekeep.gate.holding import Held, Holding, NotReleased, Released, sample_of
+from gatekeep.gate.noticing import Noticing, told_as_asked
 from gatekeep.gate.ports import Journal, Judgement, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
 
@@ -55,7 +56,8 @@ class Given(NamedTuple):
         """The judgement as it stands now that there is an approval, if there is one for this."""
         if self.approval is None or position not in self.positions:
             return judgement
-        return policy.judge_approved(session, action, self.approval)
+        approved = policy.judge_approved(session, action, self.approval)
+        return told_as_asked(approved, judgement.decision)
 
 
 class HasCause(Protocol):
@@ -75,7 +77,9 @@ class Asker:
         policy: PolicyDesk,
         evidence: EvidenceWriter,
         holding: Holding | None,
+        noticing: Noticing,
     ) -> None:
+        self._noticing = noticing
         self._journal = journal
         self._policy = policy
         self._evidence = evidence
@@ -167,6 +171,11 @@ class Asker:
             ]
             for pending in recorded:
                 await pending.durable()
+            for action, judgement, pending in zip(
+                held.actions, held.judgements, recorded, strict=True
+            ):
+                if judgement.decision.notify:
+                    self._noticing.asked(live.session, action, judgement.decision, pending.n)
 
         answer = await self._holding.released(held, hold, record_asked)
         sample = sample_of(answer.request)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -37,10 +36,12 @@ from gatekeep.gate.held_words import lines_of
 from gatekeep.gate.hold_ports import MakeHold
 from gatekeep.gate.holding import Holding
 from gatekeep.gate.judgements import rule_words
+from gatekeep.gate.noticing import Noticing
 from gatekeep.gate.objecting import Objections
 from gatekeep.gate.permit import CommandRefusal, EarlyPermit, Permit, Refusal
 from gatekeep.gate.ports import Journal, Judgement, PendingReceipt, PolicyDesk
 from gatekeep.gate.supervision import LiveSession
+from gatekeep.gate.tally import Tally
 from gatekeep.messages import Place
 from gatekeep.messages import ssh as ssh_words
 
@@ -62,21 +63,11 @@ class _Ruled(NamedTuple):
     asked: bool = False
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts since start, for metrics; no names."""
-
-    allowed: int = 0
-    asked: int = 0
-    denied: int = 0
-    unrecorded: int = 0
-    finished: int = 0
-
-
 class Clearance:
     """The gate itself. `on_unrecordable(incident, error)` hears of every failure to record.
 
-    Without `holding` nobody can be asked, and what policy asks about is refused.
+    Without `holding` nobody can be asked, and what policy asks about is refused. `noticing` makes
+    the notices of rules with `@notify`.
     """
 
     def __init__(
@@ -91,7 +82,8 @@ class Clearance:
         self._policy = policy
         self._evidence = EvidenceWriter()
         self._objections = Objections(policy)
-        self._asker = Asker(journal, policy, self._evidence, holding)
+        self.noticing = Noticing()
+        self._asker = Asker(journal, policy, self._evidence, holding, self.noticing)
         self._on_unrecordable = on_unrecordable
         self.tally = Tally()
 
@@ -139,6 +131,9 @@ class Clearance:
             if given is not None:
                 asked = [(a.action, b.n) for a, b in zip(ruled, recorded, strict=True) if a.asked]
                 self._asker.released(live, given, asked)
+            for one, pending in zip(ruled, recorded, strict=True):
+                if (rules := one.judgement.decision).notify:
+                    self.noticing.ruled(live.session, one.action, rules, pending.n, passed=not one.refusal)
         except asyncio.CancelledError:
             self._give_up(live, ruled, recorded)
             raise
@@ -188,6 +183,8 @@ class Clearance:
             self.tally.unrecorded += 1
             return CommandRefusal(ssh_words.cannot_record(self._incident(error)), "journal")
         live.statements += 1
+        if (ruling := judgement.decision).notify:
+            self.noticing.ruled(live.session, action, ruling, receipt.n, passed=refusal is None)
         if refusal is not None:
             live.refusals += 1
             return refusal
@@ -343,11 +340,15 @@ def _passes(live: LiveSession, action: SqlAction, judgement: Judgement) -> bool:
 
 
 def _only_reads(live: LiveSession, ruled: Sequence[_Ruled]) -> bool:
-    """Whether all of it is proven to read, in a session whose target account may do nothing else."""
+    """Whether all of it is proven to read, in a session whose target account may do nothing else.
+
+    Not where a rule wants it told: people are told of nothing whose event is not durable.
+    """
     return live.session.read_only and all(
         one.refusal is None
         and one.action.within(PROVEN)
         and one.action.vector_safe
         and not one.action.tags
+        and not one.judgement.decision.notify
         for one in ruled
     )

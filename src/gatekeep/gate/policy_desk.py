@@ -221,9 +221,9 @@ class PolicyDeskOver:
             around, now = self._around(active, session)
             unknown = active.version.reads - {"account", "database", "source"}
             return all(
-                active.engine.evaluate(
+                active.engine.passes_untold(
                     around.standing, replace(question, unknown=question.unknown | unknown)
-                ).allowed
+                )
                 for question in command_questions(around.place, ANY_LINE, now)
             )
         except Exception:  # noqa: BLE001 - in doubt lines wait, see above

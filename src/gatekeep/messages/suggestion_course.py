@@ -15,6 +15,12 @@ _DAY_US: Final = 86_400_000_000
 
 def path(life: Life) -> list[str]:
     """What acceptance sets going."""
+    if life.get("mutes"):
+        ends = "It ends by itself after 30 days, or when the rule reads otherwise"
+        return [
+            "From then on nobody is told of each decision of the rule; the weekly digest counts them.",
+            f"{ends}, and one person can take it back at any time.",
+        ]
     if not life["writes_rule"]:
         return ["Accepting it notes that somebody takes care of it; no rule changes by itself."]
     terms = life["terms"]
@@ -74,6 +80,8 @@ def _next_of_canary(life: Life) -> str:
 
 
 def _next_of_active(life: Life) -> str:
+    if life.get("mutes"):
+        return f"Nobody has to do anything: each decision of its rule is told again from {at(life['expires_us'])}."
     due = at(life["in_force_us"] + life["terms"]["verify_days"] * _DAY_US)
     return f"Samples want an answer (gatekeep suggest samples); it is verified from {due} on if they were right."
 

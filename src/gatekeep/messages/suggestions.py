@@ -23,7 +23,7 @@ _STATES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 KINDS: Final[Mapping[str, str]] = {
     "relax": "let it pass without asking", "gate": "ask first", "ask_instead": "ask instead of deny",
-    "narrow": "reach less far", "remove": "remove a rule", "mute": "tell nobody each time",
+    "narrow": "reach less far", "remove": "remove a rule", "mute": "tell of it less",
     "merge": "merge two rules", "words": "a better message", "alert": "look at somebody's attempts",
 }  # fmt: skip
 _NOT_COUNTED: Final[Mapping[str, str]] = {
@@ -219,6 +219,9 @@ def question(life: Life, *, narrower: bool = False) -> str:
     """What an acceptance is asked as."""
     form = " in its narrower form" if narrower else ""
     last = life["needed"] - len(life["accepted_by"]) <= 1
+    if life.get("mutes"):
+        last_word = "" if last else " Somebody else has to, too."
+        return f"Accept {life['id']}: tell of its rule once a week for 30 days?{last_word}"
     if not life["writes_rule"]:
         return f"Accept {life['id']} as advice?"
     if last:
@@ -247,6 +250,9 @@ def effect_rows(life: Life) -> Pairs:
     effect = life["effect"]
     if not life["in_force_us"] and not effect["hits"]:
         return []
+    if life.get("mutes"):
+        counted = [("not told one by one", f"{effect['hits']:,}"), ("last counted", moment(effect["last_us"]))]
+        return [(name, value) for name, value in counted if value]
     rows = [
         ("forecast, matches a week", number(effect["forecast_per_week"])),
         ("actual, matches a week", number(effect["actual_per_week"])),
@@ -308,6 +314,13 @@ def digest_ended(suggestion_id: str, title: str, state: str, reason: str) -> str
     return f"{suggestion_id} {state_word(state)}: {title.rstrip('.')}{why}"
 
 
+def digest_muted(suggestion_id: str, rules: Sequence[str], count: int, until_us: int) -> str:
+    """A rule that is told of here alone."""
+    decided = "1 decision" if count == 1 else f"{count:,} decisions"
+    return f"{_and(rules)}: {decided} so far; each is told again from {moment(until_us)} ({suggestion_id})"
+
+
+DIGEST_MUTED: Final = "Muted rules, counted since they were muted:"
 DIGEST_ENDED: Final = "What became of adopted ones:"
 
 

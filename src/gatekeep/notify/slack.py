@@ -19,6 +19,7 @@ from gatekeep.notify.slack_board import BoardNeeds, SlackBoard
 from gatekeep.notify.slack_clicks import ClickNeeds, SlackClicks
 from gatekeep.notify.slack_http import slack_http
 from gatekeep.notify.slack_links import LinkNeeds, SlackLinks
+from gatekeep.notify.slack_notices import SlackNotices
 from gatekeep.notify.slack_ports import SlackStore, SlackValues, Thread
 from gatekeep.notify.slack_queue import SlackQueue
 from gatekeep.notify.slack_record import SlackRecord
@@ -83,6 +84,9 @@ class Slack:
             self._api, self._queue, self._record, needs.directory, values.team
         )
         self.digest = SuggestionDigest(values.digest_channel, values.console, telling)
+        self.notices = SlackNotices(
+            values.channels, values.default_channel, needs.targets, telling
+        )
         self.links = SlackLinks(
             LinkNeeds(
                 self._record, self._api, telling, needs.directory, values.team, needs.now_us,

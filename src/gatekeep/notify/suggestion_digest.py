@@ -41,10 +41,11 @@ class SuggestionDigest:
         week = now_us // WEEK_US
         for life in ended:
             await self._tell_acceptors(life, week)
-        if not self._channel or not (proposed or ended):
+        muted = [one for one in lives if one.muting and now_us < one.expires_us]
+        if not self._channel or not (proposed or ended or muted):
             return False
         waiting = sum(one.state is SuggestionState.PROPOSED for one in lives)
-        body = self._body(proposed, waiting, ended)
+        body = self._body(proposed, waiting, ended, muted)
         return self._telling.post(self._channel, f"suggestions {week}", body)
 
     async def _tell_acceptors(self, life: SuggestionLife, week: int) -> None:
@@ -57,7 +58,11 @@ class SuggestionDigest:
                 self._telling.direct(link.account, key, said, shown)
 
     def _body(
-        self, proposed: Sequence[SuggestionLife], waiting: int, ended: Sequence[SuggestionLife]
+        self,
+        proposed: Sequence[SuggestionLife],
+        waiting: int,
+        ended: Sequence[SuggestionLife],
+        muted: Sequence[SuggestionLife],
     ) -> dict[str, Any]:
         title = words.digest_title(waiting)
         found: list[blocks.Block] = [{"type": "header", "text": blocks.plain_text(title)}]
@@ -65,6 +70,8 @@ class SuggestionDigest:
             found.append(_part(words.digest_heading(len(proposed), waiting), map(_proposed_line, proposed)))
         if ended:
             found.append(_part(words.DIGEST_ENDED, map(_ended_line, ended)))
+        if muted:
+            found.append(_part(words.DIGEST_MUTED, map(_muted_line, muted[:_MOST_ENDED])))
         console = self._console()
         if console:
             label = slack_words.OPEN
@@ -94,6 +101,12 @@ def _proposed_line(life: SuggestionLife) -> str:
     one = life.suggestion
     saved = words.saving(one.saves_per_week, one.wait_s_per_week)
     return words.digest_proposed(one.id, printable(one.title, _LINE), saved)
+
+
+def _muted_line(life: SuggestionLife) -> str:
+    one = life.suggestion
+    rules = [rule.id for rule in one.sources]
+    return words.digest_muted(one.id, rules, life.effect.hits, life.expires_us)
 
 
 def _ended_line(life: SuggestionLife) -> str:

@@ -17,6 +17,7 @@ from gatekeep.domain.grants import Grant
 from gatekeep.errors import SettingsError
 from gatekeep.gate.approval_ports import Approvals
 from gatekeep.notify.dialling import Caller, fault_of
+from gatekeep.notify.notice_folds import Batch
 from gatekeep.notify.outbound import (
     AFTER_S,
     DEFAULT_PACE,
@@ -27,7 +28,14 @@ from gatekeep.notify.outbound import (
     life_s,
 )
 from gatekeep.notify.signing import signed_headers
-from gatekeep.notify.webhook_shapes import GLASS, glass_body, request_body, request_shape
+from gatekeep.notify.webhook_shapes import (
+    GLASS,
+    NOTICE,
+    glass_body,
+    notices_body,
+    request_body,
+    request_shape,
+)
 from gatekeep.runtime.clock import Clock
 from gatekeep.runtime.tasks import TaskOwner
 
@@ -39,8 +47,8 @@ _ID_BYTES: Final = 16
 class Endpoint:
     """Where deliveries go. `secret` reads the key of signatures anew; it may raise SettingsError.
 
-    `kinds` are what is told: words of `approval_ports.Listener`, and `breakglass`. `full`: with
-    all of what is to run, secrets replaced.
+    `kinds` are what is told: words of `approval_ports.Listener`, `breakglass`, and `notice`. `full`:
+    with all of what is to run, secrets replaced.
     """
 
     name: str
@@ -100,6 +108,15 @@ class Webhooks:
                 delivery = self._new_id()
                 body = glass_body(delivery, now, grant, reason)
                 self._put(endpoint, lane, f"{GLASS} {grant.id}", delivery, body, AFTER_S)
+
+    def tell_notices(self, batch: Batch) -> None:
+        """Rules with `@notify` decided something."""
+        now = self._needs.now_us()
+        for endpoint, lane in self._lanes:
+            if NOTICE in endpoint.kinds:
+                delivery = self._new_id()
+                body = notices_body(delivery, now, batch, full=endpoint.full)
+                self._put(endpoint, lane, f"{NOTICE} {delivery[:8]}", delivery, body, AFTER_S)
 
     @property
     def lanes(self) -> tuple[Outbound, ...]:

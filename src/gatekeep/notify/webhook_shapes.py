@@ -13,10 +13,13 @@ import orjson
 from gatekeep.domain.approvals import ApprovalRequest, Vote
 from gatekeep.domain.grants import Grant
 from gatekeep.messages import printable
+from gatekeep.notify.notice_folds import Batch, Folded
 
 VERSION: Final = 1
 GLASS: Final = "breakglass"
 """What is told when somebody took leave without being asked."""
+NOTICE: Final = "notice"
+"""What is told of decisions by rules with `@notify`."""
 _REASON: Final = 2_000
 
 
@@ -41,6 +44,25 @@ def glass_body(delivery: str, at_us: int, grant: Grant, reason: str) -> bytes:
     return _dumped(
         {"at_us": at_us, "delivery": delivery, "grant": told, "kind": GLASS, "version": VERSION}
     )
+
+
+def notices_body(delivery: str, at_us: int, batch: Batch, *, full: bool) -> bytes:
+    """The body of one delivery about what rules with `@notify` decided."""
+    told = [_notice(one, full=full) for one in batch.folds]
+    return _dumped(
+        {"at_us": at_us, "delivery": delivery, "kind": NOTICE, "left_out": batch.left_out,
+         "notices": told, "version": VERSION}
+    )  # fmt: skip
+
+
+def _notice(one: Folded, *, full: bool) -> dict[str, Any]:
+    notice = one.newest
+    shape: dict[str, Any] = {
+        "rule": notice.rule.rule, "title": printable(notice.rule.title), "group": notice.rule.group,
+        "principal": notice.principal, "target": notice.target, "verb": printable(notice.verb),
+        "session_code": notice.session_code, "event": notice.n, "counts": dict(one.counts),
+    }  # fmt: skip
+    return shape | ({"template": printable(notice.template, _REASON)} if full else {})
 
 
 def request_shape(

@@ -231,6 +231,12 @@ class Engine:
             context["approval"] = approval
         return self._authorize(standing, question.action, context, policies)
 
+    def passes_untold(self, standing: Standing, question: Question) -> bool:
+        """Whether it is allowed, and no rule about its action wants that told."""
+        if any(rule.notify for rule in self._slice(standing, question.action)):
+            return False
+        return self.evaluate(standing, question).allowed
+
     def could_do_more_than_read(self, standing: Standing, question: Question) -> bool:
         """Whether some statement other than `sql.read` and `sql.session` might ever pass.
 
@@ -354,7 +360,7 @@ class Engine:
     def _denied(
         self, rules: tuple[Rule, ...], errors: tuple[str, ...], *, guessed: bool = False
     ) -> Decision:
-        return self._decision(Verdict.DENY, rules, errors=errors, guessed=guessed)
+        return self._decision(Verdict.DENY, rules, obliging=rules, errors=errors, guessed=guessed)
 
     def _decision(
         self,
@@ -380,6 +386,7 @@ class Engine:
             rules=tuple(rule.id for rule in rules),
             errors=errors,
             risk=max((rule.risk for rule in rules), key=_severity, default=""),
+            notify=tuple(dict.fromkeys(note for one in obliging if (note := one.notify))),
         )
 
 

@@ -7,12 +7,12 @@ against the directory by `unknown_approvers`, because files alone do not know it
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 
 from gatekeep.policy import conditions
 from gatekeep.policy.rules import PolicyVersion, Problem, Rule
-from gatekeep.policy.schema import NOT_SUPPLIED, STANDING
+from gatekeep.policy.schema import GATEWAY_ACTIONS, NOT_SUPPLIED, SESSION_ACTIONS, STANDING
 
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*")
 _COLUMN: Final = re.compile(r"[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*")
@@ -51,6 +51,30 @@ def unknown_approvers(rules: Sequence[Rule], groups: Collection[str]) -> list[Pr
     ]  # fmt: skip
 
 
+def unknown_notified(rules: Sequence[Rule], groups: Collection[str]) -> list[Problem]:
+    """Warnings for groups of `@notify` that the directory does not have."""
+    return [
+        _problem(rule, f'notifies the group "{rule.notify.group}", which nobody is in',
+                 "add it to the principals, or name another group", error=False)
+        for rule in rules
+        if rule.notify is not None and rule.notify.group and rule.notify.group not in groups
+    ]  # fmt: skip
+
+
+def unheard(rules: Sequence[Rule], heard: Callable[[str], bool]) -> list[Problem]:
+    """Warnings for rules that notify nobody.
+
+    `heard` says whether a group's notices reach anybody; the empty name stands for everybody's.
+    """
+    return [
+        _problem(rule, "notifies nobody: neither Slack nor a webhook would be told",
+                 "set slack.default_channel or slack.channels, or a webhook whose kinds have notice; "
+                 "or take @notify out", error=False)
+        for rule in rules
+        if rule.notify is not None and not heard(rule.notify.group)
+    ]  # fmt: skip
+
+
 def _alone(rule: Rule) -> Iterator[Problem]:
     if conditions.ANYTHING in rule.reads:
         yield _problem(rule, "uses the context as one whole", "read it by attribute: context.verb")
@@ -64,6 +88,12 @@ def _alone(rule: Rule) -> Iterator[Problem]:
                 'context.approval.groups.contains("dba") }, or the same in forbid … unless',
             )
     yield from _standing(rule)
+    if rule.notify is not None and _never_told(rule):
+        yield _problem(
+            rule, "notifies nobody: of what it decides nothing is told",
+            "told are openings of sessions, and whatever statements, commands, files and tunnels "
+            "come to; take @notify out", error=False,
+        )  # fmt: skip
     for attribute, name in _names(rule):
         pattern = _TABLE if attribute in _TABLES else _COLUMN
         if not pattern.fullmatch(name):
@@ -111,6 +141,11 @@ def _standing(rule: Rule) -> Iterator[Problem]:
             rule, "is a standing rule and reads approval",
             "leave it out: what it permits is judged as approved by the groups that were to be asked",
         )  # fmt: skip
+    if rule.notify is not None:
+        yield _problem(
+            rule, "is a standing rule and has @notify, by which nobody would be told",
+            "write @notify to the rule that it answers",
+        )  # fmt: skip
     scope = rule.est["principal"]
     if scope["op"] != "in" or scope["entity"].get("type") != "Group":
         yield _problem(
@@ -122,6 +157,17 @@ def _standing(rule: Rule) -> Iterator[Problem]:
             'demand it: when { context has asked_by && context.asked_by == ["rule-id:0123456789ab"] '
             "&& … }, where the digits are the first 12 of the SHA-256 of that rule's text",
         )  # fmt: skip
+
+
+def _never_told(rule: Rule) -> bool:
+    """Whether it is for gatekeep's own actions alone, or refuses nothing but sessions."""
+    head = rule.est["action"]
+    listed = [head["entity"]] if "entity" in head else head.get("entities", [])
+    names = {str(one.get("id", "")) for one in listed}
+    quiet = {*GATEWAY_ACTIONS, "gateway", "session.replicate"}
+    if rule.effect == "forbid":
+        quiet.update(SESSION_ACTIONS)
+    return bool(names) and names <= quiet
 
 
 def _tests_who(rule: Rule) -> bool:

@@ -18,14 +18,14 @@ import cedarpy
 
 from gatekeep.policy import conditions
 from gatekeep.policy.lint import lint
-from gatekeep.policy.rules import PolicyVersion, Problem, Rule
+from gatekeep.policy.rules import NOTIFY, PolicyVersion, Problem, Rule
 from gatekeep.policy.scanner import CutError, Piece, cut
 from gatekeep.policy.schema import SCHEMA_TEXT, schema
 
 __all__ = ["PolicyVersion", "Problem", "Rule", "digest_of", "examine", "load"]
 
 WORDS: Final = frozenset({"id", "title", "why", "risk", "runbook", "owner", "expires"})
-OBLIGATIONS: Final = frozenset({"mask", "record", "notify"})
+OBLIGATIONS: Final = frozenset({"record", NOTIFY})
 MAX_RULE_BYTES: Final = 64 * 1024
 
 _NAMES: Final = sorted(set(re.findall(r"(\w+)\??: ", SCHEMA_TEXT)))
@@ -164,6 +164,31 @@ def _annotation_fault(notes: Mapping[str, str | None]) -> tuple[str, str] | None
             "has an @id of other characters than a-z 0-9 . _ -",
             "use lower-case letters, digits, dots and dashes",
         )
+    return _obligation_fault(notes) or _unknown_annotation(notes)
+
+
+def _obligation_fault(notes: Mapping[str, str | None]) -> tuple[str, str] | None:
+    """What and fix of an obligation that nothing would meet."""
+    if "mask" in notes:
+        return (
+            "has @mask, and results are not masked by gatekeep yet",
+            "take @mask out, or deny the columns: context.columns",
+        )
+    if notes.get("record"):
+        return (
+            "has @record with a value, which nothing reads",
+            "write @record alone; everything is recorded anyway, and rows never are",
+        )
+    group = notes.get(NOTIFY)
+    if group and not _ID.fullmatch(group):
+        return (
+            f'has @notify("{group}"), which names no group',
+            'write @notify, or @notify("dba") for the channel of that group (slack.channels)',
+        )
+    return None
+
+
+def _unknown_annotation(notes: Mapping[str, str | None]) -> tuple[str, str] | None:
     unknown = sorted(notes.keys() - WORDS - OBLIGATIONS)
     if unknown:
         allowed = " ".join(f"@{key}" for key in sorted(WORDS | OBLIGATIONS))

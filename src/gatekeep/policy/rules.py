@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gatekeep.domain.decisions import NoticeRule
 from gatekeep.errors import SettingsError
 
+NOTIFY: Final = "notify"
+"""The obligation that people hear of what a rule decides."""
 _SHOWN_DIGITS: Final = 12
 
 
@@ -42,7 +45,7 @@ class Rule:
     """One policy as loaded. `line` is where it begins in `file`; `est` is Cedar's JSON form of it.
 
     `reads` are the attributes of the context that its conditions read; `obligations` are
-    written `record` or `mask:email`; `approvers` are the groups it accepts approval from, `answers`
+    written `record` or `notify:dba`; `approvers` are the groups it accepts approval from, `answers`
     the marks of the rules that a standing rule answers.
     """
 
@@ -75,6 +78,15 @@ class Rule:
     def mark(self) -> str:
         """`id:digest`: this rule, as long as it reads so."""
         return f"{self.id}:{self.digest}"
+
+    @property
+    def notify(self) -> NoticeRule | None:
+        """Whose channel wants to hear of what it decides; None where nobody does."""
+        for one in self.obligations:
+            name, _, group = one.partition(":")
+            if name == NOTIFY:
+                return NoticeRule(self.id, self.mark, self.title, group)
+        return None
 
     @property
     def standing(self) -> bool:

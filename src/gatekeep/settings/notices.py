@@ -17,10 +17,11 @@ _NAME: Final = r"^[a-z0-9][a-z0-9._-]*$"
 
 Kind = Literal[
     "requested", "seen", "voted", "escalated", "decided", "expired", "withdrawn", "outcome",
-    "breakglass",
+    "breakglass", "notice",
 ]  # fmt: skip
 _KINDS: Final[tuple[Kind, ...]] = (
     "requested", "voted", "escalated", "decided", "expired", "withdrawn", "outcome", "breakglass",
+    "notice",
 )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ class MailSettings(_Group):
 
 
 class OutgoingHook(_Group):
-    """An endpoint that is told of requests."""
+    """An endpoint that is told of requests, and of what rules with `@notify` decide."""
 
     name: HookName
     url: HookUrl
@@ -88,8 +89,8 @@ class WebhookSettings(_Group):
 
     outgoing: tuple[OutgoingHook, ...] = Field(
         default=(),
-        description="Endpoints that are told of requests, each with `name`, `url`, `secret`, `kinds` and "
-        "`detail`; see below.",
+        description="Endpoints that are told of requests and notices, each with `name`, `url`, `secret`, "
+        "`kinds` and `detail`; see below.",
     )
     incoming: tuple[IncomingHook, ...] = Field(
         default=(),

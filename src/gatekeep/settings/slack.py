@@ -82,11 +82,13 @@ class SlackSettings(BaseModel):
     )
     default_channel: Channel | None = Field(
         default=None,
-        description="Id of the channel for requests of groups that `channels` does not name. Unset: such "
-        "requests go to the approvers as direct messages.",
+        description="Id of the channel for requests and notices of groups that `channels` does not name. "
+        "Unset: such requests go to the approvers as direct messages, such notices nowhere.",
     )
     channels: tuple[GroupChannel, ...] = Field(
-        default=(), description="Which group is asked in which channel, such as `dba=C0123456789`."
+        default=(),
+        description="Which group is asked, and told of what rules with `@notify` decide, in which channel, "
+        "such as `dba=C0123456789`.",
     )
     digest_channel: Channel | None = Field(
         default=None,

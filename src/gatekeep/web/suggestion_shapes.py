@@ -210,7 +210,7 @@ class SuggestionShape(_Shape):
     `change` is a unified diff of the rule beside or in place of the one before; `advice` stands
     where nothing of the policy would change. `events` are the newest of what `evidence_root` stands
     for. `digest` is to be given when it is accepted. `needs_code`: that takes a code from an
-    authenticator. `open`: it can be accepted or dismissed; `returnable`: it can be taken back, with a
+    authenticator. `mutes`: what its source rule decides is then told once a week. `open`: it can be accepted or dismissed; `returnable`: it can be taken back, with a
     code if `return_needs_code`. `narrower` is the rule of a narrower form, whole. `gains_most` are the
     persons who cannot accept it, because they gain most by it; `terms` what the settings say of its life.
     """
@@ -222,6 +222,7 @@ class SuggestionShape(_Shape):
     risk: str
     loosens: bool
     writes_rule: bool
+    mutes: bool
     sources: list[SourceRuleShape]
     scope: SuggestionScopeShape
     vector: EvidenceShape
@@ -350,7 +351,7 @@ def change_lines(one: Suggestion) -> list[str]:
 
     A rule that is added leaves the one before as it is.
     """
-    if not one.rule and one.kind.writes_rule:
+    if one.kind is SuggestionKind.MUTE or (not one.rule and one.kind.writes_rule):
         return []
     before, rule = one.before.splitlines(), one.rule.splitlines()
     if one.kind.writes_rule:

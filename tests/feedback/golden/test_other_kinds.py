@@ -198,13 +198,15 @@ def test_a_rule_that_repeats_another_is_to_be_merged() -> None:
 RISKY = R7.replace('@title("systemctl', '@risk("high") @title("systemctl')
 
 
-def test_what_is_always_approved_but_risky_is_told_less() -> None:
-    """50 of 50 at high risk: it stays asked; only the telling of others stops."""
+def test_who_hears_of_what_is_risky_and_always_approved_is_its_owners_to_decide() -> None:
+    """50 of 50 at high risk: it stays asked, and accepting the advice changes nothing by itself."""
     history = History(rules=RISKY).add(often(command("certbot renew"), 50))
     mute = the_one(history.suggest(SuggestionKind.MUTE))
     assert mute.rule == ""
     assert "certbot renew" in mute.title
     assert "asked as before" in mute.advice
+    assert "changes nothing by itself" in mute.advice
+    assert not mute.mutes
 
 
 @pytest.mark.parametrize("tag", ["destructive", "privilege", "reads_secret", "hidden_input"])
@@ -240,6 +242,7 @@ def test_a_rule_that_tells_all_the_time_is_told_of_once_a_week() -> None:
     )
     mute = the_one(history.suggest(SuggestionKind.MUTE))
     assert mute.title == "Tell of rule noisy once a week instead of each time"
+    assert mute.mutes
 
 
 def noise(first_days: float = 80, last_days: float = 1) -> History:

@@ -174,6 +174,8 @@ class PostgresSessions:
                 decision=admitted.judgement.envelope_json,
             )
             await opening.durable()
+            if (decision := admitted.judgement.decision).notify:
+                self._rooms.gate.noticing.opened(session, decision, opening.n)
         except JournalUnavailable as error:
             self._rooms.on_gateway_fault(error)
             refuse(arrival.wire, self._unrecordable(error.cause or error.public))

@@ -185,6 +185,8 @@ class SshSessions:
             stream, EventKind.SESSION_OPENED, payload, decision=admitted.judgement.envelope_json
         )
         await pending.durable()
+        if (decision := admitted.judgement.decision).notify:
+            self.rooms.gate.noticing.opened(session, decision, pending.n)
         return stream
 
     async def turned_away(self, arrival: Arrival, cause: str) -> None:

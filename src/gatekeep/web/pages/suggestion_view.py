@@ -150,7 +150,8 @@ def panel_of(visit: Visit, loop: Suggestions, life: SuggestionLife, *, may_chang
     if me.person in shape.gains_most:
         barred = said.GAINS_MOST
     last = shape.needed - len(life.accepted_by) <= 1
-    button = said.ACCEPT if shape.writes_rule else said.ACCEPT_ADVICE
+    advice = said.ACCEPT_MUTE if shape.mutes else said.ACCEPT_ADVICE
+    button = said.ACCEPT if shape.writes_rule else advice
     return SuggestionPanel(
         may_accept=True,
         may_dismiss=True,
