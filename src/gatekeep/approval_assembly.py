@@ -90,7 +90,7 @@ def assemble_approvals(settings: Settings, needs: ApprovalNeeds) -> ApprovalHalf
         record, voters, needs.now_us, needs.draw, _limits(settings), on_grant=grants.add
     )
     ahead = AheadDesk(desk, record, grants, policy, needs.targets, needs.reader)
-    sampler = Sampler(needs.state.sampling_key())
+    sampler = Sampler(needs.state.sampling_key(), canary_days=settings.feedback.canary_days)
     glass = BreakGlass(record, grants, policy, ahead, needs.now_us)
     return ApprovalHalf(
         desk=desk,

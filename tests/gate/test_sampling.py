@@ -89,6 +89,14 @@ def test_each_day_of_the_canary_has_one(times: list[int], values: int) -> None:
     assert all(days.values())
 
 
+def test_the_canary_is_as_long_as_the_settings_say() -> None:
+    """A day with a match on its thirtieth day has its sample, too."""
+    made = Sampler(bytes(range(32)), canary_days=30)
+    made.adopt(RULE, START_US, 50, START_US)
+    kinds = [drawn(made, 7, START_US + day * DAY_US).kind for day in range(1, 30)]
+    assert DrawKind.PASS not in kinds
+
+
 @given(st.lists(st.integers(1, 3 * DAY_US), min_size=40, max_size=80))
 def test_later_there_is_one_in_seven_days(gaps: list[int]) -> None:
     """No seven days and a match go by without one."""

@@ -266,7 +266,7 @@ def narrower(scope: SuggestionScope, form: lattice.Form) -> SuggestionScope | No
             return replace(scope, slots=(*scope.slots[:at], listed, *scope.slots[at + 1 :]))
     if len(scope.targets) > 1:
         busiest = Counter(one.where.target for one in form.covered)
-        best = min(busiest, key=lambda name: (-busiest[name], name))
+        best = min(scope.targets, key=lambda name: (-busiest[name], name))
         return replace(scope, targets=(best,))
     return None
 

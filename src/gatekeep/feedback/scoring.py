@@ -13,7 +13,7 @@ from typing import Final
 
 from gatekeep.domain.suggestions import DAY_US, EvidenceVector, SlotBound, SuggestionScope
 from gatekeep.feedback.deeds import Answer, Deed
-from gatekeep.feedback.ground import Ground, days_of, withdrawn_sample
+from gatekeep.feedback.ground import Ground, day_of, days_of, withdrawn_sample
 from gatekeep.journal.encoding import leaf_hash
 from gatekeep.journal.tree import fold
 
@@ -114,6 +114,7 @@ def vector_of(
         wilson=wilson(approved, approved + bad),
         first_us=min((deed.at_us for deed in counted), default=0),
         last_us=max((deed.at_us for deed in counted), default=0),
+        on_days=tuple(sorted({day_of(deed.at_us) for deed in counted})),
         assurance=dict(sorted(Counter(deed.assurance or "exact" for deed in counted).items())),
     )
 

@@ -18,7 +18,8 @@ from gatekeep.gate.sampling_ports import Draw, DrawKind, OnAfter
 FIRST: Final = 10
 """So many matches after a rule comes into force are all samples."""
 CANARY_DAYS: Final = 14
-"""For so long there is a sample on each day that has a match; later one in each seven days."""
+"""For so long, unless settings say otherwise, there is a sample on each day that has a match; later
+one in each seven days."""
 SHARE: Final = 0.05
 """Beside these, this share of all deeds is drawn."""
 
@@ -80,8 +81,11 @@ class Sampler:
     of them each. The same deed is drawn alike all day, however often it is tried.
     """
 
-    def __init__(self, key: bytes, on_after: OnAfter | None = None) -> None:
+    def __init__(
+        self, key: bytes, on_after: OnAfter | None = None, *, canary_days: int = CANARY_DAYS
+    ) -> None:
         self._key = key
+        self._canary_us = canary_days * DAY_US
         self._rules: dict[str, _Rule] = {}
         self.on_after = on_after
         """Hears of what is looked at afterwards; may be set once the loop is there."""
@@ -174,7 +178,7 @@ class Sampler:
             return True
         if digest[16:] in known.seen:
             return False
-        if now_us < known.in_force_us + CANARY_DAYS * DAY_US:
+        if now_us < known.in_force_us + self._canary_us:
             due = known.last_sampled_us // DAY_US != now_us // DAY_US
         else:
             due = now_us - known.last_sampled_us >= WEEK_US

@@ -36,6 +36,8 @@ def test_nginx_is_proposed_with_what_speaks_for_it(history: History) -> None:
     )
     assert (vector.asked, vector.approved, vector.denied) == (41, 41, 0)
     assert (len(vector.persons), len(vector.approvers), vector.days) == (6, 4, 23)
+    assert len(vector.on_days) == 23
+    assert list(vector.on_days) == sorted(set(vector.on_days))
     assert vector.wilson == pytest.approx(0.91, abs=0.006)
     assert nginx.saves_per_week == pytest.approx(3.2, abs=0.05)
     assert nginx.wait_s_per_week == pytest.approx(3.19 * 400, abs=10)
