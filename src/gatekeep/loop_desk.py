@@ -69,8 +69,11 @@ class LoopDesk:
         """All, or those in these states: the most saving first, what is over last."""
         wanted = [one for one in self._book.lives.values() if not states or one.state in states]
         return sorted(
-            wanted, key=lambda one: (one.state.over, -one.suggestion.score, one.suggestion.id)
-        )
+            wanted,
+            key=lambda one: (
+                one.state.over, -one.suggestion.saves_per_week, -one.suggestion.score, one.suggestion.id
+            ),
+        )  # fmt: skip
 
     async def suggestion(self, suggestion_id: str) -> SuggestionLife:
         """One of them, by its id or a unique beginning of it. Raises KeyError."""

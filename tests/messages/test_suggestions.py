@@ -15,6 +15,7 @@ from gatekeep.domain.suggestions import (
     SuggestionScope,
     SuggestionState,
 )
+from gatekeep.feedback import exclusions, sifting
 from gatekeep.feedback.ports import Terms
 from gatekeep.messages import suggestion_course as course
 from gatekeep.messages import suggestion_refusals as refusals
@@ -68,6 +69,17 @@ def test_the_question_says_what_follows() -> None:
     assert words.question(shape(GATE, 1)) == "Accept S-77c0ffee and let its trial begin?"
     assert "narrower form" in words.question(shape(GATE, 1), narrower=True)
     assert words.question(shape(ADVICE, 1)) == "Accept S-00adf1ce as advice?"
+
+
+def test_each_reason_for_which_something_does_not_count_is_worded() -> None:
+    """Every reason that sifting and exclusions give: none is shown as a word of the code."""
+    reasons = {
+        value for room in (sifting, exclusions) for name, value in vars(room).items()
+        if name.isupper() and isinstance(value, str)
+    }  # fmt: skip
+    assert {"too_old", "seldom_there", "same_day"} <= reasons
+    for line in words.not_counted(dict.fromkeys(reasons, 3)):
+        assert not any(line.endswith(one.replace("_", " ")) for one in reasons), line
 
 
 def test_a_mute_says_what_it_does_and_for_how_long() -> None:

@@ -34,6 +34,12 @@ _NOT_COUNTED: Final[Mapping[str, str]] = {
     "same_day": "repeats of one person on one day", "retried": "was denied, then asked again",
     "young_rule": "the rule was new", "withdrawn_sample": "a sample that was withdrawn",
     "grant": "leave that was given before covered it",
+    "too_old": "is longer ago than evidence counts",
+    "own_approval": "nobody but the asker approved it",
+    "rule_changed": "was decided under another text of the rule",
+    "other_values": "has other values than the form that is proposed",
+    "target_changed": "its target had other labels then",
+    "seldom_there": "is on a target where it was seldom approved",
 }  # fmt: skip
 _SHIFTS: Final = {"allow": "passes", "ask": "is asked", "deny": "is denied"}
 _BOUNDS: Final = {"exact": "is", "any_of": "is one of", "prefix": "begins with", "any": "may be anything"}
