@@ -238,6 +238,7 @@ class LoopBook:
             if await self.record.change(lambda store: store.put(life, after, [told]), takes=True):
                 self.lives[after.suggestion.id] = replace(after, settled=True)
         del self._returns[after.suggestion.id]
+
     def hushed(self, mark: str, count: int) -> bool:
         """Whether the rule that reads so is muted now; then so many decisions count.
 
