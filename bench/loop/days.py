@@ -233,9 +233,9 @@ class World:
         leave = self.desk.leave_for(session, action, likeness)
         draw: Draw | None = None
         if leave is not None and likeness is not None:
-            draw = self.sampler.draw(
-                leave.rules, session.principal.name, likeness, self.clock.us
-            )
+            who = session.principal
+            person = who.owner or who.person or who.name
+            draw = self.sampler.draw(leave.rules, person, likeness, self.clock.us)
             if draw.kind is not DrawKind.HELD:
                 adopted = self.desk.judge_approved(session, action, leave.approval)
                 if adopted.decision.verdict is Verdict.ALLOW:
