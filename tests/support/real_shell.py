@@ -73,6 +73,9 @@ class RealShell:
     ) -> None:
         require(program)
         self.home = home
+        if program == "fish":
+            # else it reads every manual page of the machine, in a program of its own that outlives it
+            (home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
         self.lines: list[LineEntered] = []
         self.notes: list[Note] = []
         self.withdrawn: list[int] = []
