@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncssh
 import pytest
 from support.ssh_story import ssh_story
@@ -42,6 +44,22 @@ async def test_an_unknown_target_is_no_way_out() -> None:
         with pytest.raises(asyncssh.ChannelOpenError) as refused:
             await outer.open_connection("127.0.0.1", 22)
         assert "no target" in refused.value.reason
+
+
+@pytest.mark.parametrize("ours_first", [True, False], ids=["client first", "gateway first"])
+async def test_a_way_whose_both_ends_are_over_is_closed(*, ours_first: bool) -> None:
+    """`ssh -W` waits for the close of its channel: where no signal ends it, it stayed for ever."""
+    async with ssh_story() as story, await story.client("alice") as outer:
+        reader, writer = await outer.open_connection("web-1", 22)
+        if ours_first:
+            writer.write_eof()
+        else:
+            writer.write(b"no SSH at all\r\n" * 100)
+        async with asyncio.timeout(30):
+            assert (await reader.read()).startswith(b"SSH-2.0-")
+            writer.write_eof()
+            await writer.wait_closed()
+            await writer.channel.wait_closed()
 
 
 async def test_the_inner_session_ends_with_the_outer_connection() -> None:

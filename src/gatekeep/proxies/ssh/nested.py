@@ -115,6 +115,8 @@ class SocketEnd(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._listener: Listener | None = None
         self._paused: set[str] = set()
+        self._heard_all = False
+        self._said_all = False
         self.gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -134,10 +136,11 @@ class SocketEnd(asyncio.Protocol):
             self._listener.data(data, stderr=False)
 
     def eof_received(self) -> bool:
-        """It sends no more."""
+        """It sends no more. A transport with two ends that are over does not close by itself."""
+        self._heard_all = True
         if self._listener is not None:
             self._listener.eof()
-        return True
+        return not self._said_all
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """It is gone."""
@@ -175,8 +178,12 @@ class SocketEnd(asyncio.Protocol):
 
     def write_eof(self) -> None:
         """Send no more."""
+        self._said_all = True
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write_eof()
+            if self._heard_all:
+                self._transport.close()
+            else:
+                self._transport.write_eof()
 
     def close(self) -> None:
         """Send what waits, then close."""
