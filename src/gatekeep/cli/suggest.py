@@ -15,7 +15,7 @@ from gatekeep.cli.output import Format, visible
 from gatekeep.cli.suggest_deciding import Yes, accept_shown, take_back, told_of
 from gatekeep.cli.tokens import seconds
 from gatekeep.cli.verbs import Call, noun, verb
-from gatekeep.domain.suggestions import SuggestionState
+from gatekeep.domain.suggestions import SuggestionKind, SuggestionState
 from gatekeep.messages import suggestions as words
 from gatekeep.runtime.clock import SystemClock
 
@@ -55,20 +55,6 @@ class Status(enum.StrEnum):
     ALL = "all"
 
 
-class Kind(enum.StrEnum):
-    """What `--kind` may say."""
-
-    RELAX = "relax"
-    GATE = "gate"
-    ASK_INSTEAD = "ask_instead"
-    NARROW = "narrow"
-    REMOVE = "remove"
-    MUTE = "mute"
-    MERGE = "merge"
-    WORDS = "words"
-    ALERT = "alert"
-
-
 class Answer(enum.StrEnum):
     """What may be said of a sample."""
 
@@ -85,7 +71,7 @@ def ls(
     call: Call,
     *,
     status: Annotated[Status, typer.Option("--status", help="Those in it; adopted: accepted and after.")] = Status.PROPOSED,
-    kind: Annotated[Kind | None, typer.Option("--kind", help="Only changes of this kind.")] = None,
+    kind: Annotated[SuggestionKind | None, typer.Option("--kind", help="Only changes of this kind.")] = None,
 ) -> None:
     """List what is proposed, the most saving first, unless told otherwise."""
     several = status in (Status.ADOPTED, Status.ALL)

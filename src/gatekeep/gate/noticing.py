@@ -78,7 +78,7 @@ class Noticing:
                     )
                 )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - the action has its event; telling is no condition of it
-            _log.error("a notice was not taken", n=n, error=repr(error))
+            _log.error("a notice was not taken", n=n, error=type(error).__name__)
 
 
 def what_of(action: SqlAction | SshAction | None) -> tuple[str, str]:

@@ -84,4 +84,4 @@ class Notices:
             try:
                 tell(batch)
             except Exception as error:  # noqa: BLE001 - one place's fault is not the other's
-                _log.error("notices were not told", error=repr(error))
+                _log.error("notices were not told", error=type(error).__name__)
