@@ -46,6 +46,7 @@ _TURNS_NOTHING: Final = frozenset(
     }
 )  # fmt: skip
 """How long, how fast and under which name. RESET ALL (`all`) goes back to how the session began."""
+_HARMLESS: Final = _OF_THE_VECTOR | _TURNS_NOTHING
 _CODE: Final = frozenset({SqlClass.OPAQUE, SqlClass.PROCEDURAL})
 _RELEASED: Final = Released()
 
@@ -100,8 +101,7 @@ def turns(settings: Iterable[str]) -> bool:
     Row security, triggers and functions read whatever is set, `app.tenant` above all. So what is not
     known to turn nothing may turn everything.
     """
-    known = _OF_THE_VECTOR | _TURNS_NOTHING
-    return any(name.lower() not in known for name in settings)
+    return any(name.lower() not in _HARMLESS for name in settings)
 
 
 def turns_what_follows(action: SqlAction) -> bool:
